@@ -1,0 +1,40 @@
+# Sourced by demo.sh and test.sh. `venv GROUP...` makes .venv with yolorknn[pc] and the named dependency groups,
+# with uv where it is on PATH; what is already there is left alone.
+
+say() { printf '\n== %s\n' "$*"; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+find_python() {
+    for python in python3.11 python3.12 python3.10 python3; do
+        if "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+            return
+        fi
+    done
+    fail "no Python 3.10 to 3.12 found (rknn-toolkit2 has no wheel for others): install one, or uv, which brings its own"
+}
+
+venv() {
+    stamp=".venv/yolorknn-$*"
+    if [ -f "$stamp" ] && cmp -s pyproject.toml "$stamp"; then
+        say ".venv is up to date"
+        return
+    fi
+    groups=""
+    for group in "$@"; do groups="$groups --group $group"; done
+    if command -v uv >/dev/null 2>&1; then
+        [ -x .venv/bin/python ] || { say "making .venv with uv"; uv venv --quiet --python '>=3.10,<3.13' .venv; }
+        say "installing yolorknn[pc] (about 3 GB the first time, most of it torch's CUDA libraries)"
+        uv pip install --quiet --python .venv/bin/python -e '.[pc]' $groups
+    else
+        if [ ! -x .venv/bin/python ]; then
+            find_python
+            say "making .venv with $python"
+            "$python" -m venv .venv || fail "$python cannot make a venv: sudo apt install python3-venv"
+        fi
+        say "installing yolorknn[pc] (about 3 GB the first time, most of it torch's CUDA libraries)"
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[pc]' $groups
+    fi
+    .venv/bin/python -c 'import cv2' || fail "OpenCV does not load: sudo apt install libgl1 libglib2.0-0"
+    cp pyproject.toml "$stamp"
+}

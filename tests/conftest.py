@@ -1,0 +1,27 @@
+"""Where the models are, and what is skipped without them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["YOLO_AUTOINSTALL"] = "False"
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("YOLORKNN_SHARED", ROOT.parent / "shared"))
+DEMO = ROOT / "models/demo.pt"
+DEMO_ONNX = ROOT / "models/demo.onnx"
+DATASET = ROOT / "dataset"
+
+
+def _installed(*packages: str) -> bool:
+    return all(importlib.util.find_spec(package) for package in packages)
+
+
+needs_shared = pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason=f"no real weights in {SHARED}")
+needs_torch = pytest.mark.skipif(not _installed("torch", "ultralytics", "onnx"), reason="needs yolorknn[export]")
+needs_ort = pytest.mark.skipif(not _installed("onnxruntime"), reason="needs yolorknn[onnx]")
+needs_toolkit = pytest.mark.skipif(not _installed("rknn", "onnx"), reason="needs rknn-toolkit2")

@@ -1,0 +1,92 @@
+"""The board's half stays light, and the public surface is what __all__ says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import yolorknn
+from tests.conftest import ROOT
+
+HEAVY = ("torch", "torchvision", "ultralytics", "onnx", "onnxruntime", "rknn", "rknnlite", "yaml", "supervision")
+BOARD_SIDE = sorted(
+    str(path.relative_to(ROOT).with_suffix("")).replace("/", ".").removesuffix(".__init__")
+    for path in (ROOT / "yolorknn").rglob("*.py")
+    if "convert" not in path.parts and path.name not in ("__main__.py", "simulator.py")
+)
+
+
+def blocked(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process where none of the heavy packages can be imported."""
+    block = f"import sys\nfor name in {HEAVY}: sys.modules[name] = None\n"
+    return subprocess.run([sys.executable, "-c", block + code], capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+@pytest.mark.parametrize("module", BOARD_SIDE)
+def test_board_side_imports_without_heavy_packages(module: str) -> None:
+    done = blocked(f"import {module}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_needs_no_heavy_package() -> None:
+    done = blocked("sys.argv = ['yolorknn', '--help']\nfrom yolorknn.__main__ import main\nmain()")
+    assert done.returncode == 0, done.stderr
+    assert "detect" in done.stdout
+
+
+def test_importing_pulls_in_numpy_and_cv2_at_most() -> None:
+    code = "import sys; import yolorknn; yolorknn.Detector\n"
+    code += "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.split()) - set(sys.stdlib_module_names)
+    foreign = {name for name in loaded if not name.startswith("_") and name != "sitecustomize"}
+    assert foreign - {"mpl_toolkits", "google", "cython_runtime"} == {"yolorknn", "numpy", "cv2"}
+    assert done.stderr == ""
+
+
+def test_convert_is_imported_by_nothing_at_the_top() -> None:
+    """Inside functions of cli, info, detector and the simulator only."""
+    for path in (ROOT / "yolorknn").rglob("*.py"):
+        if "convert" in path.parts or path.name == "simulator.py":
+            continue
+        for line in path.read_text().splitlines():
+            assert not line.startswith(("from yolorknn.convert", "import yolorknn.convert")), path
+
+
+def test_help_loads_no_opencv() -> None:
+    code = "import sys; sys.argv = ['yolorknn', '--help']\nfrom yolorknn.__main__ import main\ntry: main()\nfinally: "
+    code += "assert not {'cv2', 'numpy'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_public_names() -> None:
+    assert yolorknn.__all__ == sorted(yolorknn.__all__)
+    for name in yolorknn.__all__:
+        assert getattr(yolorknn, name) is not None
+    modules = {path.stem for path in (ROOT / "yolorknn").iterdir()}
+    extra = {name for name in vars(yolorknn) if not name.startswith("_")} - set(yolorknn.__all__) - modules
+    assert extra == {"Any", "TYPE_CHECKING", "import_module"}
+    with pytest.raises(AttributeError, match="Detectr"):
+        _ = yolorknn.Detectr
+
+
+def test_every_error_is_in_the_tree() -> None:
+    from yolorknn import errors
+
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert all(issubclass(error, errors.YolorknnError) for error in classes)
+    assert all(error.__name__ in (errors.__doc__ or "") for error in classes)
+    assert all(error.__name__ in yolorknn.__all__ for error in classes)
+
+
+def test_modules_stay_small() -> None:
+    for path in (ROOT / "yolorknn").rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 260, path
+
+
+def test_the_package_carries_its_types() -> None:
+    assert (Path(yolorknn.__file__).parent / "py.typed").exists()

@@ -1,0 +1,88 @@
+"""Ultralytics YOLO detectors on Rockchip NPUs.
+
+from yolorknn import Detector
+
+with Detector("v8n-rk3588-i8.rknn") as detector:   # an .onnx on a PC, a .rknn on the board
+    detections = detector.detect("bus.jpg")
+    print(detections.xyxy, detections.confidence, detections.class_id)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yolorknn.backends import Backend
+    from yolorknn.detections import Detections
+    from yolorknn.detector import Detector
+    from yolorknn.drawing import draw
+    from yolorknn.errors import (
+        AccuracyError,
+        BackendError,
+        BuildError,
+        CalibrationError,
+        ConversionError,
+        CoreHungError,
+        ExportError,
+        InferenceError,
+        MetadataError,
+        MissingDependencyError,
+        ModelError,
+        OutputError,
+        SourceError,
+        YolorknnError,
+    )
+    from yolorknn.metadata import ModelMetadata
+    from yolorknn.results import Result, Timings
+    from yolorknn.stream import Stream
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccuracyError",
+    "Backend",
+    "BackendError",
+    "BuildError",
+    "CalibrationError",
+    "ConversionError",
+    "CoreHungError",
+    "Detections",
+    "Detector",
+    "ExportError",
+    "InferenceError",
+    "MetadataError",
+    "MissingDependencyError",
+    "ModelError",
+    "ModelMetadata",
+    "OutputError",
+    "Result",
+    "SourceError",
+    "Stream",
+    "Timings",
+    "YolorknnError",
+    "__version__",
+    "draw",
+]
+
+_HOMES = {
+    "Backend": "backends",
+    "Detections": "detections",
+    "Detector": "detector",
+    "ModelMetadata": "metadata",
+    "Result": "results",
+    "Stream": "stream",
+    "Timings": "results",
+    "draw": "drawing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `yolorknn --help` need not load OpenCV."""
+    if name not in __all__:
+        raise AttributeError(f"module 'yolorknn' has no attribute '{name}'")
+    value = getattr(import_module(f"yolorknn.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

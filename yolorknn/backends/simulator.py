@@ -1,0 +1,113 @@
+""".onnx quantized, on a PC: the vendor's simulator (rknn-toolkit2), in a child process.
+
+rknn-toolkit2 does not simulate a finished .rknn, so the model is built again, from the ONNX, with the .rknn's recipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolorknn import rknn_file
+from yolorknn.backends import check_input, check_outputs
+from yolorknn.convert.build import choose_dtype, prepared
+from yolorknn.convert.toolkit import Progress, Toolkit
+from yolorknn.errors import BuildError, CalibrationError, ModelError
+from yolorknn.files import sha256
+from yolorknn.metadata import Build, ModelMetadata
+from yolorknn.platforms import Dtype
+
+
+class SimulatorBackend:
+    """What the NPU will compute. Slow: a quarter of a second a frame at 640."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        platform: str = "rk3588",
+        dtype: Dtype | None = None,
+        dataset: Path | None = None,
+        names: list[str] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Build the model in memory.
+
+        Args:
+            path: a .rknn, which stands for its recipe and must have its .onnx beside it; or an .onnx.
+            platform: for an .onnx, the chip.
+            dtype: for an .onnx, "i8" or "fp16"; default is "i8" with a dataset and "fp16" without.
+            dataset: calibration set; default for a .rknn is the one it was built with.
+            names: class names, for an .onnx without metadata.
+            progress: told the stages of the build.
+
+        Raises:
+            ModelError: the file is absent or broken, or a .rknn's .onnx is not beside it.
+            CalibrationError: the calibration set is absent, or not the one that the .rknn was built with.
+            BuildError: rknn-toolkit2 failed; the log is named.
+        """
+        recorded: Build | None = None
+        if path.suffix.lower() == ".rknn":
+            path, recorded = _recipe(path)
+            platform, dtype = recorded.platform, recorded.dtype
+            dataset = dataset or _dataset(recorded)
+        kind = choose_dtype(platform, dtype, dataset)
+        descriptor, log = tempfile.mkstemp(prefix="yolorknn-simulator-", suffix=".log")
+        os.close(descriptor)
+        self._log = Path(log)
+        try:
+            with prepared(
+                path, platform=platform, dtype=kind, dataset=dataset, names=names, progress=progress
+            ) as recipe:
+                if recorded is not None and (made := recipe.metadata.build) and made.digest != recorded.digest:
+                    raise CalibrationError(
+                        f"{dataset} does not hold the {recorded.images} images that the .rknn was calibrated with: "
+                        "give that set, or simulate the .onnx"
+                    )
+                self._toolkit = Toolkit(replace(recipe.job, serve=True), log=self._log, progress=progress)
+        except BaseException as exc:
+            if not isinstance(exc, BuildError):  # which names the log
+                self._log.unlink()
+            raise
+        self.metadata: ModelMetadata = recipe.metadata
+
+    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Simulate one image; see Backend.infer."""
+        check_input(image, self.metadata)
+        pixels = image if self.metadata.colour == "RGB" else image[..., ::-1]
+        return check_outputs(self._toolkit.infer(pixels), self.metadata, where="the simulator")
+
+    def close(self) -> None:
+        """End the child process and remove its log."""
+        self._toolkit.close()
+        with contextlib.suppress(FileNotFoundError):
+            self._log.unlink()
+
+
+def _recipe(rknn: Path) -> tuple[Path, Build]:
+    metadata = rknn_file.read(rknn).metadata()
+    if metadata.build is None:
+        raise ModelError(f"{rknn} was not made by yolorknn, so its recipe is unknown: simulate the .onnx instead")
+    onnx = rknn.parent / metadata.source
+    if not onnx.is_file():
+        raise ModelError(
+            f"simulating {rknn} needs the ONNX it was built from, but there is no {onnx}: copy or export it there"
+        )
+    if sha256(onnx) != metadata.sha256:
+        raise ModelError(f"{onnx} has changed since {rknn} was built from it: build it again, or simulate the .onnx")
+    return onnx, metadata.build
+
+
+def _dataset(build: Build) -> Path | None:
+    if build.dtype != "i8":
+        return None
+    dataset = Path(build.dataset)
+    if not dataset.exists():
+        raise CalibrationError(f"there is no calibration set {dataset}, with which the .rknn was built: pass --dataset")
+    return dataset

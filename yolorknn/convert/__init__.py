@@ -1,0 +1,1 @@
+"""The PC's half: .pt -> .onnx -> .rknn. Nothing on the board imports it."""

@@ -1,0 +1,165 @@
+""".onnx -> .rknn, by rknn-toolkit2 in a child process."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from yolorknn import rknn_file
+from yolorknn.convert import onnx_file
+from yolorknn.convert.calibrate import CalibrationSet
+from yolorknn.convert.custom_op import OP_TYPE
+from yolorknn.convert.toolkit import Progress, Toolkit, toolkit_version
+from yolorknn.convert.toolkit_child import Job
+from yolorknn.errors import BuildError, CalibrationError
+from yolorknn.files import atomic, check_folder, sha256, write_bytes, writing
+from yolorknn.metadata import Build, ModelMetadata
+from yolorknn.platforms import Dtype, get_platform
+
+
+def build(
+    onnx: Path,
+    *,
+    platform: str = "rk3588",
+    dtype: Dtype | None = None,
+    dataset: Path | None = None,
+    names: list[str] | None = None,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Build NAME-PLATFORM-DTYPE.rknn, with its metadata inside; the vendor's output goes to a .log beside it.
+
+    Args:
+        onnx: made by yolorknn, or one whose head can be recognised from its tensors.
+        platform: the chip, as `rk3588`.
+        dtype: "i8" needs a dataset; default is "i8" with one and "fp16" without.
+        dataset: calibration set: a folder, a list (.txt), a data.yaml, or a video.
+        names: class names for an ONNX without metadata.
+        output: folder; default is the ONNX's.
+        progress: told the stages.
+
+    Returns:
+        Path of the .rknn.
+
+    Raises:
+        ModelError: the ONNX is absent, broken, dynamic, or no detector; or the platform is unknown.
+        CalibrationError: int8 without a dataset, or one that cannot be read.
+        BuildError: rknn-toolkit2 failed; the log is named.
+        OutputError: the folder cannot be written.
+    """
+    kind = choose_dtype(platform, dtype, dataset)
+    folder = output or onnx.parent
+    with prepared(onnx, platform=platform, dtype=kind, dataset=dataset, names=names, progress=progress) as recipe:
+        check_folder(folder)
+        target = folder / f"{onnx.stem}-{get_platform(platform).name}-{kind}.rknn"
+        custom_string = recipe.metadata.pack()
+        made = recipe.scratch / "model.rknn"
+        job = replace(recipe.job, custom_string=custom_string, export=str(made))
+        with Toolkit(job, log=target.with_suffix(".log"), progress=progress):
+            _check(made, recipe.metadata, embedded=custom_string is not None)
+        if custom_string is None:
+            write_bytes(target.with_suffix(".json"), recipe.metadata.to_json().encode())
+        with atomic(target) as temporary:
+            temporary.write_bytes(made.read_bytes())
+    return target
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a build and its simulation share, so that one shows what the other does."""
+
+    job: Job
+    metadata: ModelMetadata
+    """Of the .rknn to be."""
+    scratch: Path
+
+
+@contextmanager
+def prepared(
+    onnx: Path,
+    *,
+    platform: str,
+    dtype: Dtype,
+    dataset: Path | None,
+    names: list[str] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Recipe]:
+    """Read the ONNX, letterbox the calibration set into a scratch folder, and yield the job; the folder goes after."""
+    version = toolkit_version()
+    chip = get_platform(platform)
+    model = onnx_file.read(onnx)
+    source = model.metadata(names=names)
+    if dtype == "i8" and source.head == "decoded" and not source.normalized:
+        raise BuildError(
+            f"{onnx} in int8 would find nothing: coordinates in pixels and scores share one output, and so one scale; "
+            "export the .pt with 'yolorknn export', or build with --dtype fp16"
+        )
+    calibration = CalibrationSet.open(dataset) if dataset is not None else None
+    with tempfile.TemporaryDirectory(prefix="yolorknn-build-") as folder:
+        scratch = Path(folder)
+        listing, images, digest = None, 0, ""
+        if calibration is not None:
+            listing, images, digest = calibration.write(scratch, imgsz=source.imgsz, progress=progress)
+        how = Build(
+            platform=chip.name,
+            dtype=dtype,
+            toolkit=version,
+            dataset=str(dataset or ""),
+            images=images,
+            digest=digest,
+        )
+        plain = scratch / "model.onnx"  # the vendor's code never sees the user's path, whatever is in it
+        with writing(plain):
+            shutil.copyfile(onnx, plain)
+        job = Job(
+            onnx=str(plain),
+            platform=chip.name,
+            dtype=dtype,
+            mean=source.mean,
+            std=source.std,
+            dataset=str(listing) if listing else None,
+            algorithm=how.algorithm,
+            method=how.method,
+            custom_softmax=OP_TYPE in model.ops,
+        )
+        yield Recipe(job, replace(source, source=onnx.name, sha256=sha256(onnx), build=how), scratch)
+
+
+def choose_dtype(platform: str, dtype: Dtype | None, dataset: Path | None) -> Dtype:
+    """Return the dtype to build: int8 with a calibration set, else fp16.
+
+    Raises:
+        ModelError: unknown platform.
+        CalibrationError: int8 without a dataset.
+        BuildError: the platform cannot run the dtype.
+    """
+    chip = get_platform(platform)
+    chosen: Dtype = dtype or ("i8" if dataset is not None else "fp16")
+    if chosen not in chip.dtypes:
+        only = chip.dtypes[0]
+        hint = "pass --dataset with some hundred typical images" if only == "i8" else "leave --dataset out"
+        raise BuildError(f"{chip.name} runs {only} models only, not {chosen}: {hint}")
+    if chosen == "i8" and dataset is None:
+        raise CalibrationError(
+            "int8 needs a calibration set, to measure the range of every layer's values: "
+            "pass --dataset with 50 to 200 typical images (a folder, a list, a data.yaml or a video), or --dtype fp16"
+        )
+    if chosen == "fp16" and dataset is not None:
+        raise CalibrationError(
+            "fp16 is not quantized and takes no calibration set: leave out --dataset or --dtype fp16"
+        )
+    return chosen
+
+
+def _check(made: Path, metadata: ModelMetadata, *, embedded: bool) -> None:
+    """Read back what the toolkit wrote, which returns 0 also when the disk is full."""
+    if not made.is_file():
+        raise BuildError("rknn-toolkit2 returned 0 but wrote no model: is the disk full?")
+    file = rknn_file.read(made)
+    if embedded and file.metadata() != metadata:
+        raise BuildError("rknn-toolkit2 did not keep the model's metadata")
+    metadata.check(file.outputs, where=made.name)

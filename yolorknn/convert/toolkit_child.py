@@ -1,0 +1,112 @@
+"""The process that talks to rknn-toolkit2, started by convert/toolkit.py: the vendor's code may abort it at any point.
+
+stdout and stderr are the log file. Messages go over a socket: ("step", name), then ("done",) or ("failed", step,
+reason); after ("done",) a serving process answers each image with ("outputs", arrays) or ("failed", ...).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from yolorknn.platforms import Dtype
+
+
+@dataclass(frozen=True)
+class Job:
+    """One build, from load to export, perhaps followed by simulation. Paths are absolute and free of spaces."""
+
+    onnx: str
+    platform: str
+    dtype: Dtype
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    dataset: str | None = None
+    algorithm: str = "normal"
+    method: str = "channel"
+    custom_softmax: bool = False
+    custom_string: str | None = None
+    export: str | None = None
+    serve: bool = False
+
+
+def configuration(job: Job) -> dict[str, Any]:
+    """Return the arguments of RKNN.config()."""
+    settings: dict[str, Any] = {
+        "mean_values": [list(job.mean)],
+        "std_values": [list(job.std)],
+        "target_platform": job.platform,
+    }
+    if job.custom_string is not None:
+        settings["custom_string"] = job.custom_string
+    if job.dtype == "i8":
+        settings |= {"quantized_algorithm": job.algorithm, "quantized_method": job.method}
+    return settings
+
+
+class StepFailed(Exception):
+    """A call returned another code than 0."""
+
+
+def run(job: Job, link: Connection) -> None:
+    """Do the job, telling each step; every return code is read."""
+    step = "import"
+
+    def call(name: str, function: Any, **arguments: Any) -> None:
+        nonlocal step
+        step = name
+        link.send(("step", name))
+        code = function(**arguments)
+        if code not in (0, None):
+            raise StepFailed(f"{name} returned {code}")
+
+    try:
+        from rknn.api import RKNN
+
+        rknn = RKNN(verbose=False)
+        call("config", rknn.config, **configuration(job))
+        if job.custom_softmax:
+            from yolorknn.convert.custom_op import CstSoftmax
+
+            call("reg_custom_op", rknn.reg_custom_op, custom_op=CstSoftmax())
+        call("load_onnx", rknn.load_onnx, model=job.onnx)
+        call("build", rknn.build, do_quantization=job.dtype == "i8", dataset=job.dataset)
+        if job.export is not None:
+            call("export_rknn", rknn.export_rknn, export_path=job.export)
+        if job.serve:
+            call("init_runtime", rknn.init_runtime)
+        link.send(("done",))
+        step = "inference"
+        while job.serve and (image := link.recv()) is not None:
+            link.send(("outputs", rknn.inference(inputs=[image[None]], data_format=["nhwc"])))
+        rknn.release()
+    except EOFError:
+        pass
+    except StepFailed as exc:
+        link.send(("failed", step, str(exc)))
+    except Exception as exc:  # the vendor raises ValueError, IndexError, TypeError, ...
+        traceback.print_exc()
+        link.send(("failed", step, str(exc).strip().splitlines()[-1] if str(exc).strip() else type(exc).__name__))
+
+
+def _exit_with_parent() -> None:
+    """End when the parent is gone: it holds the other end of stdin."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+def main() -> None:
+    """Receive the job on the socket whose number is the argument, and run it."""
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    with Connection(int(sys.argv[1])) as link:
+        run(link.recv(), link)
+
+
+if __name__ == "__main__":
+    main()

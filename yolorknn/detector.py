@@ -1,0 +1,230 @@
+"""Detector: the class to embed."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from yolorknn.backends import Backend, open_backends
+from yolorknn.detections import Detections
+from yolorknn.errors import BackendError, ModelError
+from yolorknn.metadata import ModelMetadata
+from yolorknn.pool import BackendPool
+from yolorknn.postprocess import postprocess
+from yolorknn.preprocess import Canvas, Image
+from yolorknn.stream import Drop, Finished, Prepared, Stream
+from yolorknn.video import open_source, read_image
+
+WORKERS_PER_BACKEND = 2
+"""So that one thread's decode and NMS overlap the other's inference."""
+
+
+class Detector:
+    """A loaded model: images in, Detections out. Threads may share one.
+
+        with Detector("v8n-rk3588-i8.rknn") as detector:
+            for frame, index, timestamp, detections in detector.stream("camera0"):
+                ...
+
+    Args:
+        model: an .onnx (runs on onnxruntime) or, on a Rockchip board, a .rknn (runs on every NPU core).
+        conf: confidence threshold, 0 to 1; boxes above it are kept.
+        iou: IoU threshold of NMS, 0 to 1.
+        classes: class ids or names to keep; None for all.
+        max_det: most boxes per image.
+        multi_label: give a box for each class above conf, not only for its best one (what ultralytics' val does).
+        names: class names, for a model without metadata.
+        simulate: run on the vendor's simulator instead, quantized as the .rknn is; a PC with rknn-toolkit2.
+        dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
+        backends: objects with infer() and close() to run instead; the detector closes them.
+
+    Raises:
+        ValueError: a threshold is out of range.
+        ModelError: the model is absent, broken, or not for this machine.
+        BackendError: the runtime refused it.
+        MissingDependencyError: the runtime is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        conf: float = 0.25,
+        iou: float = 0.7,
+        classes: Sequence[int | str] | None = None,
+        max_det: int = 300,
+        multi_label: bool = False,
+        names: Sequence[str] | None = None,
+        simulate: bool = False,
+        dataset: str | Path | None = None,
+        backends: Sequence[Backend] | None = None,
+    ) -> None:
+        if not 0 <= conf <= 1 or not 0 <= iou <= 1:
+            raise ValueError(f"conf and iou are between 0 and 1, not {conf} and {iou}")
+        if max_det < 1:
+            raise ValueError(f"max_det is at least 1, not {max_det}")
+        path = Path(model)
+        own_names = None if names is None else list(names)
+        opened: Sequence[Backend]
+        if backends is not None:
+            metadata, opened = read_metadata(path, names=own_names), list(backends)
+        elif simulate:
+            from yolorknn.backends.simulator import SimulatorBackend  # noqa: PLC0415
+
+            simulator = SimulatorBackend(path, dataset=None if dataset is None else Path(dataset), names=own_names)
+            metadata, opened = simulator.metadata, [simulator]
+        else:
+            metadata, opened = open_backends(path, names=own_names)
+        self._pool = BackendPool(opened)
+        self._canvases: deque[Canvas] = deque()
+        self._turn = threading.Lock()
+        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self.metadata = metadata
+        self.conf, self.iou, self.max_det, self.multi_label = conf, iou, max_det, multi_label
+        try:
+            self.classes = None if classes is None else [class_id(metadata, entry) for entry in classes]
+        except ModelError:
+            self._pool.close()
+            raise
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Class names by class id."""
+        return dict(enumerate(self.metadata.names))
+
+    @property
+    def imgsz(self) -> tuple[int, int]:
+        """Height and width of the model's input in pixels."""
+        return self.metadata.imgsz
+
+    def detect(self, image: Image | str | Path) -> Detections:
+        """Detect in one image.
+
+        Args:
+            image: BGR uint8 (H, W, 3), as OpenCV reads it, not written to; or the path of an image file.
+
+        Returns:
+            Boxes in pixels of the image, the most confident first.
+
+        Raises:
+            ValueError: not such an array.
+            SourceError: the file cannot be read.
+            InferenceError: the runtime failed.
+        """
+        if isinstance(image, (str, Path)):
+            image = read_image(Path(image))
+        return self.finish(self.prepare(image)).detections
+
+    def prepare(self, image: Image) -> Prepared:
+        """Letterbox an image: the first half of detect()."""
+        start = time.perf_counter()
+        try:
+            canvas = self._canvases.pop()
+        except IndexError:
+            canvas = Canvas(self.imgsz)
+        placed = canvas.fill(image)
+        return Prepared(canvas, placed, time.perf_counter() - start)
+
+    def finish(self, prepared: Prepared) -> Finished:
+        """Infer and decode: the second half of detect()."""
+        with self._pool.lend() as backend:
+            got = time.perf_counter()
+            outputs = backend.infer(prepared.canvas.pixels)
+            left = time.perf_counter()
+        self._canvases.append(prepared.canvas)
+        with self._turn:
+            boxes = postprocess(
+                outputs,
+                self.metadata,
+                conf=self.conf,
+                iou=self.iou,
+                max_det=self.max_det,
+                classes=self.classes,
+                multi_label=self.multi_label,
+            )
+            detections = Detections(prepared.placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id)
+        return Finished(detections, got, left)
+
+    @property
+    def busy(self) -> tuple[float, ...]:
+        """Seconds that each backend (NPU core) has been in use."""
+        return self._pool.busy
+
+    def stream(self, source: str | Path | int | Iterable[Image], *, drop: Drop | None = None) -> Stream:
+        """Detect in every frame of a source, on threads, giving the results in order.
+
+        Args:
+            source: an image, folder, glob, video, "camera0", 0, "/dev/video0", a stream's URL, or an iterable of
+                images.
+            drop: "none" for every frame; "old" to skip to the newest frame when the model is slower than the source.
+                Default is "old" for cameras and streams, "none" for files.
+
+        Returns:
+            An iterator of (frame, index, timestamp, detections), and a context manager.
+
+        Raises:
+            SourceError: the source cannot be opened.
+            BackendError: the detector is closed.
+        """
+        if drop not in (None, "none", "old"):
+            raise ValueError(f"drop is 'none' or 'old', not {drop!r}")
+        if self._pool.closed:
+            raise BackendError("the detector is closed")
+        opened = open_source(source)
+        policy: Drop = drop or ("old" if opened.live else "none")
+        # Of a live source one frame waits, letterboxed, for the next free core; more would only make it older.
+        workers = len(self._pool) + 1 if policy == "old" else len(self._pool) * WORKERS_PER_BACKEND
+        stream = Stream(opened, self, workers=workers, drop=policy)
+        self._streams.add(stream)
+        return stream
+
+    def close(self) -> None:
+        """Stop every stream and free the backends; a second call does nothing."""
+        for stream in list(self._streams):
+            stream.abort(BackendError("the detector was closed while its stream was open"))
+        self._pool.close()
+
+    def __enter__(self) -> Detector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_metadata(path: Path, *, names: list[str] | None = None) -> ModelMetadata:
+    """Return what an .onnx or .rknn says of itself, without running it.
+
+    Raises:
+        ModelError: absent, broken, or of another kind.
+        MissingDependencyError: reading an .onnx needs the onnx package.
+    """
+    if path.suffix.lower() == ".rknn":
+        from yolorknn import rknn_file  # noqa: PLC0415
+
+        return rknn_file.read(path).metadata(names=names)
+    from yolorknn.convert import onnx_file  # noqa: PLC0415
+
+    return onnx_file.read(path).metadata(names=names)
+
+
+def class_id(metadata: ModelMetadata, entry: int | str) -> int:
+    """Return the id of a class given by id or name.
+
+    Raises:
+        ModelError: the model has no such class.
+    """
+    if isinstance(entry, str) and entry in metadata.names:
+        return metadata.names.index(entry)
+    number = int(entry) if isinstance(entry, int) or entry.isdecimal() else -1
+    if 0 <= number < len(metadata.names):
+        return number
+    close = difflib.get_close_matches(str(entry), metadata.names, n=1)
+    hint = (
+        f"did you mean '{close[0]}'?" if close else f"its {len(metadata.names)} classes are listed by 'yolorknn info'"
+    )
+    raise ModelError(f"the model has no class '{entry}': {hint}")

@@ -1,0 +1,80 @@
+"""Every error a user can meet.
+
+YolorknnError
+├── MissingDependencyError (also ImportError)   a package is not installed: which extra has it
+├── ModelError                                  a model file is absent, broken or of the wrong kind or platform
+│   └── MetadataError                           what a model says of itself is unreadable or contradicts its tensors
+├── ConversionError
+│   ├── ExportError                             .pt -> .onnx
+│   ├── CalibrationError                        calibration images absent or unreadable
+│   ├── BuildError                              .onnx -> .rknn: the step of rknn-toolkit2 and its code
+│   └── AccuracyError                           a model falls short of the accuracy asked for
+├── BackendError                                a runtime refused the model
+│   └── InferenceError                          a runtime returned nothing, or something else than the model promises
+│       └── CoreHungError                       an NPU core did not answer in time; a stream counts the frame as lost
+├── SourceError                                 an image, video or camera cannot be read
+└── OutputError                                 a result cannot be written
+"""
+
+
+class YolorknnError(Exception):
+    """Base of all errors; its text says what was tried, on what, and what to do."""
+
+
+class MissingDependencyError(YolorknnError, ImportError):
+    """A package that this function needs is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        """Say which extra brings `package`, needed for `purpose`."""
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed: pip install 'yolorknn[{extra}]' "
+            f"(in a checkout: pip install '.[{extra}]')"
+        )
+
+
+class ModelError(YolorknnError):
+    """A model file is absent, broken, of the wrong kind or for another platform."""
+
+
+class MetadataError(ModelError):
+    """What a model says of itself is absent, unreadable or contradicts its tensors."""
+
+
+class ConversionError(YolorknnError):
+    """A step on the way from .pt to .rknn failed."""
+
+
+class ExportError(ConversionError):
+    """A checkpoint cannot be exported to ONNX."""
+
+
+class CalibrationError(ConversionError):
+    """The calibration set is absent, empty or has unreadable images."""
+
+
+class BuildError(ConversionError):
+    """rknn-toolkit2 refused or crashed."""
+
+
+class AccuracyError(ConversionError):
+    """A model falls short of the accuracy that was asked for."""
+
+
+class BackendError(YolorknnError):
+    """A runtime refused to load or start a model."""
+
+
+class InferenceError(BackendError):
+    """A runtime returned nothing, or something else than the model promises."""
+
+
+class CoreHungError(InferenceError):
+    """An NPU core did not answer in time; the next inference on it runs in a fresh context."""
+
+
+class SourceError(YolorknnError):
+    """An image, video, camera or stream cannot be read."""
+
+
+class OutputError(YolorknnError):
+    """A result cannot be written."""

@@ -1,0 +1,112 @@
+"""Letterbox: an image into the model's input, and boxes back out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+PADDING = 114
+"""Grey level around the picture, as ultralytics trains with."""
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How one image was laid into the model's input: the integers really used, so that the way back is exact."""
+
+    source: tuple[int, int]
+    """Height and width of the image."""
+    resized: tuple[int, int]
+    """Height and width of the picture inside the input."""
+    left: int
+    top: int
+    """Columns and rows of padding before the picture."""
+
+    @classmethod
+    def fit(cls, source: tuple[int, int], imgsz: tuple[int, int]) -> Letterbox:
+        """Place an image of size `source` in the middle of `imgsz`, both (height, width), as ultralytics does."""
+        scale = min(imgsz[0] / source[0], imgsz[1] / source[1])
+        height, width = (max(round(side * scale), 1) for side in source)
+        # ultralytics' LetterBox: an odd row or column of padding goes after the picture
+        left, top = round((imgsz[1] - width) / 2 - 0.1), round((imgsz[0] - height) / 2 - 0.1)
+        return cls(source, (height, width), left, top)
+
+    def undo(self, xyxy: NDArray[Any]) -> NDArray[np.float32]:
+        """Map boxes (N, 4) from input pixels to pixels of the image, clipped to it."""
+        height, width = self.source
+        scale_x, scale_y = width / self.resized[1], height / self.resized[0]
+        boxes = xyxy.astype(np.float64)
+        boxes -= (self.left, self.top, self.left, self.top)
+        boxes *= (scale_x, scale_y, scale_x, scale_y)
+        return np.clip(boxes, 0, (width, height, width, height)).astype(np.float32)
+
+
+def check_image(image: Any) -> Image:
+    """Return the image if it is one as OpenCV reads it: uint8 (H, W, 3), BGR.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        what = f"{image.dtype} array {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise ValueError(f"an image is a uint8 array (height, width, 3) in BGR, as cv2.imread returns; got {what}")
+    if image.size == 0:
+        raise ValueError(f"the image {image.shape} has no pixels")
+    return image
+
+
+class Canvas:
+    """The model's input as a buffer to use again: only the region that holds the picture is written.
+
+    Attributes:
+        pixels: contiguous uint8 (imgsz[0], imgsz[1], 3), RGB.
+    """
+
+    def __init__(self, imgsz: tuple[int, int]) -> None:
+        self.pixels: Image = np.full((*imgsz, 3), PADDING, np.uint8)
+        self._region: tuple[object, ...] | None = None
+
+    def fill(self, image: Image) -> Letterbox:
+        """Resize and pad a BGR image, uint8 (H, W, 3), into `pixels`; return how it lies there.
+
+        Raises:
+            ValueError: not such an image.
+        """
+        check_image(image)
+        imgsz = (self.pixels.shape[0], self.pixels.shape[1])
+        placed = Letterbox.fit((image.shape[0], image.shape[1]), imgsz)
+        region = (placed.resized, placed.left, placed.top)
+        if region != self._region:
+            self.pixels[:] = PADDING
+            self._region = region
+        height, width = placed.resized
+        picture = self.pixels[placed.top : placed.top + height, placed.left : placed.left + width]
+        if placed.resized == placed.source:
+            cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=picture)
+        else:
+            cv2.resize(image, (width, height), dst=picture, interpolation=cv2.INTER_LINEAR)
+            cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+        return placed
+
+
+def letterbox(image: Image, imgsz: tuple[int, int]) -> tuple[Image, Letterbox]:
+    """Resize and pad a BGR image to the model's input.
+
+    Args:
+        image: uint8 (H, W, 3), BGR; not written to.
+        imgsz: height and width of the input.
+
+    Returns:
+        A new contiguous uint8 array (imgsz[0], imgsz[1], 3) in RGB, and how the image lies in it.
+
+    Raises:
+        ValueError: not such an image.
+    """
+    canvas = Canvas(imgsz)
+    placed = canvas.fill(image)
+    return canvas.pixels, placed

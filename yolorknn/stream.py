@@ -1,0 +1,243 @@
+"""Stream: frames through worker threads and out again in order, with a bound on what is under way."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Literal, NamedTuple, Protocol
+
+from yolorknn.detections import Detections
+from yolorknn.errors import CoreHungError, SourceError
+from yolorknn.preprocess import Canvas, Image, Letterbox
+from yolorknn.results import Result, Timings
+from yolorknn.video import Frame, Source
+
+Drop = Literal["none", "old"]
+
+AHEAD = 2
+"""Frames read, and letterboxed, that no worker has taken yet; and results kept beyond one for each worker."""
+
+
+class Prepared(NamedTuple):
+    """A frame laid into the model's input."""
+
+    canvas: Canvas
+    placed: Letterbox
+    seconds: float
+    """What that took."""
+
+
+class Finished(NamedTuple):
+    """What detecting gave, and the moments (time.perf_counter) at which the core was got and left."""
+
+    detections: Detections
+    got: float
+    left: float
+
+
+class Stages(Protocol):
+    """The two halves of detecting, so that one thread can prepare what another finishes."""
+
+    def prepare(self, image: Image) -> Prepared:
+        """Letterbox a frame."""
+
+    def finish(self, prepared: Prepared) -> Finished:
+        """Infer and decode."""
+
+
+class Stream:
+    """Iterator of Result, in the source's order. Made by Detector.stream().
+
+    One thread reads the source, `workers` threads infer and decode. With drop="none" the reading thread also
+    letterboxes, and waits for the workers. With drop="old" only the newest frame waits, and the one it replaces is
+    counted in `dropped`; the workers letterbox, so that no work goes into a frame that is dropped.
+
+    An error of one frame is raised when its turn comes; a further next() goes on with the frame after it. A frame whose
+    NPU core hung is left out, and counted in `lost`.
+    Every thread is joined by close(), by leaving a `with` or the loop, and at the end of the source.
+    """
+
+    def __init__(self, source: Source, stages: Stages, *, workers: int, drop: Drop) -> None:
+        self.source = source
+        self._broken: Exception | None = None
+        self.lost = 0
+        """Frames that an NPU core did not answer."""
+        self._engine = _Engine(source, stages, workers, drop)
+        # The threads hold the engine alone, so that a stream nobody refers to any more is stopped.
+        self._finalizer = weakref.finalize(self, self._engine.close)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that a newer one replaced before a worker was free."""
+        return self._engine.dropped
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Result:
+        while (slot := self._engine.take_result()) is not None and isinstance(slot.error, CoreHungError):
+            self.lost += 1
+        if slot is None:
+            self.close()
+            if self._broken is not None:
+                raise self._broken
+            raise StopIteration
+        return slot.result()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop, and join every thread; a second call does nothing."""
+        self._finalizer()
+
+    def abort(self, reason: Exception) -> None:
+        """Close, and raise `reason` in whoever goes on iterating."""
+        if self._finalizer.alive:
+            self._broken = reason
+            self.close()
+
+
+class _Slot:
+    """A frame's place in the order of results."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.frame: Frame | None = None
+        self.prepared: Prepared | None = None
+        self.finished: Finished | None = None
+        self.error: BaseException | None = None
+        self.asked = time.perf_counter()
+        self.read = self.done = 0.0  # moments; done is set last, by the thread that made it so
+
+    def result(self) -> Result:
+        """Return what was found, or raise what went wrong."""
+        if self.error is not None:
+            raise self.error
+        frame, prepared, finished = self.frame, self.prepared, self.finished
+        assert frame is not None and prepared is not None and finished is not None
+        timings = Timings(
+            capture=self.read - self.asked,
+            wait=finished.got - self.read - prepared.seconds,
+            preprocess=prepared.seconds,
+            infer=finished.left - finished.got,
+            postprocess=self.done - finished.left,
+            reorder=time.perf_counter() - self.done,
+        )
+        return Result(frame.image, self.index, frame.timestamp, finished.detections, timings)
+
+
+class _Engine:
+    def __init__(self, source: Source, stages: Stages, workers: int, drop: Drop) -> None:
+        self.dropped = 0
+        self._source, self._stages, self._drop = source, stages, drop
+        self._limit = workers + AHEAD
+        self._waiting: deque[_Slot] = deque()  # read, and no worker has it yet
+        self._order: deque[_Slot] = deque()  # a worker has it, or nobody has taken its result yet
+        self._ended = self._stopped = False
+        lock = threading.RLock()
+        self._room, self._work, self._ready = (threading.Condition(lock) for _ in range(3))
+        # Daemons, so that an interpreter that exits in the middle reaches the finalizer, which joins them.
+        self._threads = [
+            threading.Thread(target=target, name=f"yolorknn-{name}", daemon=True)
+            for name, target in [("read", self._read), *[("work", self._run)] * workers]
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def take_result(self) -> _Slot | None:
+        """Wait for the next slot in order; None at the end."""
+        with self._ready:
+            self._ready.wait_for(lambda: self._stopped or self._exhausted() or (self._order and self._order[0].done))
+            if self._stopped or not self._order:
+                return None
+            self._work.notify()
+            return self._order.popleft()
+
+    def close(self) -> None:
+        with self._ready:
+            self._stopped = True
+            for condition in (self._room, self._work, self._ready):
+                condition.notify_all()
+        if threading.current_thread() not in self._threads:
+            for thread in self._threads:
+                thread.join()
+
+    def _exhausted(self) -> bool:
+        return self._ended and not self._waiting and not self._order
+
+    def _read(self) -> None:
+        index = 0
+        try:
+            while not self._stopped:
+                slot = _Slot(index)
+                try:
+                    slot.frame = self._source.read()
+                    slot.read = time.perf_counter()
+                    if slot.frame is not None and self._drop == "none":
+                        slot.prepared = self._stages.prepare(slot.frame.image)
+                except BaseException as exc:  # an iterable of the caller's can raise anything
+                    slot.error = exc
+                if slot.frame is None and slot.error is None:
+                    break
+                self._offer(slot)
+                if slot.error is not None and not isinstance(slot.error, SourceError):
+                    break
+                del slot  # whose error, once raised, refers to the stream through its traceback
+                index += 1
+        finally:
+            self._source.close()
+            with self._ready:
+                self._ended = True
+                self._work.notify_all()
+                self._ready.notify_all()
+
+    def _offer(self, slot: _Slot) -> None:
+        with self._room:
+            if self._drop == "old":
+                stale = [waiting for waiting in self._waiting if waiting.error is None]
+                self.dropped += len(stale)
+                for waiting in stale:
+                    self._waiting.remove(waiting)
+            else:
+                self._room.wait_for(lambda: self._stopped or len(self._waiting) < AHEAD)
+            self._waiting.append(slot)
+            self._work.notify()
+
+    def _run(self) -> None:
+        while (slot := self._take_work()) is not None:
+            self._work_on(slot)
+            del slot  # whose error, once raised, refers to the stream through its traceback
+
+    def _work_on(self, slot: _Slot) -> None:
+        try:
+            if slot.error is None and slot.frame is not None:
+                slot.prepared = slot.prepared or self._stages.prepare(slot.frame.image)
+                slot.finished = self._stages.finish(slot.prepared)
+        except BaseException as exc:  # raised again when the slot's turn comes
+            slot.error = exc
+        with self._ready:
+            slot.done = time.perf_counter()
+            if self._order and self._order[0] is slot:
+                self._ready.notify()
+
+    def _take_work(self) -> _Slot | None:
+        with self._work:
+            self._work.wait_for(
+                lambda: (
+                    self._stopped
+                    or (self._waiting and len(self._order) < self._limit)
+                    or (self._ended and not self._waiting)
+                )
+            )
+            if self._stopped or not self._waiting:
+                return None
+            slot = self._waiting.popleft()
+            self._order.append(slot)
+            self._room.notify()
+            return slot
