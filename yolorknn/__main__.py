@@ -25,6 +25,8 @@ def main() -> None:
             sys.exit(f"error: {exc}")
     except KeyboardInterrupt:  # also while the imports above go on
         sys.exit(INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done: Ctrl-C while libraries unload is no traceback
 
 
 if __name__ == "__main__":

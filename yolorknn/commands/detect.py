@@ -1,0 +1,64 @@
+"""`yolorknn detect`: boxes on a source."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from yolorknn.commands.options import Names, bars, err, read_names
+from yolorknn.errors import SourceError
+
+if TYPE_CHECKING:
+    from yolorknn.detector import Detector
+
+
+def detect(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="An image, folder, glob, video, camera0, /dev/video0, or a stream's URL.", metavar="SOURCE"
+        ),
+    ],
+    model: Annotated[Path, typer.Option("-m", "--model", help="A .rknn on the board, an .onnx anywhere.")],
+    conf: Annotated[float, typer.Option(min=0, max=1, help="Confidence threshold.")] = 0.25,
+    iou: Annotated[float, typer.Option(min=0, max=1, help="IoU threshold of NMS.")] = 0.7,
+    classes: Annotated[str | None, typer.Option(help="Class ids or names to keep: 0,2 or person,car.")] = None,
+    max_det: Annotated[int, typer.Option(min=1, help="Most boxes per image.")] = 300,
+    save: Annotated[bool, typer.Option("--save/--no-save", help="Write annotated images or video.")] = True,
+    json_file: Annotated[
+        str | None, typer.Option("--json", help="File for the JSON lines, - for stdout [default: in the run's folder].")
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")] = Path("runs/detect"),
+    name: Annotated[str | None, typer.Option(help="The run's folder [default: after the source].")] = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Run on the vendor's simulator, on a PC.")] = False,
+    dataset: Annotated[Path | None, typer.Option(help="With --simulate: calibration images for i8.")] = None,
+    names: Names = None,
+) -> None:
+    """Draw boxes on SOURCE and write them as JSON lines."""
+    from yolorknn.detector import Detector
+    from yolorknn.doctor import diagnosed
+    from yolorknn.run import run
+
+    kept = None if classes is None else [entry.strip() for entry in classes.split(",")]
+    own = read_names(names)
+    with ExitStack() as stack:
+        backends = None
+        if simulate:
+            from yolorknn.backends.simulator import SimulatorBackend
+
+            with bars() as progress:
+                backends = [SimulatorBackend(model, dataset=dataset, names=own, progress=progress)]
+        else:
+            stack.enter_context(diagnosed(model))
+        detector: Detector = stack.enter_context(
+            Detector(model, conf=conf, iou=iou, classes=kept, max_det=max_det, names=own, backends=backends)
+        )
+        summary = run(detector, source, folder=output, name=name, save=save, json_target=json_file, console=err)
+    if summary.failures:
+        raise SourceError(
+            f"{len(summary.failures)} of {summary.frames + len(summary.failures)} frames could not be read: "
+            f"{summary.failures[0]}"
+        )

@@ -1,0 +1,58 @@
+"""`yolorknn export`: .pt -> .onnx -> .rknn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yolorknn.commands.options import Dataset, DtypeOption, Output, Platform, bars, err, parse_imgsz, say_dtype
+from yolorknn.metadata import Head
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A .pt trained with ultralytics.", metavar="CHECKPOINT")],
+    imgsz: Annotated[
+        str | None, typer.Option(help="640, or height,width as 384,640 [default: what it was trained at].")
+    ] = None,
+    head: Annotated[Head, typer.Option(help="split: boxes and scores apart; decoded: one output.")] = "split",
+    custom_softmax: Annotated[
+        bool,
+        typer.Option("--custom-softmax/--no-custom-softmax", help="Rename every Softmax to the custom op cstSoftmax."),
+    ] = False,
+    opset: Annotated[int | None, typer.Option(help="ONNX opset, 12 to 19 [default: the lowest that works].")] = None,
+    onnx_only: Annotated[bool, typer.Option("--onnx-only", help="Stop after the ONNX.")] = False,
+    platform: Platform = "rk3588",
+    dtype: DtypeOption = None,
+    dataset: Dataset = None,
+    output: Output = None,
+) -> None:
+    """Make CHECKPOINT.onnx of a .pt, and of that the .rknn."""
+    from yolorknn.convert import build as building
+    from yolorknn.convert import export as exporting
+    from yolorknn.convert.calibrate import CalibrationSet
+
+    if onnx_only and (dtype or dataset):
+        raise typer.BadParameter("builds no .rknn: leave out --dtype and --dataset", param_hint="--onnx-only")
+    if not onnx_only:
+        kind = building.choose_dtype(platform, dtype, dataset)
+        if dataset:
+            CalibrationSet.open(dataset)  # so that a mistake in it shows at once
+    with err.status("exporting to ONNX"):
+        made = exporting.export(
+            checkpoint,
+            imgsz=parse_imgsz(imgsz),
+            head=head,
+            custom_softmax=custom_softmax,
+            opset=opset,
+            output=output,
+        )
+    print(made)
+    if not onnx_only:
+        with bars() as progress:
+            built = building.build(
+                made, platform=platform, dtype=kind, dataset=dataset, output=output, progress=progress
+            )
+        print(built)
+        say_dtype(dtype, dataset)
