@@ -20,9 +20,10 @@ from tests.fakes import NumberBackend, cell_of, number_of, numbered_frame, write
 from yolorknn import Detector, InferenceError
 from yolorknn.errors import BackendError, SourceError
 from yolorknn.metadata import Build, ModelMetadata
+from yolorknn.pool import BackendPool
 from yolorknn.results import Result
 from yolorknn.stream import Stream
-from yolorknn.video import Frame
+from yolorknn.video import Frame, Images
 
 IMGSZ = (32, 64)
 METADATA = split_metadata(IMGSZ, 5)
@@ -249,3 +250,37 @@ def test_timings_add_up(make: Make) -> None:
         assert infer == pytest.approx(sum(detector.busy), rel=0.1)
         assert infer <= 2 * elapsed
         assert all(busy > 0 for busy in detector.busy), "the cores share the work"
+
+
+def test_a_core_is_lent_in_the_order_of_asking() -> None:
+    """Who gives one back and asks again stands behind who waits, so that no stream of a detector starves another."""
+    pool = BackendPool([NumberBackend(METADATA)])
+    turns = 0
+    served = threading.Event()
+
+    def wait_once() -> None:
+        with pool.lend():
+            served.set()
+
+    other = threading.Thread(target=wait_once)
+    with pool.lend():
+        other.start()
+        time.sleep(0.1)  # it waits now
+    while not served.is_set() and turns < 1000:
+        with pool.lend():
+            turns += 1
+    other.join()
+    assert turns <= 1
+    pool.close()
+
+
+def test_two_streams_share_the_cores(make: Make) -> None:
+    with make(2, 0.002) as detector, detector.stream(frames(200)) as one, detector.stream(frames(200)) as two:
+        for first, second in zip(one, two, strict=True):
+            assert_of_its_frame(first)
+            assert_of_its_frame(second)
+
+
+def test_more_workers_than_cores_lose_nothing(make: Make) -> None:
+    with make(2, 0.002) as detector, Stream(Images(frames(100)), detector, workers=7, drop="none") as stream:
+        assert [result.index for result in stream] == list(range(100))

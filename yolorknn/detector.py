@@ -17,11 +17,8 @@ from yolorknn.metadata import ModelMetadata
 from yolorknn.pool import BackendPool
 from yolorknn.postprocess import postprocess
 from yolorknn.preprocess import Canvas, Image
-from yolorknn.stream import Drop, Finished, Prepared, Stream
+from yolorknn.stream import Drop, Inferred, Prepared, Stream
 from yolorknn.video import open_source, read_image
-
-WORKERS_PER_BACKEND = 2
-"""So that one thread's decode and NMS overlap the other's inference."""
 
 
 class Detector:
@@ -118,10 +115,10 @@ class Detector:
         """
         if isinstance(image, (str, Path)):
             image = read_image(Path(image))
-        return self.finish(self.prepare(image)).detections
+        return self.decode(self.infer(self.prepare(image)))
 
     def prepare(self, image: Image) -> Prepared:
-        """Letterbox an image: the first half of detect()."""
+        """Letterbox an image: the first stage of detect()."""
         start = time.perf_counter()
         try:
             canvas = self._canvases.pop()
@@ -130,16 +127,24 @@ class Detector:
         placed = canvas.fill(image)
         return Prepared(canvas, placed, time.perf_counter() - start)
 
-    def finish(self, prepared: Prepared) -> Finished:
-        """Infer and decode: the second half of detect()."""
+    def infer(self, prepared: Prepared) -> Inferred:
+        """Wait for an idle backend and run the model: the second stage of detect()."""
         with self._pool.lend() as backend:
             got = time.perf_counter()
             outputs = backend.infer(prepared.canvas.pixels)
             left = time.perf_counter()
+        self.recycle(prepared)
+        return Inferred(outputs, prepared.placed, got, left)
+
+    def recycle(self, prepared: Prepared) -> None:
+        """Take back the buffer of a prepared image."""
         self._canvases.append(prepared.canvas)
+
+    def decode(self, inferred: Inferred) -> Detections:
+        """Decode, suppress duplicates, and undo the letterbox: the last stage of detect()."""
         with self._turn:
             boxes = postprocess(
-                outputs,
+                inferred.outputs,
                 self.metadata,
                 conf=self.conf,
                 iou=self.iou,
@@ -147,8 +152,7 @@ class Detector:
                 classes=self.classes,
                 multi_label=self.multi_label,
             )
-            detections = Detections(prepared.placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id)
-        return Finished(detections, got, left)
+            return Detections(inferred.placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id)
 
     @property
     def busy(self) -> tuple[float, ...]:
@@ -177,9 +181,7 @@ class Detector:
             raise BackendError("the detector is closed")
         opened = open_source(source)
         policy: Drop = drop or ("old" if opened.live else "none")
-        # Of a live source one frame waits, letterboxed, for the next free core; more would only make it older.
-        workers = len(self._pool) + 1 if policy == "old" else len(self._pool) * WORKERS_PER_BACKEND
-        stream = Stream(opened, self, workers=workers, drop=policy)
+        stream = Stream(opened, self, workers=len(self._pool), drop=policy)
         self._streams.add(stream)
         return stream
 

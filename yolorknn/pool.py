@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -21,6 +22,7 @@ class BackendPool:
         self._idle = list(range(len(self._all)))
         self._closed = False
         self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
         self._busy = dict.fromkeys(range(len(self._all)), 0.0)
 
     def __len__(self) -> int:
@@ -38,16 +40,12 @@ class BackendPool:
 
     @contextmanager
     def lend(self) -> Iterator[Backend]:
-        """Wait for an idle backend and hold it for the length of the block.
+        """Wait for an idle backend and hold it for the length of the block; who came first is served first.
 
         Raises:
             BackendError: the pool is closed.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._idle)
-            if self._closed:
-                raise BackendError("the detector is closed")
-            number = self._idle.pop(0)  # the one that has rested longest, so that the cores share the work
+        number = self._take()
         start = time.perf_counter()
         try:
             yield self._all[number]
@@ -55,7 +53,20 @@ class BackendPool:
             with self._changed:
                 self._busy[number] += time.perf_counter() - start
                 self._idle.append(number)
-                self._changed.notify()
+                self._changed.notify_all()
+
+    def _take(self) -> int:
+        ticket = object()
+        with self._changed:
+            self._queue.append(ticket)
+            try:
+                self._changed.wait_for(lambda: self._closed or (self._idle and self._queue[0] is ticket))
+                if self._closed:
+                    raise BackendError("the detector is closed")
+                return self._idle.pop(0)  # the one that has rested longest, so that the cores share the work
+            finally:
+                self._queue.remove(ticket)
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Wait until everything is given back, then close every backend; a second call does nothing."""
@@ -65,7 +76,6 @@ class BackendPool:
             self._changed.notify_all()
             while first and len(self._idle) < len(self._all):
                 self._changed.wait()
-                self._changed.notify()
         if first:
             for backend in self._all:
                 backend.close()

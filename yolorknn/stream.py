@@ -6,18 +6,20 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from yolorknn.detections import Detections
 from yolorknn.errors import CoreHungError, SourceError
+from yolorknn.postprocess import Floats
 from yolorknn.preprocess import Canvas, Image, Letterbox
 from yolorknn.results import Result, Timings
 from yolorknn.video import Frame, Source
 
 Drop = Literal["none", "old"]
 
-AHEAD = 2
-"""Frames read, and letterboxed, that no worker has taken yet; and results kept beyond one for each worker."""
+AHEAD = 3
+"""Frames letterboxed that no worker has taken yet; and results kept beyond one for each worker."""
 
 
 class Prepared(NamedTuple):
@@ -29,30 +31,37 @@ class Prepared(NamedTuple):
     """What that took."""
 
 
-class Finished(NamedTuple):
-    """What detecting gave, and the moments (time.perf_counter) at which the core was got and left."""
+class Inferred(NamedTuple):
+    """What the model gave, and the moments (time.perf_counter) at which the core was got and left."""
 
-    detections: Detections
+    outputs: Sequence[Floats]
+    placed: Letterbox
     got: float
     left: float
 
 
 class Stages(Protocol):
-    """The two halves of detecting, so that one thread can prepare what another finishes."""
+    """The stages of detecting, so that each can have a thread of its own."""
 
     def prepare(self, image: Image) -> Prepared:
         """Letterbox a frame."""
 
-    def finish(self, prepared: Prepared) -> Finished:
-        """Infer and decode."""
+    def infer(self, prepared: Prepared) -> Inferred:
+        """Wait for a core and run the model on it; the prepared frame is used up."""
+
+    def decode(self, inferred: Inferred) -> Detections:
+        """Decode and suppress duplicates."""
+
+    def recycle(self, prepared: Prepared) -> None:
+        """Take back a prepared frame that is not to be inferred."""
 
 
 class Stream:
     """Iterator of Result, in the source's order. Made by Detector.stream().
 
-    One thread reads the source, `workers` threads infer and decode. With drop="none" the reading thread also
-    letterboxes, and waits for the workers. With drop="old" only the newest frame waits, and the one it replaces is
-    counted in `dropped`; the workers letterbox, so that no work goes into a frame that is dropped.
+    One thread reads and letterboxes, `workers` threads do nothing but infer, so that a core goes from one frame to the
+    next without waiting for Python, and one thread decodes. With drop="none" the reading thread waits for the workers.
+    With drop="old" only the newest frame waits, and the one it replaces is counted in `dropped`.
 
     An error of one frame is raised when its turn comes; a further next() goes on with the frame after it. A frame whose
     NPU core hung is left out, and counted in `lost`.
@@ -110,7 +119,8 @@ class _Slot:
         self.index = index
         self.frame: Frame | None = None
         self.prepared: Prepared | None = None
-        self.finished: Finished | None = None
+        self.inferred: Inferred | None = None
+        self.detections: Detections | None = None
         self.error: BaseException | None = None
         self.asked = time.perf_counter()
         self.read = self.done = 0.0  # moments; done is set last, by the thread that made it so
@@ -119,17 +129,17 @@ class _Slot:
         """Return what was found, or raise what went wrong."""
         if self.error is not None:
             raise self.error
-        frame, prepared, finished = self.frame, self.prepared, self.finished
-        assert frame is not None and prepared is not None and finished is not None
+        frame, prepared, inferred = self.frame, self.prepared, self.inferred
+        assert frame is not None and prepared is not None and inferred is not None and self.detections is not None
         timings = Timings(
             capture=self.read - self.asked,
-            wait=finished.got - self.read - prepared.seconds,
+            wait=inferred.got - self.read - prepared.seconds,
             preprocess=prepared.seconds,
-            infer=finished.left - finished.got,
-            postprocess=self.done - finished.left,
+            infer=inferred.left - inferred.got,
+            postprocess=self.done - inferred.left,
             reorder=time.perf_counter() - self.done,
         )
-        return Result(frame.image, self.index, frame.timestamp, finished.detections, timings)
+        return Result(frame.image, self.index, frame.timestamp, self.detections, timings)
 
 
 class _Engine:
@@ -137,15 +147,18 @@ class _Engine:
         self.dropped = 0
         self._source, self._stages, self._drop = source, stages, drop
         self._limit = workers + AHEAD
-        self._waiting: deque[_Slot] = deque()  # read, and no worker has it yet
-        self._order: deque[_Slot] = deque()  # a worker has it, or nobody has taken its result yet
+        self._waiting: deque[_Slot] = deque()  # letterboxed, and no worker has it yet
+        self._inferred: deque[_Slot] = deque()  # not yet decoded
+        self._order: deque[_Slot] = deque()  # a worker has or had it, and nobody has taken its result yet
+        self._inferring = workers
         self._ended = self._stopped = False
         lock = threading.RLock()
-        self._room, self._work, self._ready = (threading.Condition(lock) for _ in range(3))
+        self._room, self._work, self._outputs, self._ready = (threading.Condition(lock) for _ in range(4))
+        targets: list[tuple[str, Callable[[], None]]] = [("read", self._read), ("decode", self._decode)]
         # Daemons, so that an interpreter that exits in the middle reaches the finalizer, which joins them.
         self._threads = [
             threading.Thread(target=target, name=f"yolorknn-{name}", daemon=True)
-            for name, target in [("read", self._read), *[("work", self._run)] * workers]
+            for name, target in [*targets, *[("infer", self._infer)] * workers]
         ]
         for thread in self._threads:
             thread.start()
@@ -162,7 +175,7 @@ class _Engine:
     def close(self) -> None:
         with self._ready:
             self._stopped = True
-            for condition in (self._room, self._work, self._ready):
+            for condition in (self._room, self._work, self._outputs, self._ready):
                 condition.notify_all()
         if threading.current_thread() not in self._threads:
             for thread in self._threads:
@@ -179,7 +192,7 @@ class _Engine:
                 try:
                     slot.frame = self._source.read()
                     slot.read = time.perf_counter()
-                    if slot.frame is not None and self._drop == "none":
+                    if slot.frame is not None:
                         slot.prepared = self._stages.prepare(slot.frame.image)
                 except BaseException as exc:  # an iterable of the caller's can raise anything
                     slot.error = exc
@@ -200,31 +213,30 @@ class _Engine:
     def _offer(self, slot: _Slot) -> None:
         with self._room:
             if self._drop == "old":
-                stale = [waiting for waiting in self._waiting if waiting.error is None]
-                self.dropped += len(stale)
-                for waiting in stale:
-                    self._waiting.remove(waiting)
+                for stale in [waiting for waiting in self._waiting if waiting.error is None]:
+                    self._waiting.remove(stale)
+                    self.dropped += 1
+                    if stale.prepared is not None:
+                        self._stages.recycle(stale.prepared)
             else:
                 self._room.wait_for(lambda: self._stopped or len(self._waiting) < AHEAD)
             self._waiting.append(slot)
             self._work.notify()
 
-    def _run(self) -> None:
+    def _infer(self) -> None:
         while (slot := self._take_work()) is not None:
-            self._work_on(slot)
-            del slot  # whose error, once raised, refers to the stream through its traceback
-
-    def _work_on(self, slot: _Slot) -> None:
-        try:
-            if slot.error is None and slot.frame is not None:
-                slot.prepared = slot.prepared or self._stages.prepare(slot.frame.image)
-                slot.finished = self._stages.finish(slot.prepared)
-        except BaseException as exc:  # raised again when the slot's turn comes
-            slot.error = exc
-        with self._ready:
-            slot.done = time.perf_counter()
-            if self._order and self._order[0] is slot:
-                self._ready.notify()
+            try:
+                if slot.error is None and slot.prepared is not None:
+                    slot.inferred = self._stages.infer(slot.prepared)
+            except BaseException as exc:  # raised again when the slot's turn comes
+                slot.error = exc
+            with self._outputs:
+                self._inferred.append(slot)
+                self._outputs.notify()
+            del slot
+        with self._outputs:
+            self._inferring -= 1
+            self._outputs.notify()
 
     def _take_work(self) -> _Slot | None:
         with self._work:
@@ -241,3 +253,22 @@ class _Engine:
             self._order.append(slot)
             self._room.notify()
             return slot
+
+    def _decode(self) -> None:
+        while (slot := self._take_inferred()) is not None:
+            try:
+                if slot.error is None and slot.inferred is not None:
+                    slot.detections = self._stages.decode(slot.inferred)
+                    slot.inferred = slot.inferred._replace(outputs=())
+            except BaseException as exc:
+                slot.error = exc
+            with self._ready:
+                slot.done = time.perf_counter()
+                if self._order and self._order[0] is slot:
+                    self._ready.notify()
+            del slot
+
+    def _take_inferred(self) -> _Slot | None:
+        with self._outputs:
+            self._outputs.wait_for(lambda: self._stopped or self._inferred or not self._inferring)
+            return None if self._stopped or not self._inferred else self._inferred.popleft()
