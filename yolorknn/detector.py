@@ -12,12 +12,13 @@ from pathlib import Path
 
 from yolorknn.backends import Backend, open_backends
 from yolorknn.detections import Detections
+from yolorknn.engine import Drop, Inferred, Prepared
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.metadata import ModelMetadata
 from yolorknn.pool import BackendPool
 from yolorknn.postprocess import postprocess
 from yolorknn.preprocess import Canvas, Image
-from yolorknn.stream import Drop, Inferred, Prepared, Stream
+from yolorknn.stream import Stream
 from yolorknn.video import open_source, read_image
 
 
