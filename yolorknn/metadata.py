@@ -12,7 +12,7 @@ import json
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -72,6 +72,8 @@ class Build:
     images: int = 0
     digest: str = ""
     """sha256 over the letterboxed calibration images, in order."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The other fields of convert.recipe.BuildOptions, where they differ from the defaults."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,10 @@ class ModelMetadata:
             )
 
     def to_json(self) -> str:
-        """Return compact JSON; unset build is left out."""
+        """Return compact JSON; an unset build and empty build options are left out."""
         fields = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.build is not None and not self.build.options:
+            del fields["build"]["options"]
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod

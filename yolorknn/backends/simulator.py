@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from yolorknn import rknn_file
 from yolorknn.backends import check_input, check_outputs
 from yolorknn.convert.build import choose_dtype, prepared
+from yolorknn.convert.recipe import BuildOptions
 from yolorknn.convert.toolkit import Progress, Toolkit
 from yolorknn.errors import BuildError, CalibrationError, ModelError
 from yolorknn.files import sha256
@@ -35,6 +36,7 @@ class SimulatorBackend:
         dtype: Dtype | None = None,
         dataset: Path | None = None,
         names: list[str] | None = None,
+        options: BuildOptions | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Build the model in memory.
@@ -45,6 +47,7 @@ class SimulatorBackend:
             dtype: for an .onnx, "i8" or "fp16"; default is "i8" with a dataset and "fp16" without.
             dataset: calibration set; default for a .rknn is the one it was built with.
             names: class names, for an .onnx without metadata.
+            options: for an .onnx, the vendor's options.
             progress: told the stages of the build.
 
         Raises:
@@ -57,13 +60,20 @@ class SimulatorBackend:
             path, recorded = _recipe(path)
             platform, dtype = recorded.platform, recorded.dtype
             dataset = dataset or _dataset(recorded)
+            options = BuildOptions.of(recorded)
         kind = choose_dtype(platform, dtype, dataset)
         descriptor, log = tempfile.mkstemp(prefix="yolorknn-simulator-", suffix=".log")
         os.close(descriptor)
         self._log = Path(log)
         try:
             with prepared(
-                path, platform=platform, dtype=kind, dataset=dataset, names=names, progress=progress
+                path,
+                platform=platform,
+                dtype=kind,
+                dataset=dataset,
+                names=names,
+                options=options,
+                progress=progress,
             ) as recipe:
                 if recorded is not None and (made := recipe.metadata.build) and made.digest != recorded.digest:
                     raise CalibrationError(

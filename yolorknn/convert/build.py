@@ -13,6 +13,7 @@ from yolorknn import rknn_file
 from yolorknn.convert import onnx_file
 from yolorknn.convert.calibrate import CalibrationSet
 from yolorknn.convert.custom_op import OP_TYPE
+from yolorknn.convert.recipe import BuildOptions
 from yolorknn.convert.toolkit import Progress, Toolkit, toolkit_version
 from yolorknn.convert.toolkit_child import Job
 from yolorknn.errors import BuildError, CalibrationError
@@ -28,6 +29,7 @@ def build(
     dtype: Dtype | None = None,
     dataset: Path | None = None,
     names: list[str] | None = None,
+    options: BuildOptions | None = None,
     output: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -39,6 +41,7 @@ def build(
         dtype: "i8" needs a dataset; default is "i8" with one and "fp16" without.
         dataset: calibration set: a folder, a list (.txt), a data.yaml, or a video.
         names: class names for an ONNX without metadata.
+        options: the vendor's options; default is BuildOptions().
         output: folder; default is the ONNX's.
         progress: told the stages.
 
@@ -53,7 +56,9 @@ def build(
     """
     kind = choose_dtype(platform, dtype, dataset)
     folder = output or onnx.parent
-    with prepared(onnx, platform=platform, dtype=kind, dataset=dataset, names=names, progress=progress) as recipe:
+    with prepared(
+        onnx, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
+    ) as recipe:
         check_folder(folder)
         target = folder / f"{onnx.stem}-{get_platform(platform).name}-{kind}.rknn"
         custom_string = recipe.metadata.pack()
@@ -86,10 +91,13 @@ def prepared(
     dtype: Dtype,
     dataset: Path | None,
     names: list[str] | None = None,
+    options: BuildOptions | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Recipe]:
     """Read the ONNX, letterbox the calibration set into a scratch folder, and yield the job; the folder goes after."""
     version = toolkit_version()
+    options = options or BuildOptions()
+    options.check(dtype)
     chip = get_platform(platform)
     model = onnx_file.read(onnx)
     source = model.metadata(names=names)
@@ -108,9 +116,12 @@ def prepared(
             platform=chip.name,
             dtype=dtype,
             toolkit=version,
+            algorithm=options.algorithm,
+            method=options.method,
             dataset=str(dataset or ""),
             images=images,
             digest=digest,
+            options=options.recorded(),
         )
         plain = scratch / "model.onnx"  # the vendor's code never sees the user's path, whatever is in it
         with writing(plain):
@@ -122,8 +133,7 @@ def prepared(
             mean=source.mean,
             std=source.std,
             dataset=str(listing) if listing else None,
-            algorithm=how.algorithm,
-            method=how.method,
+            options=options,
             custom_softmax=OP_TYPE in model.ops,
         )
         yield Recipe(job, replace(source, source=onnx.name, sha256=sha256(onnx), build=how), scratch)

@@ -1,0 +1,87 @@
+"""The vendor's build options: what they do to the model, and that --simulate repeats them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit
+from yolorknn import Detector, rknn_file
+from yolorknn.convert.build import build
+from yolorknn.convert.recipe import BuildOptions
+from yolorknn.errors import BuildError
+from yolorknn.metadata import Build
+
+IMAGES = sorted((DATASET / "images").glob("*.jpg"))
+TOOLKIT = [needs_ort, needs_toolkit, pytest.mark.toolkit]
+HIDDEN = "/model.0/act/Mul_output_0"
+
+
+@pytest.fixture
+def onnx(tmp_path: Path) -> Path:
+    return Path(shutil.copy(DEMO_ONNX, tmp_path / "demo.onnx"))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    listing = tmp_path / "two.txt"
+    listing.write_text("".join(f"{path}\n" for path in IMAGES[:2]))
+    return listing
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        BuildOptions(),
+        BuildOptions(algorithm="kl_divergence", method="layer", optimization_level=2),
+        BuildOptions(float16=("a", "b"), custom_hybrid=(("c", "d"),), config={"model_pruning": True}),
+    ],
+)
+def test_what_is_recorded_is_read_back(options: BuildOptions) -> None:
+    made = Build("rk3588", "i8", "2.3.2", options.algorithm, options.method, options=options.recorded())
+    assert BuildOptions.of(made) == options
+    with pytest.raises(BuildError, match="built with warp, unknown here"):
+        BuildOptions.of(Build("rk3588", "i8", "9", options={"warp": 9}))
+
+
+@pytest.mark.parametrize(
+    ("options", "dtype", "words"),
+    [
+        (BuildOptions(auto_hybrid=True, float16=("a",)), "i8", "chooses the float16 layers itself: leave out float16"),
+        (BuildOptions(algorithm="mmse"), "fp16", "algorithm concerns quantization, but fp16 is not quantized"),
+        (BuildOptions(float16=("a",)), "fp16", "float16 concerns quantization"),
+        (BuildOptions(optimization_level=4), "i8", "optimization_level 4 is not"),
+    ],
+)
+def test_contradictions(options: BuildOptions, dtype: Any, words: str) -> None:
+    with pytest.raises(BuildError, match=words):
+        options.check(dtype)
+
+
+class TestToolkit:
+    pytestmark = TOOLKIT
+
+    def test_named_layers_are_float16_and_the_simulation_has_them_too(self, onnx: Path, images: Path) -> None:
+        options = BuildOptions(float16=(HIDDEN, "box8"))
+        file = rknn_file.read(build(onnx, dataset=images, options=options))
+        assert {tensor.name: tensor.dtype for tensor in file.outputs} == {
+            **{f"{role}{stride}": "int8" for stride in (8, 16, 32) for role in ("box", "cls")},
+            "box8": "float16",
+        }
+        made = file.metadata().build
+        assert made is not None and BuildOptions.of(made) == options
+        with Detector(file.path, simulate=True) as detector:
+            found = detector.detect(IMAGES[0])
+        with Detector(onnx, simulate=True, dataset=images) as detector:
+            assert not np.array_equal(found.confidence, detector.detect(IMAGES[0]).confidence)
+
+    def test_an_unknown_layer_is_named_with_its_nearest(self, onnx: Path, images: Path) -> None:
+        with pytest.raises(BuildError, match=rf"has no tensor '{HIDDEN}x' .*nearest name is '{HIDDEN}'"):
+            build(onnx, dataset=images, options=BuildOptions(float16=(f"{HIDDEN}x",)))
+        with pytest.raises(BuildError, match="nowhere is not exists"):
+            build(onnx, dataset=images, options=BuildOptions(custom_hybrid=((HIDDEN, "nowhere"),)))
+        assert not list(onnx.parent.glob("*.rknn"))
