@@ -57,8 +57,8 @@ def test_a_report_is_consistent(options: dict) -> None:
     assert {run.cores for run in report.runs} == set(range(1, cores + 1))
     assert report.best in report.runs and report.best.fps >= 0.99 * max(run.fps for run in report.runs)
     for run in report.runs:
-        assert run.cores <= run.workers <= 2 * run.cores and run.limit in ("NPU", "CPU", "source")
-        assert run.fps == pytest.approx(run.frames / 0.3, rel=0.5) and 0 < run.busy <= 1
+        assert run.workers in (run.cores, run.cores + 1) and run.limit in ("NPU", "CPU", "source")
+        assert 0 < run.fps <= run.frames / 0.3 and 0 < run.busy <= 1
         for stage in [run.latency_ms, *run.stages_ms.values()]:
             assert 0 <= stage["p50"] <= stage["p90"] <= stage["p99"]
         if "npu_ms" in options:

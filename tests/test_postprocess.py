@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -125,6 +127,24 @@ def test_postprocess_keeps_its_promises(expected: list[Cell], iou: float, max_de
     assert (found.confidence > 0.5).all()
     assert (np.diff(found.confidence) <= 0).all()
     assert set(found.class_id.tolist()) <= set(classes)
+
+
+@pytest.mark.parametrize("head", ["split", "sums", "decoded"])
+def test_nothing_is_allocated_for_each_anchor_when_nothing_passes(head: str) -> None:
+    metadata = (
+        decoded_metadata((640, 640), 80, normalized=True)
+        if head == "decoded"
+        else split_metadata((640, 640), 80, sums=head == "sums")
+    )
+    outputs = [np.zeros(shape, np.float32) for shape in metadata.shapes().values()]
+    postprocess(outputs, metadata, conf=0.25, iou=0.7, max_det=300)  # what is made once
+    tracemalloc.start()
+    try:
+        postprocess(outputs, metadata, conf=0.25, iou=0.7, max_det=300)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8400, "a byte for each anchor"
 
 
 def test_nothing_found_gives_empty_arrays_of_the_right_shape() -> None:

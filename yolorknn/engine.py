@@ -18,7 +18,7 @@ from yolorknn.video import Frame, Source
 Drop = Literal["none", "old"]
 
 AHEAD = 3
-"""Frames letterboxed that no worker has taken yet; and results kept beyond one for each worker."""
+"""Frames letterboxed that no worker has taken yet; frames inferred and not decoded; results beyond one a worker."""
 
 
 class Prepared(NamedTuple):
@@ -189,7 +189,7 @@ class Engine:
             self._work.wait_for(
                 lambda: (
                     self._stopped
-                    or (self._waiting and len(self._order) < self._limit)
+                    or (self._waiting and len(self._order) < self._limit and len(self._inferred) < AHEAD)
                     or (self._ended and not self._waiting)
                 )
             )
@@ -217,4 +217,5 @@ class Engine:
     def _take_inferred(self) -> Slot | None:
         with self._outputs:
             self._outputs.wait_for(lambda: self._stopped or self._inferred or not self._inferring)
+            self._work.notify()
             return None if self._stopped or not self._inferred else self._inferred.popleft()

@@ -5,6 +5,7 @@ Only anchors above the threshold are decoded: of 8400 some sixty pass, so the re
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,6 +46,21 @@ def anchor_points(imgsz: tuple[int, int], strides: tuple[int, ...]) -> Floats:
     points: Floats = np.concatenate(columns, axis=1).astype(np.float32)
     points.flags.writeable = False
     return points
+
+
+class _Buffers(threading.local):
+    """A thread's own arrays over all anchors, by their number: each one's best score (1, anchors), and a mask."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[int, tuple[Floats, NDArray[np.bool_]]] = {}
+
+    def of(self, anchors: int) -> tuple[Floats, NDArray[np.bool_]]:
+        if anchors not in self._arrays:
+            self._arrays[anchors] = np.empty((1, anchors), np.float32), np.empty(anchors, np.bool_)
+        return self._arrays[anchors]
+
+
+_buffers = _Buffers()
 
 
 @lru_cache
@@ -90,7 +106,7 @@ def decode(outputs: Sequence[Floats], metadata: ModelMetadata, *, conf: float, m
 def _split(outputs: Sequence[Floats], metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:
     scales = metadata.scales
     points = anchor_points(metadata.imgsz, tuple(scale.stride for scale in scales))
-    ceiling = np.empty((1, points.shape[1]), np.float32)  # each anchor's best score, or at least that
+    ceiling, above = _buffers.of(points.shape[1])
     start, starts = 0, [0]
     for scale in scales:
         cls = outputs[scale.cls].reshape(len(metadata.names), -1)
@@ -101,7 +117,7 @@ def _split(outputs: Sequence[Floats], metadata: ModelMetadata, conf: float, mult
             ceiling[0, start:stop] = outputs[scale.sum].ravel()
         start = stop
         starts.append(stop)
-    index = (ceiling[0] > conf).nonzero()[0]
+    index = np.greater(ceiling[0], conf, out=above).nonzero()[0]
     if len(index) == 0:
         return Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     sides, scores = [], []
@@ -146,7 +162,9 @@ def _best(scores: Floats, conf: float, multi_label: bool) -> tuple[Ints, Ints, F
 
 def _decoded(output: Floats, metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:
     scores = output[0, 4:]
-    index = (np.maximum.reduce(scores, axis=0) > conf).nonzero()[0]
+    ceiling, above = _buffers.of(scores.shape[1])
+    cv2.reduce(scores, 0, cv2.REDUCE_MAX, ceiling)
+    index = np.greater(ceiling[0], conf, out=above).nonzero()[0]
     column, class_id, confidence = _best(scores.take(index, axis=1), conf, multi_label)
     xywh = output[0, :4].take(index.take(column), axis=1).T
     if metadata.normalized:

@@ -1,0 +1,48 @@
+"""Run many 1920x1080 frames through a stream over three simulated cores, and watch memory, threads and descriptors.
+
+    .venv/bin/python scripts/bench_memory.py [FRAMES] [MODEL.onnx]
+
+Prints resident memory after the first thousand frames and at the end, and what is left when all is closed.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import sys
+import threading
+from pathlib import Path
+
+from yolorknn.bench import resident_mb
+from yolorknn.detector import Detector, read_metadata
+from yolorknn.synthetic import SimulatedNpu, pictures
+
+DEMO = Path(__file__).resolve().parent.parent / "models/demo.onnx"
+CORES, NPU_MS, SETTLED = 3, 3.0, 1000
+
+
+def held() -> tuple[int, int]:
+    """Return the number of threads and of open file descriptors."""
+    return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+
+
+def main() -> None:
+    """Run, and print."""
+    frames = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    model = Path(sys.argv[2]) if len(sys.argv) > 2 else DEMO
+    metadata = read_metadata(model)
+    before, settled = held(), 0.0
+    backends = [SimulatedNpu(metadata, NPU_MS) for _ in range(CORES)]
+    with Detector(model, backends=backends) as detector:
+        for result in detector.stream(itertools.islice(itertools.cycle(pictures(4)), frames)):
+            if result.index + 1 == SETTLED:
+                settled = resident_mb()
+            if (result.index + 1) % max(frames // 10, SETTLED) == 0:
+                print(f"{result.index + 1:>8} frames {resident_mb():>8.1f} MB resident", flush=True)
+    gc.collect()
+    print(f"after {SETTLED}: {settled:.1f} MB; growth since: {resident_mb() - settled:+.1f} MB")
+    print("threads and descriptors before and after: {} {}, {} {}".format(*before, *held()))
+
+
+if __name__ == "__main__":
+    main()
