@@ -13,6 +13,7 @@ from yolorknn.commands.detect import detect
 from yolorknn.commands.doctor import doctor
 from yolorknn.commands.export import export
 from yolorknn.commands.info import info
+from yolorknn.commands.val import val
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (export, build, detect, info, doctor, bench):
+for command in (export, build, val, detect, info, doctor, bench):
     app.command()(command)
 
 

@@ -12,6 +12,7 @@ YolorknnError
 ├── BackendError                                a runtime refused the model
 │   └── InferenceError                          a runtime returned nothing, or something else than the model promises
 │       └── CoreHungError                       an NPU core did not answer in time; a stream counts the frame as lost
+├── DatasetError                                a data.yaml, its images or its labels cannot be used
 ├── SourceError                                 an image, video or camera cannot be read
 └── OutputError                                 a result cannot be written
 """
@@ -70,6 +71,10 @@ class InferenceError(BackendError):
 
 class CoreHungError(InferenceError):
     """An NPU core did not answer in time; the next inference on it runs in a fresh context."""
+
+
+class DatasetError(YolorknnError):
+    """A data.yaml, its images or its labels are absent, unreadable or contradict each other."""
 
 
 class SourceError(YolorknnError):

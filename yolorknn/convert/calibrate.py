@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from yolorknn.convert.toolkit import Progress
-from yolorknn.errors import CalibrationError, SourceError
+from yolorknn.dataset import images_of, read_folder, read_list
+from yolorknn.errors import CalibrationError, DatasetError, SourceError
 from yolorknn.files import writing
 from yolorknn.preprocess import Image, letterbox
 from yolorknn.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_image
@@ -52,16 +53,19 @@ class CalibrationSet:
             )
         if suffix in VIDEO_SUFFIXES:
             return cls(source, (), video=source)
-        if source.is_dir():
-            images = _folder(source)
-        elif suffix == ".txt":
-            images = _list(source)
-        elif suffix in (".yaml", ".yml"):
-            images = _data_yaml(source)
-        elif suffix in IMAGE_SUFFIXES:
-            images = [source]
-        else:
-            raise CalibrationError(f"{source} is not a folder, .txt, data.yaml, video or image")
+        try:
+            if source.is_dir():
+                images = read_folder(source)
+            elif suffix == ".txt":
+                images = read_list(source)
+            elif suffix in (".yaml", ".yml"):
+                images = images_of(source, splits=("train", "val"))
+            elif suffix in IMAGE_SUFFIXES:
+                images = [source]
+            else:
+                raise CalibrationError(f"{source} is not a folder, .txt, data.yaml, video or image")
+        except DatasetError as exc:
+            raise CalibrationError(str(exc)) from exc
         if not images:
             raise CalibrationError(f"{source} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
         return cls(source, tuple(images if suffix == ".txt" else _spread(images, LIMIT)))
@@ -114,51 +118,6 @@ class CalibrationSet:
 def _spread(images: Sequence[Path], limit: int) -> list[Path]:
     count = min(len(images), limit)
     return [images[i * len(images) // count] for i in range(count)]
-
-
-def _folder(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-
-
-def _list(listing: Path) -> list[Path]:
-    try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise CalibrationError(f"cannot read the list {listing}: {exc}") from exc
-    images = []
-    for number, line in enumerate(lines, 1):
-        if name := line.strip():
-            image = listing.parent / name
-            if not image.is_file():
-                raise CalibrationError(f"{listing}, line {number}: there is no image {image}")
-            images.append(image)
-    return images
-
-
-def _data_yaml(file: Path) -> list[Path]:
-    import yaml
-
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-        raise CalibrationError(f"cannot read {file}: {str(exc).splitlines()[0]}") from exc
-    split = (data.get("train") or data.get("val")) if isinstance(data, dict) else None
-    if not split:
-        raise CalibrationError(f"{file} names no 'train' or 'val' images")
-    images: list[Path] = []
-    for entry in split if isinstance(split, list) else [split]:
-        place = _resolve(file, str(data.get("path") or "."), str(entry))
-        images += _list(place) if place.suffix == ".txt" else _folder(place) if place.is_dir() else [place]
-    return images
-
-
-def _resolve(file: Path, root: str, entry: str) -> Path:
-    """Find a data.yaml's folder as ultralytics does: below `path`, which is relative to the file or to here."""
-    places = [file.parent / root / entry, Path(root) / entry]
-    for place in places:
-        if place.exists():
-            return place
-    raise CalibrationError(f"{file} names {entry}, but there is no {places[0]}")
 
 
 def _video_frames(path: Path) -> Iterator[Image]:
