@@ -101,6 +101,18 @@ def test_nms_equals_brute_force(seed: int) -> None:
         iou = float(rng.choice([0.0, 0.3, 0.45, 0.7, 0.95, 1.0]))
         expected = brute_force_nms(xyxy.astype(float), confidence, class_id, iou)
         assert nms(xyxy, confidence, class_id, iou=iou).tolist() == expected
+        expected = brute_force_nms(xyxy.astype(float), confidence, np.zeros(count, np.int64), iou)
+        assert nms(xyxy, confidence, None, iou=iou).tolist() == expected
+
+
+def test_agnostic_nms_lets_one_class_suppress_another() -> None:
+    sides = (2.0, 2.0, 2.0, 2.0)
+    cells = [Cell(8, 3, 3, 0, 0.9, sides), Cell(8, 3, 4, 1, 0.8, sides), Cell(8, 9, 9, 1, 0.7, sides)]
+    metadata = split_metadata(IMGSZ, CLASSES)
+    outputs = encode_split(metadata, cells)
+    for agnostic, expected in ((False, [0, 1, 1]), (True, [0, 1])):
+        found = postprocess(outputs, metadata, conf=0.25, iou=0.5, max_det=9, agnostic_nms=agnostic)
+        assert found.class_id.tolist() == expected
 
 
 def test_nms_of_boxes_without_area() -> None:

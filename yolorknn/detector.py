@@ -36,6 +36,7 @@ class Detector:
         classes: class ids or names to keep; None for all.
         max_det: most boxes per image.
         multi_label: give a box for each class above conf, not only for its best one (what ultralytics' val does).
+        agnostic_nms: let a box suppress overlapping ones of other classes too.
         names: class names, for a model without metadata.
         simulate: run on the vendor's simulator instead, quantized as the .rknn is; a PC with rknn-toolkit2.
         dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
@@ -57,6 +58,7 @@ class Detector:
         classes: Sequence[int | str] | None = None,
         max_det: int = 300,
         multi_label: bool = False,
+        agnostic_nms: bool = False,
         names: Sequence[str] | None = None,
         simulate: bool = False,
         dataset: str | Path | None = None,
@@ -83,7 +85,8 @@ class Detector:
         self._turn = threading.Lock()
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self.metadata = metadata
-        self.conf, self.iou, self.max_det, self.multi_label = conf, iou, max_det, multi_label
+        self.conf, self.iou, self.max_det = conf, iou, max_det
+        self.multi_label, self.agnostic_nms = multi_label, agnostic_nms
         try:
             self.classes = None if classes is None else [class_id(metadata, entry) for entry in classes]
         except ModelError:
@@ -152,6 +155,7 @@ class Detector:
                 max_det=self.max_det,
                 classes=self.classes,
                 multi_label=self.multi_label,
+                agnostic_nms=self.agnostic_nms,
             )
             return Detections(inferred.placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id)
 

@@ -173,7 +173,7 @@ def _decoded(output: Floats, metadata: ModelMetadata, conf: float, multi_label: 
     return Boxes(np.concatenate([xywh[:, :2] - half, xywh[:, :2] + half], axis=1), confidence, class_id)
 
 
-def nms(xyxy: NDArray[Any], confidence: NDArray[Any], class_id: NDArray[Any], *, iou: float) -> Ints:
+def nms(xyxy: NDArray[Any], confidence: NDArray[Any], class_id: NDArray[Any] | None, *, iou: float) -> Ints:
     """Return the indices that non-maximum suppression keeps, the most confident first.
 
     Greedy and class by class: a box goes when its IoU with a kept, more confident box of its class exceeds `iou`.
@@ -182,16 +182,16 @@ def nms(xyxy: NDArray[Any], confidence: NDArray[Any], class_id: NDArray[Any], *,
     Args:
         xyxy: (N, 4); a box without area counts as a millionth of a pixel wide or high.
         confidence: (N,), above 0.
-        class_id: (N,).
+        class_id: (N,), or None to compare boxes of all classes.
         iou: 0 to 1.
     """
     if len(xyxy) == 0:
         return np.zeros(0, np.int64)
     boxes = xyxy.astype(np.float64)
     np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6, out=boxes[:, 2:])
-    # Classes are moved apart, in float64: float32 would round the boxes and change results.
-    step = 2 * np.abs(boxes).max() + boxes[:, 2:].max() + 1
-    boxes[:, :2] += (class_id * step)[:, None]
+    if class_id is not None:  # classes are moved apart, in float64: float32 would round the boxes and change results
+        step = 2 * np.abs(boxes).max() + boxes[:, 2:].max() + 1
+        boxes[:, :2] += (class_id * step)[:, None]
     kept = cv2.dnn.NMSBoxes(boxes.tolist(), confidence.tolist(), 0.0, iou)
     return np.asarray(kept, np.int64).ravel()
 
@@ -205,6 +205,7 @@ def postprocess(
     max_det: int,
     classes: Sequence[int] | None = None,
     multi_label: bool = False,
+    agnostic_nms: bool = False,
 ) -> Boxes:
     """Decode a model's outputs and suppress duplicates.
 
@@ -216,6 +217,7 @@ def postprocess(
         max_det: at most so many boxes are returned.
         classes: class ids to keep, None for all.
         multi_label: see decode().
+        agnostic_nms: let a box suppress those of other classes too.
 
     Returns:
         Boxes in input pixels, the most confident first.
@@ -225,7 +227,8 @@ def postprocess(
         found = _take(found, np.flatnonzero(np.isin(found.class_id, np.asarray(classes, np.int64))))
     if len(found.confidence) > MAX_CANDIDATES:
         found = _take(found, np.argsort(-found.confidence, kind="stable")[:MAX_CANDIDATES])
-    return _take(found, nms(found.xyxy, found.confidence, found.class_id, iou=iou)[:max_det])
+    class_id = None if agnostic_nms else found.class_id
+    return _take(found, nms(found.xyxy, found.confidence, class_id, iou=iou)[:max_det])
 
 
 def _take(boxes: Boxes, index: Ints) -> Boxes:

@@ -27,6 +27,9 @@ def detect(
     iou: Annotated[float, typer.Option(min=0, max=1, help="IoU threshold of NMS.")] = 0.7,
     classes: Annotated[str | None, typer.Option(help="Class ids or names to keep: 0,2 or person,car.")] = None,
     max_det: Annotated[int, typer.Option(min=1, help="Most boxes per image.")] = 300,
+    agnostic_nms: Annotated[
+        bool, typer.Option("--agnostic-nms", help="Let a box suppress overlapping ones of other classes too.")
+    ] = False,
     save: Annotated[bool, typer.Option("--save/--no-save", help="Write annotated images or video.")] = True,
     json_file: Annotated[
         str | None, typer.Option("--json", help="File for the JSON lines, - for stdout [default: in the run's folder].")
@@ -54,7 +57,16 @@ def detect(
         else:
             stack.enter_context(diagnosed(model))
         detector: Detector = stack.enter_context(
-            Detector(model, conf=conf, iou=iou, classes=kept, max_det=max_det, names=own, backends=backends)
+            Detector(
+                model,
+                conf=conf,
+                iou=iou,
+                classes=kept,
+                max_det=max_det,
+                agnostic_nms=agnostic_nms,
+                names=own,
+                backends=backends,
+            )
         )
         summary = run(detector, source, folder=output, name=name, save=save, json_target=json_file, console=err)
     if summary.failures:
