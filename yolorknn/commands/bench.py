@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.commands.options import bars
+from yolorknn.commands.options import Device, DeviceId, bars
 
 
 def bench(
@@ -24,8 +24,22 @@ def bench(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw it to this .png or .svg.")] = None,
+    device: Device = False,
+    device_id: DeviceId = None,
 ) -> None:
-    """Measure latency by stage and throughput by cores and workers, and say what limits it."""
+    """Measure latency by stage and throughput by cores and workers, and say what limits it.
+
+    With --device: the vendor's measurement on a board attached over adb, of inference alone and of memory.
+    """
+    if device or device_id:
+        if source or npu_ms or fps or plot:
+            raise typer.BadParameter("--source, --npu-ms, --fps and --plot do not go with it", param_hint="--device")
+        from yolorknn.backends.device import measure
+
+        with bars() as progress:
+            profile = measure(model, device_id=device_id, progress=progress)
+        print(json.dumps(profile.to_json(), indent=2) if as_json else profile.table())
+        return
     from yolorknn import bench as benching
 
     with bars() as progress:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from yolorknn.commands.options import Names, bars, err, read_names
+from yolorknn.commands.options import Device, DeviceId, Names, bars, err, read_names
 from yolorknn.errors import SourceError
 
 if TYPE_CHECKING:
+    from yolorknn.backends import Backend
     from yolorknn.detector import Detector
 
 
@@ -38,6 +39,8 @@ def detect(
     name: Annotated[str | None, typer.Option(help="The run's folder [default: after the source].")] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Run on the vendor's simulator, on a PC.")] = False,
     dataset: Annotated[Path | None, typer.Option(help="With --simulate: calibration images for i8.")] = None,
+    device: Device = False,
+    device_id: DeviceId = None,
     names: Names = None,
 ) -> None:
     """Draw boxes on SOURCE and write them as JSON lines."""
@@ -45,11 +48,18 @@ def detect(
     from yolorknn.doctor import diagnosed
     from yolorknn.run import run
 
+    if simulate and (device or device_id):
+        raise typer.BadParameter("a model runs on the simulator or on a board", param_hint="--simulate, --device")
     kept = None if classes is None else [entry.strip() for entry in classes.split(",")]
     own = read_names(names)
     with ExitStack() as stack:
-        backends = None
-        if simulate:
+        backends: list[Backend] | None = None
+        if device or device_id:
+            from yolorknn.backends.device import DeviceBackend
+
+            with bars() as progress:
+                backends = [DeviceBackend(model, device_id=device_id, names=own, progress=progress)]
+        elif simulate:
             from yolorknn.backends.simulator import SimulatorBackend
 
             with bars() as progress:

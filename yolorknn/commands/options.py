@@ -29,6 +29,12 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder for 
 Names = Annotated[
     Path | None, typer.Option(help="Text file with one class name a line, for a model that does not say its own.")
 ]
+Device = Annotated[
+    bool, typer.Option("--device", help="Run on a board attached to this PC over adb (not tested on a real board).")
+]
+DeviceId = Annotated[
+    str | None, typer.Option(help="That board, by its id in `adb devices`, or HOST:PORT [default: the only one].")
+]
 
 
 def parse_imgsz(text: str | None) -> tuple[int, int] | None:

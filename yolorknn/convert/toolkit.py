@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.convert.device_child import DeviceJob
 from yolorknn.convert.toolkit_child import Job
 from yolorknn.errors import BuildError, InferenceError, MissingDependencyError
 from yolorknn.files import writing
@@ -50,6 +52,11 @@ def toolkit_version() -> str:
     return importlib.metadata.version("rknn-toolkit2")
 
 
+def printed(log: Path) -> str:
+    """Return what the vendor printed into a log, without its colours."""
+    return _ANSI.sub("", log.read_bytes().decode("utf-8", "replace"))
+
+
 class Toolkit:
     """One child process that runs one Job; a context manager that kills it on leaving.
 
@@ -57,16 +64,19 @@ class Toolkit:
         job: what to do.
         log: file for everything the vendor prints; replaced.
         progress: told the vendor's own progress bars.
+        limit: seconds within which each step, and each inference, must be over; None for no limit.
 
     Raises:
-        BuildError: a call returned an error, raised, printed an `E RKNN` line, or took the process down.
+        BuildError: a call returned an error, raised, printed an `E RKNN` line, took the process down, or too long.
         MissingDependencyError: rknn-toolkit2 is not installed.
         OutputError: the log cannot be written.
     """
 
-    def __init__(self, job: Job, *, log: Path, progress: Progress | None = None) -> None:
+    def __init__(
+        self, job: Job | DeviceJob, *, log: Path, progress: Progress | None = None, limit: float | None = None
+    ) -> None:
         toolkit_version()
-        self._log = log
+        self._log, self._limit = log, limit
         self._step = "start"
         self._scratch = tempfile.TemporaryDirectory(prefix="yolorknn-toolkit-")
         try:
@@ -90,10 +100,10 @@ class Toolkit:
         self.close()
 
     def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Simulate one image, uint8 (H, W, 3) RGB; only after a Job that serves.
+        """Infer one image, uint8 (H, W, 3) RGB; only after a Job that serves, or on a device.
 
         Raises:
-            InferenceError: the simulator failed or the process died.
+            InferenceError: the simulator or the device failed, or the process died.
         """
         try:
             self._send(image)
@@ -101,7 +111,7 @@ class Toolkit:
         except BuildError as exc:
             raise InferenceError(str(exc)) from exc
         if outputs is None:
-            raise InferenceError(f"the simulator returned nothing: {self._last_words()} (log: {self._log})")
+            raise InferenceError(f"rknn-toolkit2 returned nothing: {self._last_words()} (log: {self._log})")
         return outputs
 
     def close(self) -> None:
@@ -145,13 +155,16 @@ class Toolkit:
 
     def _receive(self, progress: Progress | None) -> Any:
         """Wait for the answer, passing the vendor's bars on."""
+        heard = time.monotonic()
         while True:
+            if self._limit is not None and time.monotonic() - heard > self._limit:
+                raise self._error(f"no answer in {self._limit:g} s")
             try:
                 if not self._link.poll(POLL_SECONDS):
                     if progress and (bars := _BAR.findall(self._text()[-4000:])):
                         progress(bars[-1][0], int(bars[-1][1]) / 100)
                     continue
-                message = self._link.recv()
+                message, heard = self._link.recv(), time.monotonic()
             except (EOFError, OSError) as exc:
                 raise self._death() from exc
             match message:
@@ -176,7 +189,7 @@ class Toolkit:
         return BuildError(f"rknn-toolkit2 failed in {self._step}: {reason} (log: {self._log})")
 
     def _text(self) -> str:
-        return _ANSI.sub("", self._log.read_bytes().decode("utf-8", "replace"))
+        return printed(self._log)
 
     def _lines(self) -> list[str]:
         lines = (line.rpartition("\r")[2].strip() for line in self._text().splitlines())

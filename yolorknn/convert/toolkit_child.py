@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from yolorknn.convert.device_child import DeviceJob, run_on_device
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.platforms import Dtype
 
@@ -78,7 +79,7 @@ def keep_float16(cfg: Path, tensors: tuple[str, ...]) -> None:
     cfg.write_text(f"{layers}quantize_parameters:{parameters}")
 
 
-def run(job: Job, link: Connection) -> None:
+def run(job: Job | DeviceJob, link: Connection) -> None:
     """Do the job, telling each step; every return code is read."""
     step = "import"
 
@@ -90,7 +91,7 @@ def run(job: Job, link: Connection) -> None:
         if code not in (0, None):
             raise StepFailed(f"{name} returned {code}")
 
-    def configured() -> Any:
+    def configured(job: Job) -> Any:
         rknn = RKNN(verbose=job.verbose)
         call("config", rknn.config, **configuration(job))
         if job.custom_softmax:
@@ -102,7 +103,10 @@ def run(job: Job, link: Connection) -> None:
     try:
         from rknn.api import RKNN
 
-        rknn = configured()
+        if isinstance(job, DeviceJob):
+            run_on_device(job, RKNN(verbose=False), link, call)
+            return
+        rknn = configured(job)
         call("load_onnx", rknn.load_onnx, model=job.onnx)
         options = job.options
         if options.hybrid:
@@ -115,7 +119,7 @@ def run(job: Job, link: Connection) -> None:
             )
             name = Path(job.onnx).stem  # the vendor writes its three files into the working directory
             keep_float16(Path(f"{name}.quantization.cfg"), options.float16)
-            rknn = configured()
+            rknn = configured(job)
             call(
                 "hybrid_quantization_step2",
                 rknn.hybrid_quantization_step2,
