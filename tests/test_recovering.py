@@ -22,7 +22,7 @@ from tests.encode import encode_split, split_metadata
 from tests.fakes import cell_of, number_of, numbered_frame, write_rknn
 from yolorknn.backends.recovering import MOST_HANGS, Patience, RecoveringBackend
 from yolorknn.detector import Detector
-from yolorknn.errors import BackendError, CoreHungError, InferenceError
+from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
 from yolorknn.metadata import Build
 from yolorknn.run import run
 
@@ -45,7 +45,8 @@ class Context:
         if isinstance(what, Exception):
             raise what
         if what == "hang":
-            assert self.core.go_on.wait(10)
+            assert self.core.go_on.wait(30)
+            self.core.returned = True
         if what != "stale":
             # the fake reads RGB where numbered_frame writes BGR, hence the flip
             self.outputs = encode_split(METADATA, [cell_of(number_of(image))])
@@ -58,13 +59,17 @@ class Context:
 class Core:
     """Opens contexts, each with the next script, and remembers them."""
 
-    def __init__(self, *scripts: list[object] | Exception) -> None:
+    def __init__(self, *scripts: list[object] | Exception | str) -> None:
         self.scripts = list(scripts)
         self.opened: list[Context] = []
         self.go_on = threading.Event()
+        self.returned = False
 
     def __call__(self) -> Context:
         script = self.scripts.pop(0) if self.scripts else []
+        if script == "hang":
+            assert self.go_on.wait(30)
+            script = []
         if isinstance(script, Exception):
             raise script
         self.opened.append(Context(self, list(script)))
@@ -78,7 +83,7 @@ class Core:
 def core() -> Iterator[Callable[..., Core]]:
     made: list[Core] = []
 
-    def make(*scripts: list[object] | Exception) -> Core:
+    def make(*scripts: list[object] | Exception | str) -> Core:
         made.append(Core(*scripts))
         return made[-1]
 
@@ -195,10 +200,92 @@ def test_a_core_that_hangs_in_every_context_is_broken(core: Callable[..., Core])
     for _ in range(MOST_HANGS - 1):
         with pytest.raises(CoreHungError):
             backend.infer(rgb(1))
-    with pytest.raises(InferenceError, match=r"hung in 3 contexts one after the other: restart the board") as caught:
-        backend.infer(rgb(1))
-    assert not isinstance(caught.value, CoreHungError)
+    for _ in range(2):
+        with pytest.raises(CoreDeadError, match=r"after 3 such failures in a row it is taken out of use: restart"):
+            backend.infer(rgb(1))
+    assert len(one.opened) == MOST_HANGS
     backend.close()
+
+
+def test_a_core_that_cannot_be_opened_again_is_broken(core: Callable[..., Core]) -> None:
+    one = core([InferenceError("no")], *[BackendError("init_runtime returned -1")] * MOST_HANGS)
+    backend = one.backend()
+    for _ in range(MOST_HANGS - 1):
+        with pytest.raises(
+            CoreHungError, match=r"core 1 could not be opened again \(init_runtime returned -1\): the fr"
+        ):
+            backend.infer(rgb(1))
+    with pytest.raises(CoreDeadError, match=r"could not be opened again .* taken out of use"):
+        backend.infer(rgb(1))
+    backend.close()
+
+
+def test_an_opening_that_hangs(core: Callable[..., Core]) -> None:
+    one = core("hang")
+    abandoned = []
+    patience = Patience(opening=0.3)
+    with pytest.raises(BackendError, match=r"core 1: the runtime did not open the model in 0.3 s: restart the board"):
+        RecoveringBackend(one, where="m on NPU core 1", patience=patience, abandon=lambda: abandoned.append(1))
+    assert abandoned == [1] and one.opened == []
+
+
+def test_a_hang_while_opening_again_costs_a_frame(core: Callable[..., Core]) -> None:
+    one = core([InferenceError("no")], "hang")
+    backend = one.backend(Patience(opening=0.3))
+    with pytest.raises(CoreHungError, match=r"did not open the model in 0.3 s"):
+        backend.infer(rgb(1))
+    assert same(backend.infer(rgb(2)), 2)
+    backend.close()
+
+
+def test_ctrl_c_while_a_model_is_opened(core: Callable[..., Core]) -> None:
+    one = core("hang")
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        one.backend(Patience(opening=60))
+
+
+def detector(tmp_path: Path, *cores: Core, patience: Patience = SHORT) -> Detector:
+    model = write_rknn(tmp_path / "m.rknn", replace(METADATA, build=Build("rk3588", "i8", "2.3.2")))
+    return Detector(model, backends=[one.backend(patience) for one in cores])
+
+
+def test_a_stream_goes_on_with_the_cores_that_are_left(
+    core: Callable[..., Core], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusals = [BackendError("init_runtime returned -1")] * 9
+    with detector(tmp_path, core([FINE, InferenceError("no")], *refusals), core()) as running:
+        stream = running.stream(numbered_frame(n, (64, 64)) for n in range(60))
+        indices = [result.index for result in stream]
+        assert stream.lost == MOST_HANGS and len(indices) == 60 - MOST_HANGS and indices == sorted(indices)
+        assert len(running.dead) == 1 and "NPU core 1 could not be opened again" in running.dead[0]
+        assert running.detect(numbered_frame(3, (64, 64))).class_id.tolist() == [3]
+    assert caplog.messages == [f"{running.dead[0]}; 1 of 2 NPU cores go on"]
+
+
+def test_a_stream_without_a_core_left_fails(core: Callable[..., Core], tmp_path: Path) -> None:
+    refusals = [BackendError("init_runtime returned -1")] * 9
+    with detector(tmp_path, *[core([FINE, InferenceError("no")], *refusals) for _ in range(2)]) as running:
+        stream = running.stream(numbered_frame(n, (64, 64)) for n in range(60))
+        with pytest.raises(BackendError, match=r"no NPU core is left: .* restart the board") as caught:
+            list(stream)
+        assert not isinstance(caught.value, InferenceError) and stream.lost == 2 * MOST_HANGS
+        assert len(running.dead) == 2
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_ctrl_c_while_the_first_inference_hangs(core: Callable[..., Core], tmp_path: Path, threaded: bool) -> None:
+    """Nothing is measured, so the core has 600 s; but nobody waits for it."""
+    cores = [core(["hang"]) for _ in range(3)]
+    patience = Patience(first=600, least=0.2)
+    with pytest.raises(KeyboardInterrupt), detector(tmp_path, *cores, patience=patience) as running:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        if threaded:
+            with running.stream(numbered_frame(n, (64, 64)) for n in range(60)) as stream:
+                next(stream)
+        else:
+            running.detect(numbered_frame(1, (64, 64)))
+    assert not any(one.returned for one in cores), "nobody waited for the hung cores"
 
 
 def test_patience_follows_the_slowest_measured() -> None:

@@ -144,6 +144,10 @@ class Detector:
         """Take back the buffer of a prepared image."""
         self._canvases.append(prepared.canvas)
 
+    def hurry(self) -> None:
+        """Have inferences under way give up soon on a core that hangs."""
+        self._pool.hurry()
+
     def decode(self, inferred: Inferred) -> Detections:
         """Decode, suppress duplicates, and undo the letterbox: the last stage of detect()."""
         with self._turn:
@@ -163,6 +167,11 @@ class Detector:
     def busy(self) -> tuple[float, ...]:
         """Seconds that each backend (NPU core) has been in use."""
         return self._pool.busy
+
+    @property
+    def dead(self) -> tuple[str, ...]:
+        """Why each NPU core that was taken out of use was."""
+        return self._pool.dead
 
     def stream(self, source: str | Path | int | Iterable[Image], *, drop: Drop | None = None) -> Stream:
         """Detect in every frame of a source, on threads, giving the results in order.

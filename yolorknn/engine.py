@@ -54,6 +54,9 @@ class Stages(Protocol):
     def recycle(self, prepared: Prepared) -> None:
         """Take back a prepared frame that is not to be inferred."""
 
+    def hurry(self) -> None:
+        """Have the inferences under way end soon: their results are not wanted any more."""
+
 
 class Slot:
     """A frame's place in the order of results."""
@@ -124,6 +127,7 @@ class Engine:
             for condition in (self._room, self._work, self._outputs, self._ready):
                 condition.notify_all()
         if threading.current_thread() not in self._threads:
+            self._stages.hurry()
             for thread in self._threads:
                 thread.join()
 

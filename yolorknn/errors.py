@@ -11,7 +11,8 @@ YolorknnError
 │   └── AccuracyError                           a model falls short of the accuracy asked for
 ├── BackendError                                a runtime refused the model
 │   └── InferenceError                          a runtime returned nothing, or something else than the model promises
-│       └── CoreHungError                       an NPU core did not answer in time; a stream counts the frame as lost
+│       └── CoreHungError                       an NPU core gave no answer; a stream counts the frame as lost
+│           └── CoreDeadError                   it will not any more: its core is taken out of use
 ├── DatasetError                                a data.yaml, its images or its labels cannot be used
 ├── SourceError                                 an image, video or camera cannot be read
 └── OutputError                                 a result cannot be written
@@ -70,7 +71,11 @@ class InferenceError(BackendError):
 
 
 class CoreHungError(InferenceError):
-    """An NPU core did not answer in time; the next inference on it runs in a fresh context."""
+    """An NPU core did not answer in time, or has no context any more; the next inference opens a fresh one."""
+
+
+class CoreDeadError(CoreHungError):
+    """An NPU core hung, or could not be opened again, several times in a row: it is not used any more."""
 
 
 class DatasetError(YolorknnError):

@@ -19,6 +19,7 @@ from yolorknn.errors import InferenceError, OutputError, SourceError
 from yolorknn.files import check_folder, write_bytes
 from yolorknn.preprocess import Image
 from yolorknn.results import JsonLines, Result, Timings, record
+from yolorknn.stream import Stream
 from yolorknn.video import ImageFiles, Source, VideoWriter
 
 
@@ -93,10 +94,8 @@ def run(
                 pictures.write(result, draw(result.frame, result.detections, detector.names))
             bar.update(task, advance=1, fps=frames / (time.perf_counter() - start))
         seconds = time.perf_counter() - start
-    dropped = f", {stream.dropped} dropped" if stream.dropped else ""
-    lost = f", {stream.lost} lost to a hung NPU core" if stream.lost else ""
     count = "1 frame" if frames == 1 else f"{frames} frames"
-    console.print(f"{count} in {seconds:.1f} s ({frames / seconds:.1f} FPS{dropped}{lost})")
+    console.print(f"{count} in {seconds:.1f} s ({frames / seconds:.1f} FPS{_losses(detector, stream)})")
     if stream.lost and not frames:
         raise InferenceError(f"the NPU answered none of {stream.lost} frames: see 'yolorknn doctor'")
     if frames:
@@ -172,3 +171,13 @@ def _bar(console: Console) -> Progress:
         TextColumn("{task.fields[fps]:.1f} FPS"),
     )
     return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+
+
+def _losses(detector: Detector, stream: Stream) -> str:
+    """Return what there was of frames dropped, frames lost and cores dead."""
+    counts = (
+        (stream.dropped, "dropped"),
+        (stream.lost, "lost to a hung NPU core"),
+        (len(detector.dead), "NPU cores taken out of use"),
+    )
+    return "".join(f", {count} {what}" for count, what in counts if count)

@@ -11,7 +11,7 @@
  *   STANDIN_MS      how long one rknn_run holds its core, in ms
  *   STANDIN_FAIL    faults, comma-separated: FUNCTION:CODE[@K[+]] returns CODE at the K-th call of the process (and all
  *                   after it with +; without @K at every call); coreN:MS[@K[+]] hangs core N for MS ms at its K-th run,
- *                   or until there is a file named as STANDIN_LOG with .go behind it
+ *                   or until there is a file named as STANDIN_LOG with .go behind it; init:MS[@K[+]] hangs rknn_init so
  *   STANDIN_STALE   1: after a failed rknn_run the outputs are those of the frame before
  *   STANDIN_API     the version the library says it has
  */
@@ -377,6 +377,7 @@ static int leave(Context *x, const char *function, uint64_t handle, int code)
 API int rknn_init(uint64_t *handle, void *model, uint32_t size, uint32_t flag, void *extend)
 {
     (void)extend;
+    hang(fault("init"));
     int code = fault("rknn_init");
     uint8_t *file_data = NULL;
     uint64_t n = size;

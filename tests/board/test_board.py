@@ -288,6 +288,41 @@ def test_a_hung_core_costs_a_frame_and_not_the_stream(library: Library, monkeypa
     assert len(library.calls("rknn_init")) == 4
 
 
+def test_a_core_that_is_dead_for_good_is_left_out(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hangs, and no context opens on it again."""
+    patience = functools.partial(recovering.Patience, first=60, factor=5, least=4)
+    monkeypatch.setattr(recovering, "Patience", patience)
+    library.set(MS=40, FAIL="core1:600000@3,rknn_set_core_mask:-1@4+")
+    try:
+        with Detector(MODEL) as detector:
+            stream = detector.stream(read_image(path) for path in FRAMES * 9)
+            indices = []
+            for result in stream:
+                check(result.detections, WANTED[FRAMES[result.index % len(FRAMES)].name])
+                indices.append(result.index)
+            assert len(indices) == 9 * len(FRAMES) - stream.lost and stream.lost == recovering.MOST_HANGS
+            assert len(detector.dead) == 1 and "on NPU core 1 could not be opened again" in detector.dead[0]
+    finally:
+        library.let_go()
+
+
+def test_an_init_that_hangs(
+    library: Library, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recovering, "Patience", functools.partial(recovering.Patience, opening=8))
+    library.set(FAIL="init:600000@2")
+    try:
+        with pytest.raises(errors.BackendError, match=r"NPU core 1: the runtime did not open the model in 8 s"):
+            Detector(MODEL)
+        os.write(2, b"stderr is ours again")
+        assert "stderr is ours again" in capfd.readouterr().err
+    finally:
+        library.let_go()
+    library.set(FAIL="")
+    with Detector(MODEL) as detector:
+        check(detector.detect(FRAMES[0]), WANTED[FRAMES[0].name])
+
+
 def test_a_model_for_another_chip(library: Library) -> None:
     with pytest.raises(errors.ModelError, match=r"built for rk3566, .*this board is rk3588: build it again"):
         Detector(DATA / "demo-rk3566-fp16.rknn")

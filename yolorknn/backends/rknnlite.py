@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +128,7 @@ def open_cores(
         backends = []
         for core in range(board.cores) if board.core_mask else [None]:
             context = functools.partial(RknnLiteBackend, path, metadata, core=core)
-            backend = RecoveringBackend(context, where=place(path, core))
+            backend = RecoveringBackend(context, where=place(path, core), abandon=give_back_stderr)
             backends.append(opened.enter_context(contextlib.closing(backend)))
         opened.pop_all()
     return metadata, backends
@@ -178,22 +178,42 @@ def _heard_log() -> Iterator[Callable[[], str]]:
 
 
 _stderr_lock = threading.Lock()
+_kept: list[tuple[int, TextIO]] = []
+"""While stderr is caught, and until someone gives it back: the real one, as descriptor and as Python's."""
+
+
+def give_back_stderr() -> None:
+    """End the catching of stderr for a model whose opening hangs."""
+    for kept in _kept.copy():
+        _give_back(kept)
+
+
+def _give_back(kept: tuple[int, TextIO]) -> None:
+    try:
+        _kept.remove(kept)  # the first to come does it
+    except ValueError:
+        return
+    descriptor, sys.stderr = kept
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    _stderr_lock.release()
 
 
 @contextlib.contextmanager
 def _vendor_text() -> Iterator[Callable[[], str]]:
     """Catch what Python and native code write to stderr while a model is opened, and what is logged."""
     lines: list[str] = []
-    with _stderr_lock, _heard_log() as said, tempfile.TemporaryFile("w+", buffering=1, errors="replace") as caught:
+    with _heard_log() as said, tempfile.TemporaryFile("w+", buffering=1, errors="replace") as caught:
+        _stderr_lock.acquire()
         sys.stderr.flush()
-        keep = os.dup(2)
+        kept = (os.dup(2), sys.stderr)
+        _kept.append(kept)
         os.dup2(caught.fileno(), 2)
+        sys.stderr = caught  # where it is not descriptor 2, as in a notebook
         try:
-            with contextlib.redirect_stderr(caught):  # where sys.stderr is not descriptor 2, as in a notebook
-                yield lambda: "; ".join(dict.fromkeys(filter(None, [_sentence(lines), said()])))
+            yield lambda: "; ".join(dict.fromkeys(filter(None, [_sentence(lines), said()])))
         finally:
-            os.dup2(keep, 2)
-            os.close(keep)
+            _give_back(kept)
             caught.seek(0)
             lines += caught.read().splitlines()
 
