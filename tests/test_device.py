@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -163,6 +165,34 @@ def test_a_board_that_never_answers(model: Path, boards: Boards, monkeypatch: py
         done = CliRunner().invoke(app, ["bench", str(model), "--device-id", SERIAL])
     assert isinstance(done.exception, BackendError)
     assert "failed in init_runtime: no answer in 15 s" in str(done.exception)
+
+
+@needs_toolkit
+def test_the_way_to_a_board_and_back(
+    model: Path, boards: Boards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a fake toolkit in the child process: the calls, the images, the measurements, and that nothing is left."""
+    boards(f"{SERIAL}\tdevice\n")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/fake_toolkit"))
+    backend = DeviceBackend(model)
+    image = np.full((*backend.metadata.imgsz, 3), 7, np.uint8)
+    for shade in (7, 9):
+        image[0, 0, 0] = shade
+        outputs = backend.infer(image)
+        assert [array.shape for array in outputs] == list(backend.metadata.shapes().values())
+        assert all((array == shade).all() for array in outputs)
+    backend.close()
+    backend.close()
+    done = CliRunner().invoke(app, ["bench", str(model), "--device", "--json"])
+    found = json.loads(done.stdout)
+    assert found["ms"] == 12.5 and found["device"] == SERIAL and found["memory_mb"] == {"weight": 3.53, "total": 5.66}
+    assert found["operators"][0] == {"kind": "ConvExSwish", "calls": 57, "cpu_ms": 0, "gpu_ms": 0, "npu_ms": 19.9}
+    picture = tmp_path / "a.png"
+    cv2.imwrite(str(picture), image)
+    arguments = ["detect", str(picture), "-m", str(model), "--device", "--no-save", "--json", str(tmp_path / "a.jsonl")]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1
+    assert list(tmp_path.glob("yolorknn*")) == []
 
 
 def test_only_a_rknn_runs_on_a_board(tmp_path: Path) -> None:

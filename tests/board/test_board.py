@@ -91,10 +91,11 @@ def boxes(row: dict[str, Any]) -> list[list[float]]:
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> object:
     """Run the command line in this process, as every start of another costs seconds here; return its exit status."""
     monkeypatch.setattr(sys, "argv", ["yolorknn", *map(str, arguments)])
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     with pytest.raises(SystemExit) as ended:
         main()
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
     return ended.value.code
 
 
