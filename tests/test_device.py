@@ -27,7 +27,7 @@ from yolorknn.backends.device import DeviceBackend, measure
 from yolorknn.cli import app
 from yolorknn.convert import adb
 from yolorknn.convert.profile import Operator, Profile, parse_memory, parse_performance
-from yolorknn.errors import BackendError, ModelError
+from yolorknn.errors import BackendError, InferenceError, ModelError
 
 SERIAL = "0123456789ABCDEF"
 Boards = Callable[[str], Path]
@@ -193,6 +193,20 @@ def test_the_way_to_a_board_and_back(
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1
     assert list(tmp_path.glob("yolorknn*")) == []
+
+
+@needs_toolkit
+def test_a_board_that_stops_answering(model: Path, boards: Boards, monkeypatch: pytest.MonkeyPatch) -> None:
+    boards(f"{SERIAL}\tdevice\n")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/fake_toolkit"))
+    monkeypatch.setattr(device, "STEP_SECONDS", 5.0)
+    backend = DeviceBackend(model)
+    image = np.full((*backend.metadata.imgsz, 3), 66, np.uint8)
+    with pytest.raises(InferenceError, match="no answer in 5 s"):
+        backend.infer(image)
+    with pytest.raises(InferenceError, match="its process ended"):
+        backend.infer(np.zeros_like(image))
+    backend.close()
 
 
 def test_only_a_rknn_runs_on_a_board(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ class Toolkit:
         heard = time.monotonic()
         while True:
             if self._limit is not None and time.monotonic() - heard > self._limit:
+                self.close()  # lest a late answer be taken for that to the next question
                 raise self._error(f"no answer in {self._limit:g} s")
             try:
                 if not self._link.poll(POLL_SECONDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ class RKNN:
     def inference(self, *, inputs: list[Any], data_format: list[str]) -> list[Any] | None:
         assert self._path is not None and data_format == ["nhwc"]
         (array,) = inputs
+        if array[0, 0, 0, 0] == 66:
+            time.sleep(600)
         metadata = rknn_file.read(self._path).metadata()
         if array.shape != (1, *metadata.imgsz, 3) or array.dtype != np.uint8:
             return None
