@@ -283,7 +283,9 @@ def test_a_custom_op_needs_a_plugin(tree: Tree, tmp_path: Path) -> None:
     path = write_rknn(tmp_path / "m.rknn", metadata)
     found = by_check(examine(tree.machine, model=path))["model"]
     assert found.status == "warning" and found.fix == "yolorknn export CHECKPOINT.pt --no-custom-softmax"
-    tree.write("/usr/lib/rknpu/op_plugins/librkcst_cstSoftmax.so", library())
+    tree.write("/usr/lib/rknpu/op_plugins/librkcst_argmax.so", library())
+    assert by_check(examine(tree.machine, model=path))["model"] == found, "a plug-in for another op"
+    tree.write("/usr/lib/rknpu/op_plugins/librkcst_softmax.so", library())
     assert by_check(examine(tree.machine, model=path))["model"].status == "ok"
 
 

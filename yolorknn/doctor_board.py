@@ -12,6 +12,8 @@ from yolorknn.platforms import FIRST_GENERATION, Platform, chips, first_generati
 
 LIBRARY = "/usr/lib/librknnrt.so"
 """The only place where rknn-toolkit-lite2 looks."""
+PLUGIN = "/usr/lib/rknpu/op_plugins/librkcst_softmax.so"
+"""Ours for cstSoftmax, in the vendor's folder; names there begin with librkcst_."""
 OTHER_PLACES = ("/usr/lib64", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib", "/lib64", "/oem/usr/lib", "/vendor/lib64")
 DEVICE_TREE = "/proc/device-tree/compatible"
 CONTAINER = f"docker run --security-opt systempaths=unconfined --device /dev/dri -v {LIBRARY}:{LIBRARY} ..."
@@ -186,8 +188,8 @@ def _model(machine: Machine, path: Path, board: Platform | None) -> Iterator[Fin
         yield Finding("model", "problem", text, _get_library(file.toolkit))
         return
     metadata = file.metadata() if file.custom_string else None
-    if metadata and metadata.custom_softmax and not machine.glob("/usr/lib/rknpu/op_plugins/*cst*"):
-        text = f"{built} with the custom op cstSoftmax, for which /usr/lib/rknpu/op_plugins has no plug-in"
+    if metadata and metadata.custom_softmax and not machine.path(PLUGIN).exists():
+        text = f"{built} with the custom op cstSoftmax, but there is no {PLUGIN} (scripts/build-plugin.sh makes one)"
         yield Finding("model", "warning", text, "yolorknn export CHECKPOINT.pt --no-custom-softmax")
         return
     yield Finding("model", "ok", built)
