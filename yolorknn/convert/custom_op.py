@@ -1,7 +1,8 @@
 """cstSoftmax: Softmax as a custom op, for rknn-toolkit2's graph and its simulator.
 
 Standard op types cannot be taken over, so the ONNX node is renamed; rknn-toolkit2 wants such names to begin with `cst`.
-On the board the op needs a plug-in of the C runtime (plugins/cst_softmax.c); the split head of YOLOv8 has no Softmax and needs none.
+On the board the op needs a plug-in of the C runtime, plugins/cst_softmax.c; the split head of YOLOv8 has no Softmax and
+needs none.
 """
 
 from __future__ import annotations
