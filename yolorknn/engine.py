@@ -74,7 +74,11 @@ class Slot:
     def result(self) -> Result:
         """Return what was found, or raise what went wrong."""
         if self.error is not None:
-            raise self.error
+            error, self.error = self.error, None
+            try:
+                raise error
+            finally:
+                del error  # whose traceback refers to the stream through this frame: a circle would keep it alive
         frame, prepared, inferred = self.frame, self.prepared, self.inferred
         assert frame is not None and prepared is not None and inferred is not None and self.detections is not None
         timings = Timings(
@@ -151,7 +155,6 @@ class Engine:
                 self._offer(slot)
                 if slot.error is not None and not isinstance(slot.error, SourceError):
                     break
-                del slot  # whose error, once raised, refers to the stream through its traceback
                 index += 1
         finally:
             self._source.close()
@@ -183,7 +186,6 @@ class Engine:
             with self._outputs:
                 self._inferred.append(slot)
                 self._outputs.notify()
-            del slot
         with self._outputs:
             self._inferring -= 1
             self._outputs.notify()
@@ -216,7 +218,6 @@ class Engine:
                 slot.done = time.perf_counter()
                 if self._order and self._order[0] is slot:
                     self._ready.notify()
-            del slot
 
     def _take_inferred(self) -> Slot | None:
         with self._outputs:
