@@ -14,6 +14,9 @@ from yolorknn.video import IMAGE_SUFFIXES
 
 Split = Literal["train", "val"]
 
+LISTING = "dataset.txt"
+"""The list of images in a folder that `yolorknn calibrate` made."""
+
 TOLERANCE = 0.01
 """How far a label may lie outside the image, as a share of its side (ultralytics' own limit)."""
 

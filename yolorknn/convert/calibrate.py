@@ -13,16 +13,23 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from yolorknn.convert.toolkit import Progress
-from yolorknn.dataset import images_of, read_folder, read_list
+from yolorknn.dataset import LISTING, images_of, read_folder, read_list
 from yolorknn.errors import CalibrationError, DatasetError, SourceError
 from yolorknn.files import writing
-from yolorknn.preprocess import Image, letterbox
+from yolorknn.preprocess import Image, Letterbox, letterbox
+from yolorknn.spread import ALIKE, distances, thumbnail
 from yolorknn.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_image
 
 LIMIT = 200
 """Most images taken from a folder, data.yaml or video, evenly spread: each costs 10 MB and 0.3 s in the toolkit."""
+
+FEW = 20
+"""Fewer images than this are too few."""
+ENLARGED, COVERED = 1.5, 0.5
+"""Medians over the images, beyond which they are unlike what the model was trained on at its imgsz."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ class CalibrationSet:
             return cls(source, (), video=source)
         try:
             if source.is_dir():
-                images = read_folder(source)
+                listing = source / LISTING  # `yolorknn calibrate` puts a contact sheet beside it
+                images = read_list(listing) if listing.is_file() else read_folder(source)
             elif suffix == ".txt":
                 images = read_list(source)
             elif suffix in (".yaml", ".yml"):
@@ -84,6 +92,44 @@ class CalibrationSet:
                 yield read_image(path)
             except SourceError as exc:
                 raise CalibrationError(f"calibration image: {exc}") from exc
+
+    def concerns(self, imgsz: tuple[int, int]) -> list[str]:
+        """Return what makes a poor calibration set of this one, a sentence each.
+
+        Compared are: the number of images with FEW; each image's thumbnail with those of the others (see
+        yolorknn.spread.thumbnail); and each image's size with the model's input: by how much the letterbox enlarges
+        it, and how much of the input it covers.
+
+        Args:
+            imgsz: height and width of the model's input, at which it was trained.
+
+        Raises:
+            CalibrationError: an image cannot be read.
+        """
+        count, different = 0, list[NDArray[np.float32]]()
+        scales, covers = [], []
+        for image in self.frames():
+            count += 1
+            placed = Letterbox.fit((image.shape[0], image.shape[1]), imgsz)
+            scales.append(placed.resized[0] / image.shape[0])
+            covers.append(placed.resized[0] * placed.resized[1] / (imgsz[0] * imgsz[1]))
+            if len(different) < FEW and not (distances(thumbnail(image), different) < ALIKE).any():
+                different.append(thumbnail(image))
+        size = f"{imgsz[1]}x{imgsz[0]}"
+        found = []
+        if count < FEW:
+            found.append(
+                f"the calibration set has {count} images; {FEW} to {LIMIT} show more of what the model will see"
+            )
+        if count > 1 and len(different) < min(count, FEW) / 2:
+            found.append(f"only {len(different)} of the {count} calibration images differ; see 'yolorknn calibrate'")
+        if count and (scale := float(np.median(scales))) > ENLARGED:
+            found.append(
+                f"the calibration images are enlarged {scale:.1f} times to the model's {size}: use larger ones"
+            )
+        if count and (cover := float(np.median(covers))) < COVERED:
+            found.append(f"the calibration images cover {cover:.0%} of the model's {size}, the rest is grey padding")
+        return found
 
     def write(self, folder: Path, *, imgsz: tuple[int, int], progress: Progress | None = None) -> tuple[Path, int, str]:
         """Letterbox every image into `folder`.
