@@ -30,10 +30,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     shutil.copy(DEMO, folder / "v8n.pt")
     (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    shutil.copy(DATASET / "data.yaml", folder)
     images = sorted((DATASET / "images").glob("*.jpg"))[:6]
     writer = cv2.VideoWriter(str(folder / "clip.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 20.0, (320, 240))
     for path in images:
         shutil.copy(path, folder / "images")
+        shutil.copy(DATASET / "labels" / f"{path.stem}.txt", folder / "labels")
         image = cv2.imread(str(path))
         assert image is not None
         writer.write(cv2.resize(image, (320, 240)))

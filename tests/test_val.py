@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO_ONNX, SHARED, needs_ort, needs_shared
 from yolorknn import Detections
 from yolorknn.average_precision import average_precision
+from yolorknn.cli import app
 from yolorknn.dataset import Dataset, labels
 from yolorknn.errors import DatasetError, ModelError
 from yolorknn.val import ValReport, table, validate
@@ -220,6 +223,25 @@ def test_an_image_without_labels_is_one_of_nothing(data: Path) -> None:
     (data.parent / "labels" / "0003.txt").unlink()
     after: ValReport = validate(DEMO_ONNX, data)
     assert after.unlabelled == 1 and after.map50 < before.map50
+
+
+@needs_ort
+def test_the_command(data: Path, tmp_path: Path) -> None:
+    words = ["val", str(DEMO_ONNX), str(DEMO_ONNX), "--data", str(data), "-o", str(tmp_path / "kept")]
+    (data.parent / "labels" / "0003.txt").unlink()
+    data.write_text("val: images\nnames: [ball, bottle, box, cone, ring, star]\n")
+    for file in (data.parent / "labels").iterdir():
+        file.write_text("".join(line + "\n" for line in file.read_text().splitlines() if line[0] != "5"))
+    shown = CliRunner().invoke(app, words)
+    assert shown.exit_code == 0, shown.output
+    assert "1 of 8 images have no label file" in shown.stderr
+    assert "no labels of 1 classes, which are in no mean: star" in shown.stderr
+    lines = shown.stdout.splitlines()
+    assert lines[:2] == ["1: demo.onnx", "2: demo.onnx"] and lines[4].startswith("all")
+    assert lines[4].count("+0.0000") == 2 and len(lines) == 5 + 5
+    first, second = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert first == second and f"{first['map50']:.4f}" in lines[4]
+    assert [entry["name"] for entry in first["per_class"]] == ["ball", "bottle", "box", "cone", "ring"]
 
 
 @needs_shared

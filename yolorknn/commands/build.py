@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.commands.options import Dataset, DtypeOption, Names, Output, Platform, bars, read_names, say_dtype
+from yolorknn.commands.options import (
+    Dataset,
+    DtypeOption,
+    Names,
+    Output,
+    Platform,
+    bars,
+    read_names,
+    say_concerns,
+    say_dtype,
+)
 
 
 def build(
@@ -23,6 +33,7 @@ def build(
 
     kind = building.choose_dtype(platform, dtype, dataset)
     own = read_names(names)
+    say_concerns(dataset, onnx, own)
     with bars() as progress:
         made = building.build(
             onnx, platform=platform, dtype=kind, dataset=dataset, names=own, output=output, progress=progress

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.commands.options import Dataset, DtypeOption, Output, Platform, bars, err, parse_imgsz, say_dtype
+from yolorknn.commands.options import (
+    Dataset,
+    DtypeOption,
+    Output,
+    Platform,
+    bars,
+    err,
+    parse_imgsz,
+    say_concerns,
+    say_dtype,
+)
 from yolorknn.metadata import Head
 
 
@@ -50,6 +60,7 @@ def export(
         )
     print(made)
     if not onnx_only:
+        say_concerns(dataset, made)
         with bars() as progress:
             built = building.build(
                 made, platform=platform, dtype=kind, dataset=dataset, output=output, progress=progress

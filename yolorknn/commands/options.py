@@ -67,6 +67,16 @@ def say_dtype(dtype: Dtype | None, dataset: Path | None) -> None:
         err.print("built fp16, as no --dataset was given; i8 is faster on the NPU and needs one to calibrate with")
 
 
+def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = None) -> None:
+    """Say what makes a poor calibration set of the dataset, for a model."""
+    if dataset is not None:
+        from yolorknn.convert.calibrate import CalibrationSet
+        from yolorknn.detector import read_metadata
+
+        for concern in CalibrationSet.open(dataset).concerns(read_metadata(model, names=names).imgsz):
+            err.print(f"warning: {concern}")
+
+
 @contextmanager
 def bars() -> Iterator[Progress]:
     """Show one bar that is renamed from stage to stage."""
