@@ -21,6 +21,8 @@ from yolorknn.platforms import Dtype
 
 ONNX_KEY = "yolorknn"
 MAGIC = "yolorknn1:"
+GENERIC = f"{MAGIC}generic"
+"""The custom_string of a model that is no detector."""
 MAX_CUSTOM_STRING = 1023
 
 Head = Literal["split", "decoded"]

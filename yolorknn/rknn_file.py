@@ -19,7 +19,7 @@ from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
 from yolorknn.layout import recognise
-from yolorknn.metadata import MAGIC, ModelMetadata, Tensor
+from yolorknn.metadata import GENERIC, MAGIC, ModelMetadata, Tensor
 
 HEADER = 64
 
@@ -49,6 +49,8 @@ class RknnFile:
             MetadataError: unreadable, or it contradicts the tensors.
         """
         sidecar = self.path.with_suffix(".json")
+        if self.custom_string == GENERIC:
+            raise MetadataError(f"{self.path} is a generic model: built as it is, and no detector that yolorknn runs")
         if self.custom_string is not None:
             metadata = ModelMetadata.unpack(self.custom_string)
         elif sidecar.is_file():
@@ -77,6 +79,11 @@ def read(path: Path) -> RknnFile:
         raise ModelError(f"cannot read the model {path}: {exc.strerror}") from exc
     if not data:
         raise ModelError(f"{path} is empty: copy or build it again")
+    if data[:4] == b"CYPT":
+        raise ModelError(
+            f"{path} is encrypted: only the NPU's runtime reads it, for programs that call librknnrt; "
+            "give yolorknn the plain .rknn"
+        )
     if data[:4] != b"RKNN":
         raise ModelError(f"{path} is not a .rknn file: build one with 'yolorknn build'")
     try:

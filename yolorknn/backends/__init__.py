@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import InferenceError, ModelError
-from yolorknn.metadata import ModelMetadata
+from yolorknn.metadata import Build, ModelMetadata
 
 
 @runtime_checkable
@@ -58,6 +58,20 @@ def open_backends(path: Path, *, names: list[str] | None = None) -> tuple[ModelM
             raise ModelError(f"{path} is a training checkpoint: make a model of it with 'yolorknn export {path}'")
         case suffix:
             raise ModelError(f"{path} has suffix '{suffix}': a model is an .onnx or an .rknn file")
+
+
+def check_fit(build: Build | None) -> str | None:
+    """Return why a detector, which gives one RGB image of imgsz at a time, cannot run a build; None if it can."""
+    options: dict[str, Any] = dict(build.options) if build else {}
+    if (batch := options.get("batch", 1)) > 1:
+        return f"it takes batches of {batch} images: programs that call rknn_inputs_set run it"
+    config = options.get("config", {})
+    reasons = {
+        "dynamic_input": "its input has several sizes: programs that call rknn_set_input_shapes run it",
+        "inputs_yuv_fmt": "it takes YUV images: programs that call rknn_inputs_set run it",
+        "remove_weight": "its weights are in another model: programs that call rknn_init with both run it",
+    }
+    return next((why for name, why in reasons.items() if config.get(name)), None)
 
 
 def check_input(image: NDArray[np.uint8], metadata: ModelMetadata) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn import rknn_file
-from yolorknn.backends import check_input, check_outputs
+from yolorknn.backends import check_fit, check_input, check_outputs
 from yolorknn.backends.recovering import RecoveringBackend
 from yolorknn.errors import BackendError, InferenceError, MissingDependencyError, ModelError
 from yolorknn.metadata import ModelMetadata
@@ -109,6 +109,8 @@ def open_cores(
     """
     model = rknn_file.read(path)
     metadata = model.metadata(names=names)
+    if why := check_fit(metadata.build):
+        raise ModelError(f"{path} is not for detection by yolorknn: {why}")
     board = board or this_platform()
     if board is None and (old := [chip for chip in chips() if chip in FIRST_GENERATION]):
         raise ModelError(f"{path} does not run here: {first_generation(old[0])}")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn import rknn_file
-from yolorknn.backends import check_input, check_outputs
+from yolorknn.backends import check_fit, check_input, check_outputs
 from yolorknn.convert.build import choose_dtype, prepared
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.convert.toolkit import Progress, Toolkit
@@ -62,6 +62,8 @@ class SimulatorBackend:
             dataset = dataset or _dataset(recorded)
             options = BuildOptions.of(recorded)
         kind = choose_dtype(platform, dtype, dataset)
+        if options is not None and (why := check_fit(Build(platform, kind, "", options=options.recorded()))):
+            raise ModelError(f"{path} cannot be simulated with these options: {why}")
         descriptor, log = tempfile.mkstemp(prefix="yolorknn-simulator-", suffix=".log")
         os.close(descriptor)
         self._log = Path(log)

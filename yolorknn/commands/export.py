@@ -8,15 +8,22 @@ from typing import Annotated
 import typer
 
 from yolorknn.commands.options import (
+    AlgorithmOption,
+    AutoHybrid,
+    ConfigFile,
     Dataset,
     DtypeOption,
+    Float16,
+    MethodOption,
     Output,
     Platform,
     bars,
+    build_options,
     err,
     parse_imgsz,
     say_concerns,
     say_dtype,
+    say_unfit,
 )
 from yolorknn.metadata import Head
 
@@ -36,6 +43,11 @@ def export(
     platform: Platform = "rk3588",
     dtype: DtypeOption = None,
     dataset: Dataset = None,
+    algorithm: AlgorithmOption = None,
+    method: MethodOption = None,
+    auto_hybrid: AutoHybrid = False,
+    float16: Float16 = None,
+    config: ConfigFile = None,
     output: Output = None,
 ) -> None:
     """Make CHECKPOINT.onnx of a .pt, and of that the .rknn."""
@@ -43,10 +55,20 @@ def export(
     from yolorknn.convert import export as exporting
     from yolorknn.convert.calibrate import CalibrationSet
 
-    if onnx_only and (dtype or dataset):
-        raise typer.BadParameter("builds no .rknn: leave out --dtype and --dataset", param_hint="--onnx-only")
+    if onnx_only and (dtype or dataset or algorithm or method or auto_hybrid or float16 or config):
+        raise typer.BadParameter(
+            "builds no .rknn: leave out --dtype, --dataset and the options of the build", param_hint="--onnx-only"
+        )
     if not onnx_only:
         kind = building.choose_dtype(platform, dtype, dataset)
+        options = build_options(
+            config,
+            algorithm=algorithm,
+            method=method,
+            auto_hybrid=auto_hybrid or None,
+            float16=tuple(float16) if float16 else None,
+        )
+        options.check(kind)
         if dataset:
             CalibrationSet.open(dataset)  # so that a mistake in it shows at once
     with err.status("exporting to ONNX"):
@@ -63,7 +85,14 @@ def export(
         say_concerns(dataset, made)
         with bars() as progress:
             built = building.build(
-                made, platform=platform, dtype=kind, dataset=dataset, output=output, progress=progress
+                made,
+                platform=platform,
+                dtype=kind,
+                dataset=dataset,
+                options=options,
+                output=output,
+                progress=progress,
             )
         print(built)
         say_dtype(dtype, dataset)
+        say_unfit(options, encrypt=0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -16,6 +17,7 @@ from yolorknn.errors import ModelError
 from yolorknn.platforms import Dtype
 
 if TYPE_CHECKING:
+    from yolorknn.convert.recipe import BuildOptions
     from yolorknn.convert.toolkit import Progress
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -35,6 +37,57 @@ Device = Annotated[
 DeviceId = Annotated[
     str | None, typer.Option(help="That board, by its id in `adb devices`, or HOST:PORT [default: the only one].")
 ]
+
+
+AlgorithmOption = Annotated[
+    Literal["normal", "mmse", "kl_divergence", "gdq"] | None,
+    typer.Option("--algorithm", help="How ranges are measured [default: normal]."),
+]
+MethodOption = Annotated[
+    str | None, typer.Option("--method", help="Weights have a scale per channel or layer [default: channel].")
+]
+AutoHybrid = Annotated[bool, typer.Option("--auto-hybrid", help="Let the toolkit keep layers in float16.")]
+Float16 = Annotated[
+    list[str] | None, typer.Option(help="A tensor whose layer stays in float16; give it again for more.")
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="The vendor's rarer options, as TOML: see docs/toolkit.md.")
+]
+
+
+def build_options(
+    config: Path | None, *, mean: str | None = None, std: str | None = None, **chosen: Any
+) -> BuildOptions:
+    """Return the options of a file, and over them those of the command line that are not None."""
+    from yolorknn.convert.config import read
+    from yolorknn.convert.recipe import BuildOptions
+
+    options = read(config) if config else BuildOptions()
+    values = {"mean_values": parse_triple(mean, "--mean"), "std_values": parse_triple(std, "--std")}
+    settings = {**options.config, **{name: [value] for name, value in values.items() if value}}
+    return replace(options, config=settings, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def say_unfit(options: BuildOptions, *, encrypt: int) -> None:
+    """Tell what runs a model that the detector cannot run."""
+    from yolorknn.backends import check_fit
+    from yolorknn.metadata import Build
+
+    if why := check_fit(Build("", "i8", "", options=options.recorded())):
+        err.print(f"'yolorknn detect' does not run this model: {why}")
+    if encrypt:
+        err.print("'yolorknn detect' does not run the encrypted model: programs that call rknn_init run it")
+
+
+def parse_triple(text: str | None, option: str) -> list[float] | None:
+    """Return the three numbers, one a channel, of what --mean or --std was given."""
+    if text is None:
+        return None
+    try:
+        red, green, blue = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is not three numbers as 0,0,0", param_hint=option) from None
+    return [red, green, blue]
 
 
 def parse_imgsz(text: str | None) -> tuple[int, int] | None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from yolorknn import rknn_file
 from yolorknn.convert import onnx_file
 from yolorknn.convert.calibrate import CalibrationSet
 from yolorknn.convert.custom_op import OP_TYPE
+from yolorknn.convert.generic import LOADERS, prepared_generic
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.convert.toolkit import Progress, Toolkit, toolkit_version
 from yolorknn.convert.toolkit_child import Job
 from yolorknn.errors import BuildError, CalibrationError
-from yolorknn.files import atomic, check_folder, sha256, write_bytes, writing
-from yolorknn.metadata import Build, ModelMetadata
+from yolorknn.files import check_folder, sha256, write_bytes, writing
+from yolorknn.metadata import GENERIC, Build, ModelMetadata
 from yolorknn.platforms import Dtype, get_platform
 
 
@@ -30,18 +34,25 @@ def build(
     dataset: Path | None = None,
     names: list[str] | None = None,
     options: BuildOptions | None = None,
+    generic: bool = False,
+    encrypt: int = 0,
+    codegen: bool = False,
     output: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Build NAME-PLATFORM-DTYPE.rknn, with its metadata inside; the vendor's output goes to a .log beside it.
 
     Args:
-        onnx: made by yolorknn, or one whose head can be recognised from its tensors.
+        onnx: made by yolorknn, or one whose head can be recognised from its tensors; or a model of another format
+            (convert.generic.LOADERS), which is always generic.
         platform: the chip, as `rk3588`.
         dtype: "i8" needs a dataset; default is "i8" with one and "fp16" without.
         dataset: calibration set: a folder, a list (.txt), a data.yaml, or a video.
         names: class names for an ONNX without metadata.
         options: the vendor's options; default is BuildOptions().
+        generic: take the model as it is, as no detector: no metadata, no letterboxing, mean and std from the options.
+        encrypt: 1 to 3 writes NAME.crypt.rknn too, which only the NPU's runtime reads; 3 is the strongest.
+        codegen: write the vendor's C++ example too, in the folder NAME-cpp.
         output: folder; default is the ONNX's.
         progress: told the stages.
 
@@ -51,26 +62,87 @@ def build(
     Raises:
         ModelError: the ONNX is absent, broken, dynamic, or no detector; or the platform is unknown.
         CalibrationError: int8 without a dataset, or one that cannot be read.
-        BuildError: rknn-toolkit2 failed; the log is named.
+        BuildError: rknn-toolkit2 failed (the log is named), the options contradict each other, or another build writes
+            the same files.
         OutputError: the folder cannot be written.
     """
+    if encrypt not in range(4):
+        raise BuildError(f"encryption level {encrypt} is not 1, 2 or 3")
     kind = choose_dtype(platform, dtype, dataset)
     folder = output or onnx.parent
-    with prepared(
-        onnx, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
-    ) as recipe:
-        check_folder(folder)
-        target = folder / f"{onnx.stem}-{get_platform(platform).name}-{kind}.rknn"
-        custom_string = recipe.metadata.pack()
-        made = recipe.scratch / "model.rknn"
-        job = replace(recipe.job, custom_string=custom_string, export=str(made))
-        with Toolkit(job, log=target.with_suffix(".log"), progress=progress):
-            _check(made, recipe.metadata, embedded=custom_string is not None)
-        if custom_string is None:
-            write_bytes(target.with_suffix(".json"), recipe.metadata.to_json().encode())
-        with atomic(target) as temporary:
-            temporary.write_bytes(made.read_bytes())
+    label = (options or BuildOptions()).config.get("quantized_dtype", kind)
+    target = folder / f"{onnx.stem}-{get_platform(platform).name}-{label}.rknn"
+    outcome = Outcome(target, encrypt, target.with_name(f"{target.stem}-cpp") if codegen else None)
+    if generic or onnx.suffix.lower() in LOADERS.keys() - {".onnx"}:
+        if names is not None:
+            raise BuildError("names are a detector's classes, and a generic model has none: leave them out")
+        with prepared_generic(onnx, platform=platform, dtype=kind, dataset=dataset, options=options) as (job, scratch):
+            _make(job, scratch, None, outcome, progress)
+    else:
+        with prepared(
+            onnx, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
+        ) as recipe:
+            _make(recipe.job, recipe.scratch, recipe.metadata, outcome, progress)
     return target
+
+
+class Outcome(NamedTuple):
+    """What a build is to write."""
+
+    target: Path
+    encrypt: int
+    example: Path | None
+
+
+def _make(job: Job, scratch: Path, metadata: ModelMetadata | None, outcome: Outcome, progress: Progress | None) -> None:
+    """Run the job, check what it made, and only then put it into place."""
+    target, encrypt, example = outcome
+    check_folder(target.parent)
+    if example and example.exists():
+        raise BuildError(f"the C++ example would go to {example}, which exists: remove it or give another --output")
+    made, locked, code = scratch / "model.rknn", scratch / "model.crypt.rknn", scratch / "cpp"
+    custom_string = metadata.pack() if metadata else GENERIC
+    job = replace(
+        job,
+        custom_string=custom_string,
+        export=str(made),
+        encrypted=str(locked) if encrypt else None,
+        crypt_level=encrypt,
+        codegen=str(code) if example else None,
+    )
+    with _alone(target), Toolkit(job, log=target.with_suffix(".log"), progress=progress):
+        _check(made, metadata, embedded=custom_string is not None)
+        if encrypt and not locked.is_file():
+            raise BuildError("rknn-toolkit2 returned 0 but wrote no encrypted model: is the disk full?")
+        if example:
+            with writing(example):
+                temporary = example.with_name(f".{example.name}.{os.getpid()}.tmp")
+                try:
+                    shutil.copytree(code, temporary)
+                    temporary.rename(example)
+                finally:
+                    shutil.rmtree(temporary, ignore_errors=True)
+        if metadata and custom_string is None:
+            write_bytes(target.with_suffix(".json"), metadata.to_json().encode())
+        if encrypt:
+            write_bytes(target.with_suffix(".crypt.rknn"), locked.read_bytes())
+        write_bytes(target, made.read_bytes())
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Hold the target's log locked, so that one build at a time writes these files; a killed one lets go by itself."""
+    log = target.with_suffix(".log")
+    with writing(log):
+        file = log.open("ab")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(f"another build is writing {target}: wait for it, or give another --output") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
 
 
 @dataclass(frozen=True)
@@ -99,8 +171,10 @@ def prepared(
     options = options or BuildOptions()
     options.check(dtype)
     chip = get_platform(platform)
+    if options.load:
+        raise BuildError("[load] changes the model, so it is for generic models only: add --generic")
     model = onnx_file.read(onnx)
-    source = model.metadata(names=names)
+    source = options.normalised(model.metadata(names=names))
     if dtype == "i8" and source.head == "decoded" and not source.normalized:
         raise BuildError(
             f"{onnx} in int8 would find nothing: coordinates in pixels and scores share one output, and so one scale; "
@@ -165,11 +239,13 @@ def choose_dtype(platform: str, dtype: Dtype | None, dataset: Path | None) -> Dt
     return chosen
 
 
-def _check(made: Path, metadata: ModelMetadata, *, embedded: bool) -> None:
+def _check(made: Path, metadata: ModelMetadata | None, *, embedded: bool) -> None:
     """Read back what the toolkit wrote, which returns 0 also when the disk is full."""
     if not made.is_file():
         raise BuildError("rknn-toolkit2 returned 0 but wrote no model: is the disk full?")
     file = rknn_file.read(made)
+    if metadata is None:
+        return
     if embedded and file.metadata() != metadata:
         raise BuildError("rknn-toolkit2 did not keep the model's metadata")
     metadata.check(file.outputs, where=made.name)

@@ -12,10 +12,13 @@ import re
 import sys
 import threading
 import traceback
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from yolorknn.convert.device_child import DeviceJob, run_on_device
 from yolorknn.convert.recipe import BuildOptions
@@ -27,15 +30,25 @@ class Job:
     """One build, from load to export, perhaps followed by simulation. Paths are absolute and free of spaces."""
 
     onnx: str
+    """Or the file of a generic model."""
     platform: str
     dtype: Dtype
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...] | None
+    """None for a generic model, whose options may hold mean_values."""
+    std: tuple[float, ...] | None
     dataset: str | None = None
     options: BuildOptions = field(default_factory=BuildOptions)
     custom_softmax: bool = False
     custom_string: str | None = None
+    loader: str = "load_onnx"
+    load: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the loader; none stands for the ONNX as it is."""
     export: str | None = None
+    encrypted: str | None = None
+    """Where to write the encrypted model too."""
+    crypt_level: int = 1
+    codegen: str | None = None
+    """Folder for the vendor's C++ example."""
     serve: bool = False
     verbose: bool = False
     """Print the layer table, and leave check*.onnx in the working directory."""
@@ -44,12 +57,12 @@ class Job:
 def configuration(job: Job) -> dict[str, Any]:
     """Return the arguments of RKNN.config()."""
     settings: dict[str, Any] = {
-        "mean_values": [list(job.mean)],
-        "std_values": [list(job.std)],
         "target_platform": job.platform,
         "optimization_level": job.options.optimization_level,
         **job.options.config,
     }
+    if job.mean is not None and job.std is not None:
+        settings = {"mean_values": [list(job.mean)], "std_values": [list(job.std)], **settings}
     if job.custom_string is not None:
         settings["custom_string"] = job.custom_string
     if job.dtype == "i8":
@@ -57,16 +70,40 @@ def configuration(job: Job) -> dict[str, Any]:
     return settings
 
 
+def loading(job: Job) -> dict[str, Any]:
+    """Return the arguments of the loader."""
+    arguments = dict(job.load) or {"model": job.onnx}
+    if "input_initial_val" in arguments:
+        arguments["input_initial_val"] = [np.array(value, np.float32) for value in arguments["input_initial_val"]]
+    return arguments
+
+
 class StepFailed(Exception):
     """A call returned another code than 0."""
 
 
-def keep_float16(cfg: Path, tensors: tuple[str, ...]) -> None:
-    """Add tensors to the float16 layers of the file that hybrid_quantization_step1 wrote.
+def exporting(job: Job) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the calls after the build, and their arguments."""
+    if job.export is not None:
+        yield "export_rknn", {"export_path": job.export}
+    if job.encrypted is not None:
+        paths = {"input_model": job.export, "output_model": job.encrypted}
+        yield "export_encrypted_rknn_model", {**paths, "crypt_level": job.crypt_level}
+    if job.codegen is not None:
+        yield "codegen", {"output_path": job.codegen}
+
+
+def keep_float16(tensors: tuple[str, ...]) -> dict[str, str]:
+    """Add tensors to the float16 layers in the .cfg that hybrid_quantization_step1 left in the working directory.
+
+    Returns:
+        The files it left, as arguments of hybrid_quantization_step2.
 
     Raises:
         StepFailed: a tensor is not in the toolkit's graph.
     """
+    (cfg,) = Path().glob("*.quantization.cfg")
+    name = cfg.name.removesuffix(".quantization.cfg")
     layers, _, parameters = cfg.read_text().partition("quantize_parameters:")
     known = re.findall(r"^ {4}(\S.*):$", parameters, re.MULTILINE)
     for tensor in tensors:
@@ -77,6 +114,7 @@ def keep_float16(cfg: Path, tensors: tuple[str, ...]) -> None:
         layers = layers.replace("custom_quantize_layers: {}", "custom_quantize_layers:")
         layers += "".join(f"    {tensor}: float16\n" for tensor in tensors if f" {tensor}:" not in layers)
     cfg.write_text(f"{layers}quantize_parameters:{parameters}")
+    return {"model_input": f"{name}.model", "data_input": f"{name}.data", "model_quantization_cfg": cfg.name}
 
 
 def run(job: Job | DeviceJob, link: Connection) -> None:
@@ -107,36 +145,33 @@ def run(job: Job | DeviceJob, link: Connection) -> None:
             run_on_device(job, RKNN(verbose=False), link, call)
             return
         rknn = configured(job)
-        call("load_onnx", rknn.load_onnx, model=job.onnx)
+        call(job.loader, getattr(rknn, job.loader), **loading(job))
         options = job.options
+        batch = options.batch if options.batch > 1 else None
         if options.hybrid:
             call(
                 "hybrid_quantization_step1",
                 rknn.hybrid_quantization_step1,
                 dataset=job.dataset,
-                proposal=options.proposal,
+                rknn_batch_size=batch,
+                proposal=options.proposal > 0,
+                proposal_dataset_size=options.proposal or 1,
                 custom_hybrid=[list(ends) for ends in options.custom_hybrid] or None,
             )
-            name = Path(job.onnx).stem  # the vendor writes its three files into the working directory
-            keep_float16(Path(f"{name}.quantization.cfg"), options.float16)
+            files = keep_float16(options.float16)
             rknn = configured(job)
-            call(
-                "hybrid_quantization_step2",
-                rknn.hybrid_quantization_step2,
-                model_input=f"{name}.model",
-                data_input=f"{name}.data",
-                model_quantization_cfg=f"{name}.quantization.cfg",
-            )
+            call("hybrid_quantization_step2", rknn.hybrid_quantization_step2, **files)
         else:
             call(
                 "build",
                 rknn.build,
                 do_quantization=job.dtype == "i8",
                 dataset=job.dataset,
+                rknn_batch_size=batch,
                 auto_hybrid=options.auto_hybrid,
             )
-        if job.export is not None:
-            call("export_rknn", rknn.export_rknn, export_path=job.export)
+        for name, arguments in exporting(job):
+            call(name, getattr(rknn, name), **arguments)
         if job.serve:
             call("init_runtime", rknn.init_runtime)
         link.send(("done",))
