@@ -38,7 +38,9 @@ def images(tmp_path: Path) -> Path:
     [
         BuildOptions(),
         BuildOptions(algorithm="kl_divergence", method="layer", optimization_level=2),
-        BuildOptions(float16=("a", "b"), custom_hybrid=(("c", "d"),), config={"model_pruning": True}),
+        BuildOptions(
+            float16=("a", "b"), custom_hybrid=(("c", "d"),), config={"model_pruning": True}, load={"inputs": ["x"]}
+        ),
     ],
 )
 def test_what_is_recorded_is_read_back(options: BuildOptions) -> None:
@@ -55,6 +57,11 @@ def test_what_is_recorded_is_read_back(options: BuildOptions) -> None:
         (BuildOptions(algorithm="mmse"), "fp16", "algorithm concerns quantization, but fp16 is not quantized"),
         (BuildOptions(float16=("a",)), "fp16", "float16 concerns quantization"),
         (BuildOptions(optimization_level=4), "i8", "optimization_level 4 is not"),
+        (BuildOptions(batch=0), "i8", "batch 0"),
+        (BuildOptions(config={"auto_hybrid_cos_thresh": 0.9}), "i8", "threshold: add --auto-hybrid"),
+        (BuildOptions(config={"quantized_dtype": "w8a16"}), "fp16", "quantized_dtype concerns quantization"),
+        (BuildOptions(config={"quantize_weight": True}), "i8", "for models that are not quantized"),
+        (BuildOptions(config={"target_platform": "rk3588"}), "i8", "it comes from --platform"),
     ],
 )
 def test_contradictions(options: BuildOptions, dtype: Any, words: str) -> None:

@@ -16,7 +16,16 @@ from yolorknn.errors import BuildError
 
 # Taken by config(**kwargs) but in no signature; listed by the toolkit in the error that names a wrong one.
 UNDOCUMENTED = frozenset(
-    ("output_optimize", "set_op_attr", "sram_prefer", "nbuf_prefer", "check_data", "stream_op", "disable_rules")
+    (
+        "output_optimize",
+        "set_op_attr",
+        "sram_prefer",
+        "nbuf_prefer",
+        "check_data",
+        "stream_op",
+        "disable_rules",
+        "enable_rnn_loop",
+    )
 )
 RENAMED = {"quantized_algorithm": "algorithm", "quantized_method": "method", "optimization_level": "optimization_level"}
 TABLES = ("config", "load")
@@ -50,13 +59,13 @@ def from_dict(fields: Mapping[str, Any]) -> BuildOptions:
         BuildError: a name or value is wrong; the nearest name is given.
         MissingDependencyError: rknn-toolkit2, which knows the names, is not installed.
     """
-    check_names(fields, BuildOptions.__dataclass_fields__.keys(), where="the options")
+    check_names(fields, BuildOptions.__dataclass_fields__.keys(), where="among the build options")
     values = dict(fields)
     for table in TABLES:
         if not isinstance(values.get(table, {}), Mapping):
             raise BuildError(f"{table} = {values[table]!r} is not a table: write [{table}] and the options below it")
     config = dict(values.get("config", {}))
-    check_names(config, {*parameters("config"), *UNDOCUMENTED}, where="[config]")
+    check_names(config, {*parameters("config"), *UNDOCUMENTED}, where="in [config]")
     for theirs, ours in RENAMED.items():
         if theirs in config:
             if ours in fields:
@@ -75,7 +84,7 @@ def check_names(given: Collection[str], known: Collection[str], *, where: str) -
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)
-            raise BuildError(f"{where} has no '{name}': did you mean '{near[0]}'?")
+            raise BuildError(f"there is no '{name}' {where}: did you mean '{near[0]}'?")
 
 
 def parameters(call: str) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def loading(model: Path, load: Mapping[str, Any], scratch: Path) -> tuple[str, d
     if not model.is_file():
         raise ModelError(f"there is no model file {model}")
     known = [name for name in parameters(loader.call) if name not in (loader.file, loader.weights)]
-    check_names(load, known, where=f"[load], for {loader.call},")
+    check_names(load, known, where=f"in [load] for {loader.call}")
     if missing := [name for name in loader.needs if name not in load]:
         raise BuildError(f"{loader.call} needs {', '.join(missing)}: write it into [load] of the --config file")
     if loader.package and importlib.util.find_spec(loader.package) is None:
