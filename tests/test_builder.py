@@ -80,8 +80,9 @@ def test_mean_and_std_are_in_the_file_and_its_metadata(onnx: Path) -> None:
             build(onnx, options=BuildOptions(config={"mean_values": bad}))
     with pytest.raises(MetadataError, match="std"):
         build(onnx, options=BuildOptions(config={"std_values": [0, 1, 1]}))
-    with pytest.raises(BuildError, match="for generic models"):
-        build(onnx, options=BuildOptions(config={"quant_img_RGB2BGR": True}))
+    for config in ({"quant_img_RGB2BGR": True}, {"inputs_yuv_fmt": ["nv12"]}):
+        with pytest.raises(BuildError, match="is for generic models"):
+            build(onnx, options=BuildOptions(config=config))
 
 
 def layers(onnx: Path, dataset: Path | None, options: BuildOptions) -> list[list[str]]:
@@ -107,6 +108,29 @@ def test_op_target_moves_layers_to_the_cpu(onnx: Path) -> None:
     assert not Path("check0_base_optimize.onnx").exists()
     with pytest.raises(BuildError, match="Invalid key of 'nowhere' in 'op_target'"):
         build(onnx, options=BuildOptions(config={"op_target": {"nowhere": "cpu"}}))
+
+
+def test_the_command_line_passes_its_options_on_over_the_files(onnx: Path, tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text("algorithm = 'mmse'\noptimization_level = 2\n[config]\nmodel_pruning = true\n")
+    chosen = ("--algorithm", "kl_divergence", "--method", "layer", "--mean", "0,0,1", "--auto-hybrid")
+    process = started(onnx, "--dataset", IMAGES[0], "--config", file, *chosen, "-o", tmp_path / "out")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    made = rknn_file.read(tmp_path / "out/demo-rk3588-i8.rknn").metadata()
+    assert made.mean == (0, 0, 1) and made.build is not None
+    assert BuildOptions.of(made.build) == BuildOptions(
+        algorithm="kl_divergence",
+        method="layer",
+        optimization_level=2,
+        auto_hybrid=True,
+        config={"model_pruning": True, "mean_values": [[0, 0, 1]]},
+    )
+    file.write_text("[config]\nmodel_prunning = true\n")
+    process = started(onnx, "--config", file)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert errors == f"error: {file}: there is no 'model_prunning' in [config]: did you mean 'model_pruning'?\n"
 
 
 def test_layers_that_the_toolkit_proposes_are_float16(onnx: Path) -> None:

@@ -68,7 +68,6 @@ def check_fit(build: Build | None) -> str | None:
     config = options.get("config", {})
     reasons = {
         "dynamic_input": "its input has several sizes: programs that call rknn_set_input_shapes run it",
-        "inputs_yuv_fmt": "it takes YUV images: programs that call rknn_inputs_set run it",
         "remove_weight": "its weights are in another model: programs that call rknn_init with both run it",
     }
     return next((why for name, why in reasons.items() if config.get(name)), None)

@@ -91,10 +91,8 @@ class BuildOptions:
         Raises:
             BuildError: they are not three numbers each, or an option is for generic models only.
         """
-        if self.config.get("quant_img_RGB2BGR"):
-            raise BuildError(
-                "quant_img_RGB2BGR is for generic models: a detector's calibration images come in its order"
-            )
+        if foreign := [name for name in ("quant_img_RGB2BGR", "inputs_yuv_fmt") if self.config.get(name)]:
+            raise BuildError(f"{foreign[0]} is for generic models, and a detector is given RGB: add --generic")
         changes: dict[str, Any] = {}
         for theirs, ours in (("mean_values", "mean"), ("std_values", "std")):
             if theirs in self.config:
