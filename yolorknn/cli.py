@@ -10,6 +10,7 @@ import yolorknn
 from yolorknn.commands.bench import bench
 from yolorknn.commands.build import build
 from yolorknn.commands.calibrate import calibrate
+from yolorknn.commands.deploy import deploy
 from yolorknn.commands.detect import detect
 from yolorknn.commands.doctor import doctor
 from yolorknn.commands.export import export
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (calibrate, export, build, val, detect, info, doctor, bench):
+for command in (calibrate, export, build, val, deploy, detect, info, doctor, bench):
     app.command()(command)
 
 

@@ -14,6 +14,7 @@ YolorknnError
 │       └── CoreHungError                       an NPU core gave no answer; a stream counts the frame as lost
 │           └── CoreDeadError                   it will not any more: its core is taken out of use
 ├── DatasetError                                a data.yaml, its images or its labels cannot be used
+├── DeployError                                 a board cannot be reached or set up, or does not find what the PC does
 ├── SourceError                                 an image, video or camera cannot be read
 └── OutputError                                 a result cannot be written
 """
@@ -80,6 +81,10 @@ class CoreDeadError(CoreHungError):
 
 class DatasetError(YolorknnError):
     """A data.yaml, its images or its labels are absent, unreadable or contradict each other."""
+
+
+class DeployError(YolorknnError):
+    """A board cannot be reached or set up, or it does not find what the PC finds."""
 
 
 class SourceError(YolorknnError):

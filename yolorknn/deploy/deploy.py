@@ -1,0 +1,166 @@
+"""A model from the PC to boxes on a board, and whether they are the PC's."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yolorknn import rknn_file
+from yolorknn.deploy import board as boards
+from yolorknn.deploy import compare
+from yolorknn.deploy.board import Board, Installed
+from yolorknn.deploy.ssh import Done, Remote
+from yolorknn.deploy.wheels import board_wheel
+from yolorknn.detections import Detections
+from yolorknn.detector import Detector
+from yolorknn.doctor import Finding
+from yolorknn.errors import DeployError, ModelError, SourceError
+from yolorknn.files import sha256
+from yolorknn.video import IMAGE_SUFFIXES
+
+MOST_SAMPLES = 20
+
+
+@dataclass(frozen=True)
+class Report:
+    """A finished deployment."""
+
+    board: Board
+    installed: Installed
+    findings: tuple[Finding, ...]
+    """Of the board's doctor."""
+    rows: tuple[compare.Compared, ...]
+    """For each sample, what the board found against what the PC found."""
+    reference: str
+    """What the PC ran, in words."""
+
+    def table(self) -> str:
+        """Return the comparison as text."""
+        return compare.table(self.rows)
+
+    def check(self) -> None:
+        """Refuse a board that does not find what the PC finds; see compare.check."""
+        compare.check(self.rows, self.reference)
+
+
+def deploy(
+    remote: Remote,
+    model: Path,
+    *,
+    samples: Path | None = None,
+    folder: str = "yolorknn",
+    python: str = "python3",
+    offline: bool = False,
+    simulate: bool = False,
+    dataset: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Copy a model to a board, install yolorknn there, run its doctor, and compare what it finds with the PC.
+
+    Args:
+        remote: an open connection.
+        model: a .rknn, with the .onnx it was built from beside it.
+        samples: an image, or a folder of which MOST_SAMPLES are taken; default is the model's calibration set.
+        folder: on the board, below the home folder.
+        python: the board's command for Python 3.10 to 3.12.
+        offline: carry all wheels there.
+        simulate: compare with the vendor's simulator of the NPU instead of with the .onnx.
+        dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
+        tell: is told what the doctor found wrong.
+
+    Raises:
+        ModelError: the .rknn or .onnx is absent, broken or not for that board.
+        SourceError: there are no samples, or one cannot be read.
+        DeployError: a step on the board failed.
+    """
+    reference = _reference(model, simulate=simulate)
+    images = _samples(model, samples)
+    board = boards.probe(remote, python)
+    with Detector(reference, simulate=simulate, dataset=dataset if simulate else None) as detector:
+        expected = [detector.detect(path) for path in images]
+    installed = Installed(boards.absolute(board, folder), model.name)
+    files = {model.name: model} | {f"samples/{n:04d}{path.suffix}": path for n, path in enumerate(images)}
+    if (sidecar := model.with_suffix(".json")).is_file():
+        files[sidecar.name] = sidecar
+    remote.send(files, installed.folder)
+    with tempfile.TemporaryDirectory(prefix="yolorknn-") as place:
+        wheel = board_wheel(Path(place))
+        boards.install(remote, board, installed.folder, python, wheel, offline=offline)
+    findings = _doctor(remote, installed)
+    for finding in findings:
+        if finding.status != "ok":
+            tell(f"{finding.status}: {finding.text}\n  fix: {finding.fix}")
+        if finding.status == "problem" and finding.check == "model":
+            raise ModelError(f"{finding.text}: {finding.fix}")
+    found = _detect(remote, installed, len(images))
+    rows = [compare.compare(path.name, *pair) for path, *pair in zip(images, expected, found, strict=True)]
+    return Report(board, installed, findings, tuple(rows), "the simulator" if simulate else reference.name)
+
+
+def _reference(model: Path, *, simulate: bool) -> Path:
+    """Return what the PC is to run: the model itself for the simulator, else the .onnx that it was built from."""
+    metadata = rknn_file.read(model).metadata()
+    if simulate:
+        return model
+    onnx = model.parent / (metadata.source or f"{model.stem}.onnx")
+    if not onnx.is_file():
+        raise ModelError(f"there is no {onnx}, with which to compare what the board finds: copy or export it there")
+    if metadata.build is not None and sha256(onnx) != metadata.sha256:
+        raise ModelError(f"{onnx} has changed since {model} was built from it: build it again")
+    return onnx
+
+
+def _samples(model: Path, given: Path | None) -> list[Path]:
+    """Return the images to compare on, spread over what there is."""
+    build = rknn_file.read(model).metadata().build
+    place = given or (Path(build.dataset) if build and build.dataset else None)
+    if place is None or not place.exists():
+        what = f"there is no {place}" if place else f"{model} names no calibration images"
+        raise SourceError(f"{what} to compare on: give --samples, an image or a folder of images")
+    folder = place if place.is_dir() else place.parent
+    images = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    if place.suffix.lower() in IMAGE_SUFFIXES:
+        images = [place]
+    if not images:
+        raise SourceError(f"{place} has no images to compare on: give --samples, an image or a folder of images")
+    count = min(len(images), MOST_SAMPLES)
+    return [images[number * len(images) // count] for number in range(count)]
+
+
+def _doctor(remote: Remote, installed: Installed) -> tuple[Finding, ...]:
+    done = remote.run(installed.yolorknn, "doctor", "--model", installed.model, "--json", folder=installed.folder)
+    try:
+        return tuple(Finding(**row) for row in json.loads(done.stdout))
+    except (ValueError, TypeError):
+        raise DeployError(f"the doctor failed on {remote.host}: {_error(done)}") from None
+
+
+def _detect(remote: Remote, installed: Installed, count: int) -> list[Detections]:
+    words = ["detect", "samples", "--model", installed.model, "--no-save", "--json", "-"]
+    done = remote.run(installed.yolorknn, *words, folder=installed.folder)
+    if done.status != 0:
+        raise DeployError(f"detect failed on {remote.host}: {_error(done)}")
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if len(rows) != count:
+        raise DeployError(f"detect answered {len(rows)} of {count} images on {remote.host}: {_error(done)}")
+    return [_detections(row) for row in rows]
+
+
+def _detections(row: Mapping[str, Any]) -> Detections:
+    boxes = row["detections"]
+    return Detections(
+        np.array([box["xyxy"] for box in boxes], np.float32).reshape(-1, 4),
+        np.array([box["confidence"] for box in boxes], np.float32),
+        np.array([box["class_id"] for box in boxes], np.int64),
+    )
+
+
+def _error(done: Done) -> str:
+    """Return the sentence of a yolorknn that failed."""
+    return done.reason.removeprefix("error: ")

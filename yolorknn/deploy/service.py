@@ -1,0 +1,99 @@
+"""A systemd unit that detects from boot on."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from yolorknn.deploy.board import Board, Installed
+from yolorknn.deploy.ssh import Remote
+
+UNITS = "/etc/systemd/system"
+
+
+def unit_name(source: str) -> str:
+    """Return the unit's name for a source: yolorknn-camera0.service. A URL's user and password stay out of it."""
+    url = urlsplit(source)
+    plain = f"{url.hostname}{url.path}" if url.hostname else source
+    return f"yolorknn-{re.sub(r'[^A-Za-z0-9]+', '-', plain).strip('-') or 'source'}.service"
+
+
+def unit(source: str, model: str, *, folder: str, user: str, groups: Sequence[str]) -> str:
+    """Return the unit's text: JSON lines go to the journal, which keeps its size; it starts again after a failure.
+
+    Args:
+        source: see Detector.stream; a path is the board's.
+        model: name of the .rknn in the folder.
+        folder: absolute; holds the model and .venv.
+        user: who runs it.
+        groups: that the board has, and that may use cameras and the NPU.
+    """
+    words = [f"{folder}/.venv/bin/yolorknn", "detect", source, "--model", model, "--no-save", "--json", "-"]
+    return f"""[Unit]
+Description=yolorknn: {_percent(model)} on {_percent(unit_name(source).removesuffix(".service"))}
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+User={user}
+SupplementaryGroups={" ".join(groups)}
+WorkingDirectory={_percent(folder)}
+ExecStart={" ".join(map(_quote, words))}
+Restart=on-failure
+RestartSec=5
+SuccessExitStatus=130
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def install(remote: Remote, board: Board, installed: Installed, source: str) -> str:
+    """Write the unit, enable and start it, with sudo where that asks for no password.
+
+    Returns:
+        What to tell the user: how to see its log and how to remove it; or the commands to type on the board.
+
+    Raises:
+        DeployError: a command failed there.
+    """
+    name = unit_name(source)
+    folder = installed.folder
+    text = unit(source, installed.model, folder=folder, user=board.user, groups=board.groups)
+    remote.send({name: text.encode()}, folder)
+    steps = [
+        ["install", "-m", "644", f"{folder}/{name}", f"{UNITS}/{name}"],
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "enable", name],
+        ["systemctl", "restart", name],
+    ]
+    sudo = [] if board.root else ["sudo"]
+    if sudo and remote.run("sudo", "-n", "true").status != 0:
+        lines = "\n".join(f"  {shlex.join([*sudo, *step])}" for step in steps)
+        return f"sudo asks for a password there, or is not installed; to start {name}, type on the board:\n{lines}"
+    for step in steps:
+        words = [*sudo, *(["-n"] if sudo else []), *step]
+        remote.check(remote.run(*words), shlex.join(step))
+    host = shlex.quote(remote.host)
+    away = shlex.quote(
+        f"{shlex.join([*sudo, 'systemctl', 'disable', '--now', name])} && "
+        f"{shlex.join([*sudo, 'rm', f'{UNITS}/{name}'])}"
+    )
+    return (
+        f"{name} runs now and after each boot\n"
+        f"  its boxes:  ssh {host} journalctl -fu {name} -o cat\n"
+        f"  its end:    ssh -t {host} {away}"
+    )
+
+
+def _percent(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _quote(word: str) -> str:
+    """Quote a word of a command as systemd reads it."""
+    escaped = _percent(word).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
+    return escaped if re.fullmatch(r"[\w./:@%+=,-]+", escaped) else f'"{escaped}"'

@@ -1,0 +1,221 @@
+"""Commands and files on another machine, by the OpenSSH that is installed here, with the user's own configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from yolorknn.errors import DeployError
+
+ALWAYS = ("ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4")
+"""Options below the user's --ssh-option: a board that is switched off ends a command within a minute."""
+KEPT = "ControlPersist=600"
+"""Seconds that an unused connection outlives us, should we be killed."""
+
+# The command runs in a process group of its own. `read` returns when the connection ends, for whatever reason, as
+# nothing is ever written to it; then the group is ended.
+_GUARD = """exec 3<&0
+setsid sh -c {command} </dev/null & job=$!
+{{ read _ <&3; kill -TERM -"$job" || kill "$job"; sleep 5; kill -KILL -"$job"; }} >/dev/null 2>&1 & watch=$!
+wait "$job"; status=$?
+kill "$watch"
+exit "$status"
+"""
+_LOST = 255
+"""ssh's own exit status when the connection failed."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def reason(self) -> str:
+        """The line that says why it failed: the last that tells of an error, else the last."""
+        lines = [line.strip() for line in (self.stderr or self.stdout).splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()]
+        return (errors or lines or [f"exit status {self.status}"])[-1].removeprefix("ERROR: ")
+
+
+class Remote:
+    """A connection to `[user@]host`, shared by all commands, so that a password is asked once.
+
+        with Remote("orangepi@192.168.1.20") as board:
+            board.run("uname", "-r")
+
+    Args:
+        host: as ssh takes it; an alias of the ssh configuration too.
+        port: of the ssh server; default is the configuration's.
+        options: more of ssh's options, each as NAME=VALUE.
+        tell: is told each command before it runs there.
+
+    Raises:
+        DeployError: no connection; why, and what to do.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        port: int | None = None,
+        options: Sequence[str] = (),
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.host, self._tell = host, tell
+        self._folder = Path(tempfile.mkdtemp(prefix="yolorknn-"))
+        self._ssh = ["ssh", "-S", str(self._folder / "ssh"), *([] if port is None else ["-p", str(port)])]
+        for option in (*options, *ALWAYS):
+            self._ssh += ["-o", option]
+
+    def __enter__(self) -> Remote:
+        try:
+            with tempfile.TemporaryFile("w+") as said:  # no pipe: the connection that stays would keep it open
+                command = [*self._ssh, "-o", KEPT, "-f", "-N", "-M", "--", self.host]
+                status = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=said, check=False).returncode
+                said.seek(0)
+                if status != 0:
+                    raise DeployError(_no_connection(self.host, said.read()))
+        except FileNotFoundError:
+            self.__exit__()
+            raise DeployError("ssh is not installed on this PC: sudo apt install openssh-client") from None
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            subprocess.run([*self._ssh, "-O", "exit", "--", self.host], capture_output=True, check=False)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def run(self, *words: str, folder: str | None = None, show: str | None = None) -> Done:
+        """Run a command there, in `folder` (default: the home folder); whatever ends us ends it too.
+
+        Args:
+            words: the command and its arguments, as they are, quoted here.
+            folder: where it runs.
+            show: what to tell instead of the command itself.
+
+        Raises:
+            DeployError: the connection was lost.
+        """
+        script = _in_folder(shlex.join(words), folder)
+        self._tell(f"{self.host}$ {show or script}")
+        return self._talk(_GUARD.format(command=shlex.quote(script)), None)
+
+    def send(self, files: Mapping[str, Path | bytes], folder: str) -> None:
+        """Copy files into a folder there, which is made; what has the same name at its top is replaced as a whole.
+
+        Args:
+            files: names below the folder, "/" between their parts, and what is to be in them.
+            folder: where they go.
+
+        Raises:
+            DeployError: they cannot be written there.
+            OSError: one cannot be read here.
+        """
+        script = (
+            "rm -rf .incoming && mkdir .incoming && tar -xf - -C .incoming --no-same-owner && "
+            'for new in .incoming/*; do rm -rf "./${new##*/}" && mv "$new" . || exit 1; done; rmdir .incoming'
+        )
+        place = shlex.quote(folder)
+        tops = sorted({name.partition("/")[0] for name in files})
+        self._tell(f"{self.host}$ mkdir -p {place}  # and copy to it: {', '.join(tops)}")
+        done = self._talk(f"mkdir -p -- {place} && {_in_folder(script, folder)}", files)
+        self.check(done, f"copying to {folder}")
+
+    def check(self, done: Done, what: str) -> None:
+        """Refuse a command that failed.
+
+        Raises:
+            DeployError: it did; a full disk is called by its name.
+        """
+        if done.status == 0:
+            return
+        if "No space left on device" in done.stderr + done.stdout:
+            raise DeployError(f"{what} failed, as the disk of {self.host} is full: see 'df -h' there, and free some")
+        raise DeployError(f"{what} failed on {self.host}: {done.reason}")
+
+    def _talk(self, script: str, files: Mapping[str, Path | bytes] | None) -> Done:
+        command = [*self._ssh, "-o", "BatchMode=yes", "--", self.host, f"exec sh -c {shlex.quote(script)}"]
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+            assert process.stdin and process.stdout
+            with process:
+                try:
+                    if files is not None:
+                        with contextlib.suppress(BrokenPipeError):  # it tells why on stderr
+                            _pack(files, process.stdin)
+                        with contextlib.suppress(BrokenPipeError):
+                            process.stdin.close()
+                    stdout = process.stdout.read()
+                    status = process.wait()
+                except BaseException:
+                    process.kill()
+                    raise
+            said.seek(0)
+            stderr = said.read().decode("utf-8", "replace")
+        if status == _LOST:
+            raise DeployError(f"the connection to {self.host} was lost: {stderr.strip() or 'it was closed there'}")
+        return Done(status, stdout.decode("utf-8", "replace"), stderr)
+
+
+def _in_folder(script: str, folder: str | None) -> str:
+    return script if folder is None else f"cd {shlex.quote(folder)} && {script}"
+
+
+def _pack(files: Mapping[str, Path | bytes], target: IO[bytes]) -> None:
+    with tarfile.open(fileobj=target, mode="w|") as archive:
+        for name, content in files.items():
+            for entry, data in _entries(name, content):
+                archive.addfile(entry, data)
+
+
+def _entries(name: str, content: Path | bytes) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+    entry = tarfile.TarInfo(name)
+    if isinstance(content, bytes):
+        entry.size = len(content)
+        yield entry, io.BytesIO(content)
+    else:
+        entry.size = content.stat().st_size
+        with content.open("rb") as file:
+            yield entry, file
+
+
+_REFUSALS = (
+    ("Could not resolve hostname", "{host}: no such host; give its address, or what 'hostname -I' says on the board"),
+    (
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "{host} has another host key than before; if it was flashed anew: {forget}",
+    ),
+    ("Host key verification failed", "{host}: its host key is not known here; connect once with: ssh {host}"),
+    ("Permission denied", "{host} refused the login; check the user, and copy your key there: ssh-copy-id {host}"),
+    ("Too many authentication failures", "{host} refused the login; name one key: --ssh-option IdentityFile=KEY"),
+    ("Connection refused", "{host} refuses ssh: on it run 'sudo systemctl enable --now ssh', or give its --port"),
+    ("timed out", "{host} does not answer: is it switched on, and in this network?"),
+    ("No route to host", "{host} does not answer: is it switched on, and in this network?"),
+    ("Network is unreachable", "{host} does not answer: is it switched on, and in this network?"),
+)
+
+
+def _no_connection(host: str, said: str) -> str:
+    """Put in words why ssh did not connect."""
+    name = host.rpartition("@")[2]
+    for sign, sentence in _REFUSALS:
+        if sign in said:
+            return sentence.format(host=shlex.quote(host), forget=f"ssh-keygen -R {shlex.quote(name)}")
+    lines = [line for line in said.splitlines() if line.strip()]
+    return f"cannot connect to {host}: {lines[-1].strip() if lines else 'ssh gave no reason'}"
