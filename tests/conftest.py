@@ -25,3 +25,11 @@ needs_shared = pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason=f"no
 needs_torch = pytest.mark.skipif(not _installed("torch", "ultralytics", "onnx"), reason="needs yolorknn[export]")
 needs_ort = pytest.mark.skipif(not _installed("onnxruntime"), reason="needs yolorknn[onnx]")
 needs_toolkit = pytest.mark.skipif(not _installed("rknn", "onnx"), reason="needs rknn-toolkit2")
+
+
+@pytest.fixture(scope="session")
+def board_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models, frames, a video, and the simulator's answers to them; made once, as builds take long."""
+    from tests.recorded import record
+
+    return record(tmp_path_factory.mktemp("board"))

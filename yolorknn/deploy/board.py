@@ -7,6 +7,7 @@ import posixpath
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from yolorknn.deploy.ssh import Done, Remote
 from yolorknn.deploy.wheels import fetch, wheel_version
@@ -25,8 +26,9 @@ def known(name):
     except KeyError:
         return False
 print(json.dumps(dict(
-    python=sys.version_info[:2], machine=platform.machine(), bits=64 if sys.maxsize > 2**32 else 32,
-    libc=platform.libc_ver(), venv=ensurepip is not None, home=os.path.expanduser("~"), user=getpass.getuser(),
+    command=sys.executable, python=sys.version_info[:2],
+    machine=platform.machine(), bits=64 if sys.maxsize > 2**32 else 32, libc=platform.libc_ver(),
+    venv=ensurepip is not None, home=os.path.expanduser("~"), user=getpass.getuser(),
     root=os.getuid() == 0, groups=[name for name in ("video", "render") if known(name)])))
 """
 _STATE = """
@@ -47,10 +49,16 @@ _NO_INTERNET = (
 )
 
 
+OWN = ".venv/bin/python"
+"""The Python that yolorknn is installed for, below the folder."""
+
+
 @dataclass(frozen=True)
 class Board:
     """A board that yolorknn can be installed on."""
 
+    command: str
+    """Absolute path of its Python."""
     python: tuple[int, int]
     glibc: int
     """Minor version: 36 for glibc 2.36."""
@@ -69,11 +77,6 @@ class Installed:
     """Absolute; holds .venv, the model and the samples."""
     model: str
     """Name of the .rknn in it."""
-
-    @property
-    def yolorknn(self) -> str:
-        """The command, absolute."""
-        return f"{self.folder}/.venv/bin/yolorknn"
 
 
 def probe(remote: Remote, python: str) -> Board:
@@ -106,6 +109,7 @@ def probe(remote: Remote, python: str) -> Board:
         raise DeployError(f"the Python of {host} cannot make a venv: run there 'sudo apt install python{version}-venv'")
     minor = str(facts["libc"][1]).partition(".")[2]
     return Board(
+        command=facts["command"],
         python=(facts["python"][0], facts["python"][1]),
         glibc=int(minor) if minor.isdecimal() else 28,
         home=facts["home"],
@@ -120,31 +124,29 @@ def absolute(board: Board, folder: str) -> str:
     return posixpath.normpath(posixpath.join(board.home, folder.removeprefix("~/") if folder != "~" else ""))
 
 
-def install(remote: Remote, board: Board, folder: str, python: str, wheel: Path, *, offline: bool) -> None:
+def install(remote: Remote, board: Board, folder: str, wheel: Path, *, offline: bool) -> None:
     """Install a wheel into folder/.venv, which is made if it is not there; one that has it already is left alone.
 
     Args:
         remote: the connection.
         board: what it is.
         folder: absolute, exists.
-        python: the command that makes the venv.
         wheel: of board_wheel.
         offline: fetch all it needs on this PC, and carry it there.
 
     Raises:
         DeployError: a step failed; a board without internet is pointed to --offline.
     """
-    own = f"{folder}/.venv/bin/python"
-    state = remote.run(own, "-c", _STATE, show=f"{shlex.quote(own)} -c ...  # what is installed")
+    state = remote.run(OWN, "-c", _STATE, folder=folder, show=f"{OWN} -c ...  # what is installed")
     version, pip, has = _json(state, remote.host) if state.status == 0 else ([], False, None)
     if tuple(version) != board.python or not pip:
-        remote.check(remote.run(python, "-m", "venv", "--clear", ".venv", folder=folder), "making the venv")
+        remote.check(remote.run(board.command, "-m", "venv", "--clear", ".venv", folder=folder), "making the venv")
         has = None
     if has == wheel_version(wheel):
         return
     wheels = fetch(wheel, wheel.parent, python=board.python, glibc=board.glibc) if offline else [wheel]
     remote.send({f"wheels/{path.name}": path for path in wheels}, folder)
-    words = [".venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    words = [OWN, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     words += ["--no-index", "--find-links", "wheels"] if offline else []
     done = remote.run(*words, f"wheels/{wheel.name}", folder=folder)
     said = done.stdout + done.stderr
@@ -155,9 +157,9 @@ def install(remote: Remote, board: Board, folder: str, python: str, wheel: Path,
     remote.check(done, "pip install")
 
 
-def _json(done: Done, host: str) -> dict:  # type: ignore[type-arg]
+def _json(done: Done, host: str) -> Any:
     """Return what a command printed last; a shell's start-up files may have printed before it."""
     try:
-        return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+        return json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
         raise DeployError(f"{host} answered nonsense instead of JSON: {done.stdout.strip()[-200:]!r}") from None

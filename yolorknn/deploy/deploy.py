@@ -91,7 +91,7 @@ def deploy(
     remote.send(files, installed.folder)
     with tempfile.TemporaryDirectory(prefix="yolorknn-") as place:
         wheel = board_wheel(Path(place))
-        boards.install(remote, board, installed.folder, python, wheel, offline=offline)
+        boards.install(remote, board, installed.folder, wheel, offline=offline)
     findings = _doctor(remote, installed)
     for finding in findings:
         if finding.status != "ok":
@@ -133,17 +133,21 @@ def _samples(model: Path, given: Path | None) -> list[Path]:
     return [images[number * len(images) // count] for number in range(count)]
 
 
+def _yolorknn(remote: Remote, installed: Installed, *words: str) -> Done:
+    # by -m, as pip's start-up scripts fail below a folder with a $ or " in its name
+    return remote.run(boards.OWN, "-m", "yolorknn", *words, folder=installed.folder)
+
+
 def _doctor(remote: Remote, installed: Installed) -> tuple[Finding, ...]:
-    done = remote.run(installed.yolorknn, "doctor", "--model", installed.model, "--json", folder=installed.folder)
+    done = _yolorknn(remote, installed, "doctor", "--model", installed.model, "--json")
     try:
-        return tuple(Finding(**row) for row in json.loads(done.stdout))
+        return tuple(Finding(**row) for row in json.loads(done.stdout[done.stdout.index("[\n") :]))
     except (ValueError, TypeError):
         raise DeployError(f"the doctor failed on {remote.host}: {_error(done)}") from None
 
 
 def _detect(remote: Remote, installed: Installed, count: int) -> list[Detections]:
-    words = ["detect", "samples", "--model", installed.model, "--no-save", "--json", "-"]
-    done = remote.run(installed.yolorknn, *words, folder=installed.folder)
+    done = _yolorknn(remote, installed, "detect", "samples", "--model", installed.model, "--no-save", "--json", "-")
     if done.status != 0:
         raise DeployError(f"detect failed on {remote.host}: {_error(done)}")
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from yolorknn.deploy.board import Board, Installed
+from yolorknn.deploy.board import OWN, Board, Installed
 from yolorknn.deploy.ssh import Remote
 
 UNITS = "/etc/systemd/system"
@@ -30,7 +30,8 @@ def unit(source: str, model: str, *, folder: str, user: str, groups: Sequence[st
         user: who runs it.
         groups: that the board has, and that may use cameras and the NPU.
     """
-    words = [f"{folder}/.venv/bin/yolorknn", "detect", source, "--model", model, "--no-save", "--json", "-"]
+    # env, as systemd takes no program with a quote or backslash in its path; this one is below the WorkingDirectory
+    words = ["/usr/bin/env", OWN, "-m", "yolorknn", "detect", source, "--model", model, "--no-save", "--json", "-"]
     return f"""[Unit]
 Description=yolorknn: {_percent(model)} on {_percent(unit_name(source).removesuffix(".service"))}
 Wants=network-online.target

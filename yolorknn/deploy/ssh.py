@@ -75,12 +75,13 @@ class Remote:
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.host, self._tell = host, tell
-        self._folder = Path(tempfile.mkdtemp(prefix="yolorknn-"))
-        self._ssh = ["ssh", "-S", str(self._folder / "ssh"), *([] if port is None else ["-p", str(port)])]
+        self._ssh = ["ssh", *([] if port is None else ["-p", str(port)])]
         for option in (*options, *ALWAYS):
             self._ssh += ["-o", option]
 
     def __enter__(self) -> Remote:
+        self._folder = Path(tempfile.mkdtemp(prefix="yolorknn-"))
+        self._ssh += ["-S", str(self._folder / "ssh")]
         try:
             with tempfile.TemporaryFile("w+") as said:  # no pipe: the connection that stays would keep it open
                 command = [*self._ssh, "-o", KEPT, "-f", "-N", "-M", "--", self.host]
