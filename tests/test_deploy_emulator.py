@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests import sshd
-from tests.conftest import needs_ort, needs_toolkit
+from tests.conftest import ROOT, needs_ort, needs_toolkit
 from tests.recorded import BOARD, needs_board
 from yolorknn import DeployError
 from yolorknn.deploy import board as boards
@@ -32,6 +32,7 @@ pytestmark = [
     needs_ort,
     pytest.mark.skipif(bool(sshd.unavailable()), reason=sshd.unavailable()),
 ]
+BARE = str(BOARD / "bin/python3")
 MODEL = "demo-rk3588-i8.rknn"
 FOLDER = 'it\'s $HOME; a "board"'
 
@@ -100,14 +101,49 @@ def test_a_bare_board_without_internet(deployed: subprocess.CompletedProcess[str
     assert list((place / ".venv/lib").glob("python*/site-packages/yolorknn/deploy"))
 
 
-def test_again_reuses_the_venv(deployed: subprocess.CompletedProcess[str], server: sshd.Sshd, model: Path) -> None:
-    place = server.home / FOLDER
-    (place / "samples/9999.png").write_bytes(b"of an earlier, larger set")
-    done = deploy(server, model, "--samples", str(model.parent / "frames"), "--folder", FOLDER)
-    assert done.returncode == 0, done.stderr
-    assert not any("pip" in step or "-m venv" in step for step in steps(done)) and len(steps(done)) == 5
-    assert len(list((place / "samples").iterdir())) == 6
-    assert done.stdout.splitlines()[-1].startswith("all 6 images")
+DOCUMENTED = [
+    line.partition(" #")[0].strip()
+    for file in ("README.md", "docs/board.md")
+    for line in (ROOT / file).read_text().splitlines()
+    if line.startswith("yolorknn deploy ")
+]
+
+
+def test_the_documented_commands(
+    deployed: subprocess.CompletedProcess[str], server: sshd.Sshd, model: Path, tmp_path: Path
+) -> None:
+    """As they stand, with the host's alias in an ssh configuration, onto the venv that is there by now."""
+    (tmp_path / "ssh_config").write_text(
+        "\n    ".join([f"Host board\n    Port {server.port}", *(o.replace("=", " ", 1) for o in server.options())])
+    )
+    (tmp_path / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {tmp_path}/ssh_config "$@"\n')
+    (tmp_path / "ssh").chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    shutil.copy(model, tmp_path / "v8n-rk3588-i8.rknn")
+    shutil.copy(model.with_name("demo.onnx"), tmp_path)
+    shutil.copytree(model.parent / "frames", tmp_path / "images")
+    for name in ("yolorknn", "detector"):
+        (server.home / name).symlink_to(FOLDER)
+    (server.home / ".local/bin").mkdir(parents=True)
+    (server.home / ".local/bin/python3.12").symlink_to(BARE)
+    server.command("systemctl", "true")
+    server.command("install", "true")
+    (server.home / FOLDER / "samples/9999.png").write_bytes(b"of an earlier, larger set")
+    assert len(DOCUMENTED) >= 5
+    for line in DOCUMENTED:
+        words = [sys.executable, "-m", *shlex.split(line)]
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False, timeout=200, cwd=tmp_path, env=environment
+        )
+        assert done.returncode == 0, (line, done.stderr)
+        asked = [step for step in done.stderr.splitlines() if step.startswith("board$ ")]
+        assert not any("pip" in step or "-m venv" in step for step in asked), "the venv is reused"
+        assert "all 6 images" in done.stdout and ("runs now and after each boot" in done.stdout) == (
+            "--service" in line
+        )
+        assert len(list((server.home / FOLDER / "samples").iterdir())) == 6
+    for name in ("systemctl", "install"):
+        (server.bin / name).unlink()
 
 
 def test_a_board_that_finds_other_boxes(
@@ -184,7 +220,6 @@ def test_the_service(deployed: subprocess.CompletedProcess[str], server: sshd.Ss
         (server.bin / name).unlink()
 
 
-BARE = str(BOARD / "bin/python3")
 PYTHONS = {
     "another architecture": ('exec /usr/bin/python3 "$@"', r"has a Python for x86_64, 64 bit: .*aarch64"),
     "too new": (

@@ -54,7 +54,7 @@ def test_every_command_works(place: Path, monkeypatch: pytest.MonkeyPatch) -> No
     board = []
     for line in COMMANDS:
         words = shlex.split(line, comments=True)
-        if line in SCRIPTS or line in INSTALLING:
+        if line in SCRIPTS or line in INSTALLING or line.startswith("yolorknn deploy "):  # of test_deploy_emulator.py
             continue
         if "plugin" in line:  # installed below a folder that stands for the board's root
             words = [word.replace("scripts/", f"{ROOT}/scripts/").replace("/usr/", f"{place}/usr/") for word in words]
