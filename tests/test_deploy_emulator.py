@@ -256,6 +256,7 @@ def test_a_full_disk(server: sshd.Sshd, model: Path) -> None:
     try:
         said = refused(server, model, "--samples", "dataset/images", "--folder", "small")
         assert re.search(r"copying to .*small failed, as the disk of \S+ is full: see 'df -h' there", said)
+        assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", small], check=True)
 

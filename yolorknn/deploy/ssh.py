@@ -129,8 +129,9 @@ class Remote:
             OSError: one cannot be read here.
         """
         script = (
-            "rm -rf .incoming && mkdir .incoming && tar -xf - -C .incoming --no-same-owner && "
-            'for new in .incoming/*; do rm -rf "./${new##*/}" && mv "$new" . || exit 1; done; rmdir .incoming'
+            "rm -rf .incoming && mkdir .incoming && if tar -xf - -C .incoming --no-same-owner; "
+            'then for new in .incoming/*; do rm -rf "./${new##*/}" && mv "$new" . || exit 1; done; rmdir .incoming; '
+            "else rm -rf .incoming; exit 1; fi"
         )
         place = shlex.quote(folder)
         tops = sorted({name.partition("/")[0] for name in files})
