@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -66,125 +67,166 @@ def refused(server: sshd.Sshd, model: Path, *options: str, key: str = "key") -> 
     return last
 
 
-def steps(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [line for line in done.stderr.splitlines() if "$ " in line]
-
-
 @pytest.fixture(scope="module")
 def model(board_data: Path, server: sshd.Sshd) -> Path:
     server.set(STANDIN_REPLAY=str(board_data / "replay.bin"))
     return board_data / MODEL
 
 
+DOCUMENTED = {
+    line.partition(" #")[0].strip(): None
+    for file in ("README.md", "docs/board.md")
+    for line in (ROOT / file).read_text().splitlines()
+    if line.startswith("yolorknn deploy ")
+}
+
+
+class Documented:
+    """The commands of README.md and docs/board.md as they stand, `board` being a name in an ssh configuration."""
+
+    def __init__(self, server: sshd.Sshd, model: Path, folder: Path) -> None:
+        self._folder, self.left = folder, list(DOCUMENTED)
+        settings = [f"Host board\n    Port {server.port}", *(o.replace("=", " ", 1) for o in server.options())]
+        (folder / "ssh_config").write_text("\n    ".join(settings))
+        (folder / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {folder}/ssh_config "$@"\n')
+        (folder / "ssh").chmod(0o755)
+        shutil.copy(model, folder / "v8n-rk3588-i8.rknn")
+        shutil.copy(model.with_name("demo.onnx"), folder)
+        shutil.copytree(model.parent / "frames", folder / "images")
+        (server.home / FOLDER).mkdir()
+        for name in ("yolorknn", "detector"):
+            (server.home / name).symlink_to(FOLDER)
+        (server.home / ".local/bin").mkdir(parents=True)
+        (server.home / ".local/bin/python3.12").symlink_to(BARE)
+
+    def run(self, last: str) -> subprocess.CompletedProcess[str]:
+        """Run the command with these last options."""
+        (line,) = [line for line in self.left if line.endswith(last)]
+        environment = os.environ | {
+            "PATH": f"{self._folder}:{os.environ['PATH']}",
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(BOARD / "wheels"),
+        }
+        words = [sys.executable, "-m", *shlex.split(line)]
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False, timeout=400, cwd=self._folder, env=environment
+        )
+        self.left.remove(line)
+        return done
+
+
 @pytest.fixture(scope="module")
-def deployed(server: sshd.Sshd, model: Path) -> subprocess.CompletedProcess[str]:
+def documented(server: sshd.Sshd, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Documented:
+    return Documented(server, model, tmp_path_factory.mktemp("documented"))
+
+
+@pytest.fixture(scope="module")
+def deployed(documented: Documented) -> subprocess.CompletedProcess[str]:
     """The first deployment, onto a bare board without internet."""
-    options = ("--offline", "--simulate", "--samples", str(model.parent / "frames"), "--folder", FOLDER)
-    return deploy(server, model, *options)
+    return documented.run("--offline")
+
+
+def asked(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in done.stderr.splitlines() if line.startswith("board$ ")]
 
 
 def test_a_bare_board_without_internet(deployed: subprocess.CompletedProcess[str], server: sshd.Sshd) -> None:
     assert deployed.returncode == 0, deployed.stderr
     first, *rows, last = [line.split() for line in deployed.stdout.splitlines()]
-    assert first[:3] == ["image", "PC", "board"] and len(rows) == 6
-    for row in rows:
-        assert row[1] == row[2] == row[3] and row[4:6] == ["0", "0"], row
-    assert last[:3] == ["all", "6", "images"] and int(last[3]) > 6 and float(last[-2]) > 0.999
-    assert abs(float(last[-1])) < 0.001, "the board computes what the simulator does"
+    assert first[:3] == ["image", "PC", "board"] and len(rows) == 6 and last[:3] == ["all", "6", "images"]
     assert "problem: kernel" in deployed.stderr and "fix: sudo apt install linux-image-vendor" in deployed.stderr
     words = ["-c ...", "mkdir -p", "-c ...", "-m venv --clear .venv", "mkdir -p", "pip install", "doctor", "detect"]
-    for word, step in zip(words, steps(deployed), strict=True):
-        assert word in step and step.startswith(f"{server.host}$ ")
+    for word, step in zip(words, asked(deployed), strict=True):
+        assert word in step
     place = server.home / FOLDER
-    assert {path.name for path in place.iterdir()} == {".venv", "wheels", "samples", MODEL}
+    assert {path.name for path in place.iterdir()} == {".venv", "wheels", "samples", "v8n-rk3588-i8.rknn"}
     assert list((place / ".venv/lib").glob("python*/site-packages/rknnlite"))
     assert list((place / ".venv/lib").glob("python*/site-packages/yolorknn/deploy"))
 
 
-DOCUMENTED = [
-    line.partition(" #")[0].strip()
-    for file in ("README.md", "docs/board.md")
-    for line in (ROOT / file).read_text().splitlines()
-    if line.startswith("yolorknn deploy ")
-]
-
-
-def test_the_documented_commands(
-    deployed: subprocess.CompletedProcess[str], server: sshd.Sshd, model: Path, tmp_path: Path
+def test_again_with_the_simulator(
+    deployed: subprocess.CompletedProcess[str], documented: Documented, server: sshd.Sshd
 ) -> None:
-    """As they stand, with the host's alias in an ssh configuration, onto the venv that is there by now."""
-    (tmp_path / "ssh_config").write_text(
-        "\n    ".join([f"Host board\n    Port {server.port}", *(o.replace("=", " ", 1) for o in server.options())])
-    )
-    (tmp_path / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {tmp_path}/ssh_config "$@"\n')
-    (tmp_path / "ssh").chmod(0o755)
-    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    shutil.copy(model, tmp_path / "v8n-rk3588-i8.rknn")
-    shutil.copy(model.with_name("demo.onnx"), tmp_path)
-    shutil.copytree(model.parent / "frames", tmp_path / "images")
-    for name in ("yolorknn", "detector"):
-        (server.home / name).symlink_to(FOLDER)
-    (server.home / ".local/bin").mkdir(parents=True)
-    (server.home / ".local/bin/python3.12").symlink_to(BARE)
-    server.command("systemctl", "true")
-    server.command("install", "true")
-    (server.home / FOLDER / "samples/9999.png").write_bytes(b"of an earlier, larger set")
-    assert len(DOCUMENTED) >= 5
-    for line in DOCUMENTED:
-        words = [sys.executable, "-m", *shlex.split(line)]
-        done = subprocess.run(
-            words, capture_output=True, text=True, check=False, timeout=200, cwd=tmp_path, env=environment
-        )
-        assert done.returncode == 0, (line, done.stderr)
-        asked = [step for step in done.stderr.splitlines() if step.startswith("board$ ")]
-        assert not any("pip" in step or "-m venv" in step for step in asked), "the venv is reused"
-        assert "all 6 images" in done.stdout and ("runs now and after each boot" in done.stdout) == (
-            "--service" in line
-        )
-        assert len(list((server.home / FOLDER / "samples").iterdir())) == 6
-    for name in ("systemctl", "install"):
-        (server.bin / name).unlink()
+    """What the NPU is said to compute is what the simulator did: nothing in between changes it."""
+    samples = server.home / FOLDER / "samples"
+    (samples / "9999.png").write_bytes(b"of an earlier, larger set")
+    done = documented.run("--simulate --dataset images/")
+    assert done.returncode == 0, done.stderr
+    assert not any("pip" in step or "-m venv" in step for step in asked(done)) and len(asked(done)) == 5
+    assert len(list(samples.iterdir())) == 6
+    _, *rows, last = [line.split() for line in done.stdout.splitlines()]
+    assert all(row[1] == row[2] == row[3] and row[4:6] == ["0", "0"] for row in rows), done.stdout
+    assert int(last[3]) > 6 and float(last[-2]) > 0.999 and abs(float(last[-1])) < 0.001
 
 
 def test_a_board_that_finds_other_boxes(
-    deployed: subprocess.CompletedProcess[str], server: sshd.Sshd, model: Path, tmp_path: Path
+    deployed: subprocess.CompletedProcess[str], documented: Documented, server: sshd.Sshd, model: Path, tmp_path: Path
 ) -> None:
-    """Nothing is recorded for these outputs: the stand-in answers one number throughout."""
-    (tmp_path / "none").write_bytes(b"YKRP")
-    before = server.environment["STANDIN_REPLAY"]
-    server.set(STANDIN_REPLAY=str(tmp_path / "none"))
-    try:
-        done = deploy(server, model, "--samples", str(model.parent / "frames"), "--folder", FOLDER)
-    finally:
-        server.set(STANDIN_REPLAY=before)
-    assert done.returncode == 1 and done.stdout.splitlines()[-1].startswith("all 6 images")
+    """It answers each image with the outputs of another."""
+    data = model.with_name("replay.bin").read_bytes()
+    keys, outputs, at = [], [], 4
+    while at < len(data):
+        key, floats = struct.unpack_from("<II", data, at)
+        keys.append(key)
+        outputs.append(data[at + 4 : at + 8 + 4 * floats])
+        at += 8 + 4 * floats
+    mixed = b"".join(struct.pack("<I", key) + other for key, other in zip(keys, outputs[3:] + outputs[:3], strict=True))
+    (tmp_path / "mixed.bin").write_bytes(b"YKRP" + mixed)
+    server.set(STANDIN_REPLAY=str(tmp_path / "mixed.bin"))
+    done = documented.run("--samples images/")
+    server.set(STANDIN_REPLAY=str(model.with_name("replay.bin")))
+    assert done.returncode == 1 and done.stdout.splitlines()[-1].startswith("all 6 images"), done.stderr
     assert re.search(r"error: the board agrees with demo.onnx in \d+% of the boxes, less than 80%", done.stderr)
 
 
+def test_a_board_whose_pip_reaches_nothing(
+    deployed: subprocess.CompletedProcess[str], documented: Documented, server: sshd.Sshd, model: Path
+) -> None:
+    """An older yolorknn is there, and one of its packages is not."""
+    (about,) = (server.home / FOLDER / ".venv/lib").glob("python*/site-packages/yolorknn-*.dist-info")
+    (needed,) = about.parent.glob("mdurl-*.dist-info")
+    shutil.move(needed, server.folder)
+    old = about.rename(about.with_name("yolorknn-0.0.1.dist-info"))
+    metadata = re.sub(r"^Version: .*", "Version: 0.0.1", (old / "METADATA").read_text(), flags=re.MULTILINE)
+    (old / "METADATA").write_text(metadata)
+    frames = str(model.parent / "frames")
+    server.set(PIP_NO_INDEX="0", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
+    said = refused(server, model, "--samples", frames, "--folder", FOLDER)
+    assert re.search(r"pip on \S+ cannot fetch packages: .*; without internet, add --offline", said)
+    server.set(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(BOARD / "wheels"))  # what it can reach
+    done = documented.run("--python .local/bin/python3.12 --folder detector")
+    assert done.returncode == 0, done.stderr
+    assert any("pip install" in step and "--no-index" not in step for step in asked(done))
+    assert not any("-m venv" in step for step in asked(done))
+    assert done.stdout.splitlines()[-1].startswith("all 6 images")
+
+
 def test_a_model_for_another_chip(deployed: subprocess.CompletedProcess[str], server: sshd.Sshd, model: Path) -> None:
-    done = deploy(server, model.with_name("demo-rk3566-fp16.rknn"), "--samples", "dataset/images", "--folder", FOLDER)
+    other = model.with_name("demo-rk3566-fp16.rknn")
+    done = deploy(server, other, "--samples", str(model.parent / "frames"), "--folder", FOLDER)
     assert done.returncode == 1
     assert re.search(r"^error: .*built for rk3566.*, this board is rk3588: yolorknn build ", done.stderr, re.MULTILINE)
 
 
-def test_a_board_whose_pip_reaches_nothing(
-    deployed: subprocess.CompletedProcess[str], server: sshd.Sshd, model: Path
-) -> None:
-    (about,) = (server.home / FOLDER / ".venv/lib").glob("python*/site-packages/yolorknn-*.dist-info")
-    (needed,) = about.parent.glob("mdurl-*.dist-info")
-    shutil.move(needed, server.folder)
-    about.rename(about.with_name("yolorknn-0.0.1.dist-info"))
-    metadata = about.with_name("yolorknn-0.0.1.dist-info") / "METADATA"
-    metadata.write_text(re.sub(r"^Version: .*", "Version: 0.0.1", metadata.read_text(), flags=re.MULTILINE))
-    options = ("--samples", "dataset/images", "--folder", FOLDER)
-    server.set(PIP_NO_INDEX="0", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
-    assert re.search(
-        r"pip on \S+ cannot fetch packages: .*; without internet, add --offline", refused(server, model, *options)
+def test_an_npu_that_fails(deployed: subprocess.CompletedProcess[str], server: sshd.Sshd, model: Path) -> None:
+    server.set(STANDIN_FAIL="rknn_init:-6")
+    done = deploy(server, model, "--samples", str(model.parent / "frames"), "--folder", FOLDER)
+    server.set(STANDIN_FAIL="")
+    assert done.returncode == 1 and done.stdout == ""
+    said = done.stderr.splitlines()[-1]
+    assert re.match(
+        r"error: detect failed on \S+: init_runtime returned -1 .*RKNN_ERR_MODEL_INVALID.*doctor finds: ", said
     )
-    server.set(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(BOARD / "wheels"))
-    done = deploy(server, model, *options)  # with what it can reach
-    assert any("pip install" in step and "--no-index" not in step for step in steps(done)), done.stderr
-    assert done.stdout.splitlines()[-1].startswith("all 20 images")
+
+
+def test_a_documented_service(
+    deployed: subprocess.CompletedProcess[str], documented: Documented, server: sshd.Sshd
+) -> None:
+    server.command("systemctl", "true")
+    server.command("install", "true")
+    done = documented.run("--service camera0")
+    assert done.returncode == 0 and "yolorknn-camera0.service runs now and after each boot" in done.stdout, done.stderr
+    assert documented.left == [], "every documented command is run"
 
 
 def test_the_service(deployed: subprocess.CompletedProcess[str], server: sshd.Sshd) -> None:
