@@ -360,6 +360,12 @@ def test_nothing_is_left_running(server: sshd.Sshd, sign: signal.Signals) -> Non
         os.kill(process.pid, sign)
         process.wait(20)
         wait_for(lambda: not running(marker))
+        connections = running(f"-p\0{server.port}\0")
+        assert len(connections) == (sign == signal.SIGKILL), "of which nothing can be closed, it closes later"
+        for pid in connections:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            os.kill(pid, signal.SIGTERM)
+            shutil.rmtree(Path(words[words.index("-S") + 1]).parent)
     finally:
         process.kill()
 
