@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tests.conftest import ROOT
 from tests.plugin import NC1HWC2, NHWC, Attr, Context, CustomOp, Memory, OpAttr, Plugin, Tensor
-from tests.test_board_emulator import PYTHON
+from tests.recorded import PYTHON
 from yolorknn.convert.custom_op import OP_TYPE
 
 CROSS = "aarch64-linux-gnu-gcc"
