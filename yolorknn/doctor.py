@@ -171,8 +171,7 @@ _TOO_NEW: tuple[tuple[str, str, Status, str, str], ...] = (
         "rknn-toolkit2",
         "2.5",
         "warning",
-        "builds of models with attention (YOLO10, 11, 12, 26) raise IndexError on most chips, and boards with an older "
-        "librknnrt refuse its models",
+        "boards with an older librknnrt refuse its models",
         "pip install 'rknn-toolkit2>=2.3.2,<2.5'",
     ),
     (

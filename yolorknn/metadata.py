@@ -95,6 +95,8 @@ class ModelMetadata:
     reg_max: int = 16
     normalized: bool = False
     """Whether a decoded head's coordinates are divided by imgsz."""
+    end_to_end: bool = False
+    """Whether the head was trained one-to-one, so that the best scores are the result, without NMS."""
     task: str = "detect"
     colour: str = "RGB"
     mean: Triple = (0.0, 0.0, 0.0)
@@ -164,10 +166,12 @@ class ModelMetadata:
             )
 
     def to_json(self) -> str:
-        """Return compact JSON; an unset build and empty build options are left out."""
+        """Return compact JSON; what only some models and builds have is left out of the others'."""
         fields = {name: value for name, value in asdict(self).items() if value is not None}
         if self.build is not None and not self.build.options:
             del fields["build"]["options"]
+        if not self.end_to_end:
+            del fields["end_to_end"]
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod

@@ -209,6 +209,9 @@ def postprocess(
 ) -> Boxes:
     """Decode a model's outputs and suppress duplicates.
 
+    An end-to-end head has none: there, the `max_det` best pairs of anchor and class are the result, as in ultralytics'
+    Detect.postprocess, and `iou` and `multi_label` change nothing.
+
     Args:
         outputs: float32 arrays in the order and shapes of the metadata; not written to.
         metadata: the model's layout.
@@ -222,9 +225,11 @@ def postprocess(
     Returns:
         Boxes in input pixels, the most confident first.
     """
-    found = decode(outputs, metadata, conf=conf, multi_label=multi_label)
+    found = decode(outputs, metadata, conf=conf, multi_label=multi_label or metadata.end_to_end)
     if classes is not None:
         found = _take(found, np.flatnonzero(np.isin(found.class_id, np.asarray(classes, np.int64))))
+    if metadata.end_to_end:
+        return _take(found, np.argsort(-found.confidence, kind="stable")[:max_det])
     if len(found.confidence) > MAX_CANDIDATES:
         found = _take(found, np.argsort(-found.confidence, kind="stable")[:MAX_CANDIDATES])
     class_id = None if agnostic_nms else found.class_id

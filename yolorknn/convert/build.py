@@ -18,6 +18,7 @@ from yolorknn.convert.calibrate import CalibrationSet
 from yolorknn.convert.custom_op import OP_TYPE
 from yolorknn.convert.generic import LOADERS, prepared_generic
 from yolorknn.convert.recipe import BuildOptions
+from yolorknn.convert.repair import needs_repair, repair_attention
 from yolorknn.convert.toolkit import Progress, Toolkit, toolkit_version
 from yolorknn.convert.toolkit_child import Job
 from yolorknn.errors import BuildError, CalibrationError
@@ -200,6 +201,8 @@ def prepared(
         plain = scratch / "model.onnx"  # the vendor's code never sees the user's path, whatever is in it
         with writing(plain):
             shutil.copyfile(onnx, plain)
+        if needs_repair(version):
+            repair_attention(plain)
         job = Job(
             onnx=str(plain),
             platform=chip.name,

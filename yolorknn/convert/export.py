@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from yolorknn.convert.custom_op import rename_softmax
-from yolorknn.convert.heads import check_head, output_layout, prepare
+from yolorknn.convert.heads import check_head, is_end_to_end, output_layout, prepare
 from yolorknn.errors import ExportError, MissingDependencyError
 from yolorknn.files import atomic, check_folder, sha256
 from yolorknn.metadata import ONNX_KEY, Head, ModelMetadata
@@ -68,6 +70,7 @@ def export(
             outputs=output_layout(detect, head),
             reg_max=int(detect.reg_max),
             normalized=head == "decoded",
+            end_to_end=is_end_to_end(detect),
             custom_softmax=custom_softmax,
             source=file.name,
             sha256=sha256(file),
@@ -130,8 +133,16 @@ def _load(checkpoint: Path) -> tuple[Any, Path]:
     if checkpoint.exists() and checkpoint.stat().st_size == 0:
         raise ExportError(f"{checkpoint} is empty: copy it again")
     try:
-        model, _ = load_checkpoint(str(checkpoint))
-        file = checkpoint if checkpoint.exists() else Path(model.pt_path)
+        if checkpoint.exists():
+            # By another name: ultralytics takes any yolov5n.pt for its own yolov5nu.pt, and fetches that.
+            with tempfile.TemporaryDirectory(prefix="yolorknn-export-") as folder:
+                link = Path(folder) / "model.pt"
+                link.symlink_to(checkpoint.resolve())
+                model, _ = load_checkpoint(str(link))
+            file = checkpoint
+        else:
+            model, _ = load_checkpoint(str(checkpoint))
+            file = Path(model.pt_path)
     except Exception as exc:  # torch.load raises anything
         if not checkpoint.exists():
             raise ExportError(f"{checkpoint} is not here and ultralytics could not fetch it: copy it here") from exc
@@ -175,9 +186,8 @@ def _write(model: Any, metadata: ModelMetadata, opset: int | None, path: Path) -
     model.eval().float()
     for parameter in model.parameters():
         parameter.requires_grad = False
-    module = prepare(model.fuse(verbose=False), metadata.head)
-    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, *metadata.imgsz)).astype(np.float32) / 255
-    images = torch.from_numpy(pixels)
+    module = prepare(model, metadata.head)
+    images = torch.from_numpy(sample(metadata.imgsz))
     with torch.no_grad():
         expected = module(images)  # also fills the anchor points before tracing
     expected = [array.numpy() for array in (expected if isinstance(expected, tuple) else (expected,))]
@@ -203,6 +213,15 @@ def _write(model: Any, metadata: ModelMetadata, opset: int | None, path: Path) -
         rename_softmax(graph)
     graph.metadata_props.add(key=ONNX_KEY, value=metadata.to_json())
     onnx.save(graph, str(path))
+
+
+def sample(imgsz: tuple[int, int]) -> Any:
+    """Return random patches of colour with soft edges, float32 (1, 3, h, w) in 0..1.
+
+    White noise would not do: it is like no picture, and deep networks amplify rounding errors on it a hundredfold.
+    """
+    patches = np.random.default_rng(0).random((8, 8, 3), np.float32)
+    return cv2.resize(patches, imgsz[::-1], interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)[None].copy()
 
 
 def _check_same(path: Path, images: Any, expected: list[Any]) -> None:

@@ -19,54 +19,83 @@ def check_head(model: Any) -> Any:
     """
     head = model.model[-1]
     kind = type(head).__name__
-    if kind != "Detect":
-        raise ExportError(f"the model has a {kind} head; supported are YOLOv8 and YOLO11 detection models (Detect)")
-    if head.reg_max == 1 or getattr(head, "one2one_cv2", None) is not None:
-        raise ExportError(
-            "the model has an end-to-end Detect head, as YOLO26 has; supported are YOLOv8 and YOLO11 detection models"
-        )
+    if kind not in ("Detect", "v10Detect"):
+        raise ExportError(f"the model has a {kind} head; supported are detection models, YOLOv3u to YOLO26 (Detect)")
     return head
 
 
+def is_end_to_end(detect: Any) -> bool:
+    """Return whether the head, as in YOLOv10 and YOLO26, has a branch trained one-to-one, which needs no NMS."""
+    return getattr(detect, "one2one_cv2", None) is not None
+
+
 def prepare(model: Any, head: Head) -> Any:
-    """Return a module that computes the outputs of layout `head`; `model` (fused, eval) is changed in place."""
+    """Return a module that computes the outputs of layout `head`; `model` (eval) is fused and changed in place.
+
+    Of an end-to-end head the one-to-one branch is taken, as far as its scores and boxes; the top-k that ultralytics
+    puts behind them is done in postprocess.py.
+    """
     from torch import nn
     from ultralytics.nn.modules import C2f
 
+    detect = model.model[-1]
+    if end_to_end := is_end_to_end(detect):
+        detect.end2end = True  # else fuse() throws the one-to-one branch away
+    model = model.fuse(verbose=False)
+    if end_to_end:  # from here on it is a Detect without NMS-free branch
+        detect.cv2, detect.cv3 = detect.one2one_cv2, detect.one2one_cv3
+        detect.one2one_cv2 = detect.one2one_cv3 = None
+        detect.end2end = False
     for module in model.modules():
         if isinstance(module, C2f):
             module.forward = module.forward_split  # Split and no chunk: static slices in the graph
-    detect = model.model[-1]
-    if head == "split":
-        detect.forward = types.MethodType(_split_forward, detect)
-        return model
-    detect.export = True
-    detect.shape = None  # anchor points of another imgsz may be cached
+        elif isinstance(module, nn.ZeroPad2d):
+            module.forward = types.MethodType(_pad_forward, module)
+    detect.forward = types.MethodType(_split_forward if head == "split" else _decoded_forward, detect)
+    return model
 
-    class Decoded(nn.Module):  # type: ignore[misc]
-        """ultralytics' own output with coordinates divided by imgsz, so that one int8 scale fits them and scores."""
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
+def _pad_forward(self: Any, image: Any) -> Any:
+    """Pad right and below, as YOLOv3-tiny does before a MaxPool, with a Concat of zeros.
 
-        def forward(self, images: Any) -> Any:
-            import torch
+    onnxruntime fuses Pad and MaxPool to a MaxPool whose padding is below all values, which changes the result.
+    """
+    import torch
 
-            height, width = images.shape[2:]
-            output = self.model(images)
-            size = torch.tensor([width, height, width, height], dtype=output.dtype).reshape(1, 4, 1)
-            return torch.cat([output[:, :4] / size, output[:, 4:]], dim=1)
-
-    return Decoded().eval()
+    _, right, _, below = self.padding
+    batch, channels, height, width = image.shape
+    image = torch.cat([image, torch.zeros(batch, channels, height, right)], dim=3)
+    return torch.cat([image, torch.zeros(batch, channels, below, width + right)], dim=2)
 
 
 def _split_forward(self: Any, features: list[Any]) -> tuple[Any, ...]:
-    """Per stride: DFL logits of the four sides, and class scores. The rest of Detect is done in postprocess.py."""
+    """Per stride: DFL logits of the four sides (distances where reg_max is 1), and class scores.
+
+    The rest of Detect is done in postprocess.py.
+    """
     outputs = []
     for box, cls, feature in zip(self.cv2, self.cv3, features, strict=True):
         outputs += [box(feature), cls(feature).sigmoid()]
     return tuple(outputs)
+
+
+def _decoded_forward(self: Any, features: list[Any]) -> Any:
+    """Centre, width and height divided by imgsz, so that one int8 scale fits them and the scores; and the scores.
+
+    Stride by stride: rknn-toolkit2 2.5.0 crashes on a DFL of all strides in one tensor, and the NPU's registers count
+    at most 8191 of the 8400 anchors of 640 pixels.
+    """
+    import torch
+
+    outputs = []
+    for box, cls, feature in zip(self.cv2, self.cv3, features, strict=True):
+        height, width = feature.shape[2:]
+        size = torch.tensor([width, height], dtype=torch.float32).reshape(1, 2, 1)  # in cells, as the distances are
+        y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+        points = torch.stack([x.flatten(), y.flatten()])[None] / size
+        near, far = (self.dfl(box(feature).flatten(2)) / torch.cat([size, size], dim=1)).split(2, dim=1)
+        outputs.append(torch.cat([points + (far - near) / 2, near + far, cls(feature).flatten(2).sigmoid()], dim=1))
+    return torch.cat(outputs, dim=2)
 
 
 def output_layout(detect: Any, head: Head) -> tuple[Output, ...]:

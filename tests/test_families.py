@@ -1,0 +1,115 @@
+"""Every detection family: floats as ultralytics computes them, and builds with the vendor's real toolkit."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import needs_ort, needs_toolkit, needs_torch
+from tests.families import IMAGES, make_checkpoint
+from tests.test_parity import assert_same
+from yolorknn import Detections, Detector
+from yolorknn.video import read_image
+
+pytestmark = [needs_torch, needs_ort]
+
+NAMES = ("person", "né à 東京", "a b", 'quote"', "e")
+IMGSZ = 192
+ATTENTIONS = {
+    "yolov3-tiny": 0, "yolov5n": 0, "yolov6n": 0, "yolov8n": 0, "yolov9t": 0, "yolov10n": 1, "yolo11n": 1, "yolo12n": 8,
+    "yolo26n": 2, "yolov8n-p2": 0, "yolov5n-p6": 0, "yolo26n-p2": 2,
+}  # fmt: skip
+"""The families, and how many exSDPAttention the compiler makes of each: one per attention block."""
+
+
+@pytest.fixture(scope="module", params=ATTENTIONS)
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    return make_checkpoint(f"{request.param}.yaml", folder, names=NAMES, imgsz=IMGSZ)
+
+
+@pytest.fixture(scope="module")
+def onnx(checkpoint: Path) -> Path:
+    from yolorknn.convert.export import export
+
+    return export(checkpoint, imgsz=(IMGSZ, IMGSZ))
+
+
+def is_end_to_end(family: str) -> bool:
+    return "v10" in family or "26" in family
+
+
+def test_floats_are_ultralytics(checkpoint: Path, onnx: Path, tmp_path: Path) -> None:
+    """Split and decoded head against ultralytics' own predict: with NMS, or with top-k where it is end-to-end."""
+    from ultralytics import YOLO
+
+    from yolorknn.convert.export import export
+
+    decoded = export(checkpoint, imgsz=(IMGSZ, IMGSZ), head="decoded", output=tmp_path)
+    model = YOLO(shutil.copy(checkpoint, tmp_path / "model.pt"))  # it would fetch one called yolov5n.pt
+    options: dict[str, Any] = {"nms": False} if is_end_to_end(checkpoint.stem) else {}
+    conf = 0.25
+    with Detector(onnx, conf=conf) as split, Detector(decoded, conf=conf) as other:
+        assert tuple(split.names.values()) == NAMES
+        assert split.metadata.end_to_end == is_end_to_end(checkpoint.stem)
+        assert split.metadata.reg_max == (1 if "26" in checkpoint.stem else 16)
+        for path in IMAGES[:3]:
+            (result,) = model.predict(
+                read_image(path), imgsz=IMGSZ, rect=False, conf=conf, iou=0.7, max_det=300, verbose=False, **options
+            )
+            boxes = result.boxes.cpu().numpy()
+            theirs = Detections(boxes.xyxy, boxes.conf, boxes.cls)
+            assert len(theirs) >= 10 and len(set(boxes.conf.round(2).tolist())) >= 5, "too little to compare"
+            # Where 300 boxes are the limit, the last of them may be another one of the same score.
+            floor = float(boxes.conf.min()) if len(theirs) == 300 else conf
+            for ours in (split.detect(path), other.detect(path)):
+                assert len(ours) == pytest.approx(len(theirs), abs=2)
+                assert_same(ours, theirs, pixels=0.5, score=0.002, conf=floor)
+
+
+@needs_toolkit
+@pytest.mark.toolkit
+@pytest.mark.builds
+def test_builds_with_the_attention_on_the_npu(onnx: Path, tmp_path: Path) -> None:
+    """int8 and fp16; in the log's layer table every attention is fused and only in- and outputs are on the CPU."""
+    from yolorknn.convert.build import prepared
+    from yolorknn.convert.toolkit import Toolkit
+
+    before = onnx.read_bytes()
+
+    def table(dtype: Any) -> list[tuple[str, str]]:
+        log = tmp_path / f"{dtype}.log"
+        with prepared(onnx, platform="rk3588", dtype=dtype, dataset=IMAGES[0] if dtype == "i8" else None) as recipe:
+            made = recipe.scratch / "model.rknn"
+            with Toolkit(replace(recipe.job, verbose=True, export=str(made)), log=log):
+                assert made.stat().st_size > 100_000
+        return re.findall(r"^D RKNN: \[[\d:.]+\] \d+ +(\w+) +\w+ +(NPU|CPU) ", log.read_text(errors="replace"), re.M)
+
+    with ThreadPoolExecutor(2) as pool:
+        for rows in pool.map(table, ("i8", "fp16")):
+            ops = [op for op, _ in rows]
+            assert ops.count("exSDPAttention") == ATTENTIONS[onnx.stem], ops
+            assert {op for op, where in rows if where == "CPU"} == {"InputOperator", "OutputOperator"}
+            assert not {"exSoftmax13", "exMatMul"} & set(ops)
+    assert onnx.read_bytes() == before
+
+
+@needs_toolkit
+@pytest.mark.toolkit
+@pytest.mark.builds
+@pytest.mark.parametrize("family", ["yolov8n", "yolo26n"])
+def test_the_decoded_head_builds_at_640(family: str, tmp_path: Path) -> None:
+    """8400 anchors, more than a register of the NPU counts."""
+    from yolorknn.convert.build import build
+    from yolorknn.convert.export import export
+    from yolorknn.rknn_file import read
+
+    checkpoint = make_checkpoint(f"{family}.yaml", tmp_path, names=NAMES, imgsz=IMGSZ)
+    made = build(export(checkpoint, imgsz=(640, 640), head="decoded"), dataset=IMAGES[0])
+    assert read(made).metadata().end_to_end == is_end_to_end(family)
