@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 os.environ["YOLO_AUTOINSTALL"] = "False"
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests in the background
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("YOLORKNN_SHARED", ROOT.parent / "shared"))
