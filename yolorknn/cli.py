@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import yolorknn
+from yolorknn.commands.analyze import analyze
 from yolorknn.commands.bench import bench
 from yolorknn.commands.build import build
 from yolorknn.commands.calibrate import calibrate
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (calibrate, export, build, val, deploy, detect, info, doctor, bench):
+for command in (calibrate, export, build, analyze, val, deploy, detect, info, doctor, bench):
     app.command()(command)
 
 

@@ -14,14 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn import rknn_file
-from yolorknn.backends import check_fit, check_input, check_outputs
-from yolorknn.convert.build import choose_dtype, prepared
+from yolorknn.backends import check_input, check_outputs
 from yolorknn.convert.recipe import BuildOptions
+from yolorknn.convert.recorded import recipe_of
 from yolorknn.convert.toolkit import Progress, Toolkit
-from yolorknn.errors import BuildError, CalibrationError, ModelError
-from yolorknn.files import sha256
-from yolorknn.metadata import Build, ModelMetadata
+from yolorknn.errors import BuildError
+from yolorknn.metadata import ModelMetadata
 from yolorknn.platforms import Dtype
 
 
@@ -55,33 +53,19 @@ class SimulatorBackend:
             CalibrationError: the calibration set is absent, or not the one that the .rknn was built with.
             BuildError: rknn-toolkit2 failed; the log is named.
         """
-        recorded: Build | None = None
-        if path.suffix.lower() == ".rknn":
-            path, recorded = _recipe(path)
-            platform, dtype = recorded.platform, recorded.dtype
-            dataset = dataset or _dataset(recorded)
-            options = BuildOptions.of(recorded)
-        kind = choose_dtype(platform, dtype, dataset)
-        if options is not None and (why := check_fit(Build(platform, kind, "", options=options.recorded()))):
-            raise ModelError(f"{path} cannot be simulated with these options: {why}")
         descriptor, log = tempfile.mkstemp(prefix="yolorknn-simulator-", suffix=".log")
         os.close(descriptor)
         self._log = Path(log)
         try:
-            with prepared(
+            with recipe_of(
                 path,
                 platform=platform,
-                dtype=kind,
+                dtype=dtype,
                 dataset=dataset,
                 names=names,
                 options=options,
                 progress=progress,
             ) as recipe:
-                if recorded is not None and (made := recipe.metadata.build) and made.digest != recorded.digest:
-                    raise CalibrationError(
-                        f"{dataset} does not hold the {recorded.images} images that the .rknn was calibrated with: "
-                        "give that set, or simulate the .onnx"
-                    )
                 self._toolkit = Toolkit(replace(recipe.job, serve=True), log=self._log, progress=progress)
         except BaseException as exc:
             if not isinstance(exc, BuildError):  # which names the log
@@ -100,26 +84,3 @@ class SimulatorBackend:
         self._toolkit.close()
         with contextlib.suppress(FileNotFoundError):
             self._log.unlink()
-
-
-def _recipe(rknn: Path) -> tuple[Path, Build]:
-    metadata = rknn_file.read(rknn).metadata()
-    if metadata.build is None:
-        raise ModelError(f"{rknn} was not made by yolorknn, so its recipe is unknown: simulate the .onnx instead")
-    onnx = rknn.parent / metadata.source
-    if not onnx.is_file():
-        raise ModelError(
-            f"simulating {rknn} needs the ONNX it was built from, but there is no {onnx}: copy or export it there"
-        )
-    if sha256(onnx) != metadata.sha256:
-        raise ModelError(f"{onnx} has changed since {rknn} was built from it: build it again, or simulate the .onnx")
-    return onnx, metadata.build
-
-
-def _dataset(build: Build) -> Path | None:
-    if build.dtype != "i8":
-        return None
-    dataset = Path(build.dataset)
-    if not dataset.exists():
-        raise CalibrationError(f"there is no calibration set {dataset}, with which the .rknn was built: pass --dataset")
-    return dataset

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.convert.device_child import DeviceJob
-from yolorknn.convert.toolkit_child import Job
+from yolorknn.convert.toolkit_child import ANALYSIS, Job
 from yolorknn.errors import BuildError, InferenceError, MissingDependencyError
 from yolorknn.files import writing
 
@@ -98,6 +98,21 @@ class Toolkit:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def analysis(self) -> str:
+        """Return what accuracy_analysis wrote, error_analysis.txt; only after a Job with `analyze`.
+
+        Raises:
+            BuildError: it wrote nothing.
+        """
+        try:
+            return (Path(self._scratch.name) / ANALYSIS / "error_analysis.txt").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise self._error(f"it returned 0 but left no readable result ({exc})") from exc
+
+    def output(self) -> str:
+        """Return what the vendor printed so far, without colours."""
+        return self._text()
 
     def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Infer one image, uint8 (H, W, 3) RGB; only after a Job that serves, or on a device.

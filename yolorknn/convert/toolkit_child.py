@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shutil
 import sys
 import threading
 import traceback
@@ -52,6 +53,11 @@ class Job:
     serve: bool = False
     verbose: bool = False
     """Print the layer table, and leave check*.onnx in the working directory."""
+    analyze: str | None = None
+    """An input (.npy): compare every layer with the float model's on it, into ANALYSIS below the working folder."""
+
+
+ANALYSIS = "analysis"
 
 
 def configuration(job: Job) -> dict[str, Any]:
@@ -172,6 +178,8 @@ def run(job: Job | DeviceJob, link: Connection) -> None:
             )
         for name, arguments in exporting(job):
             call(name, getattr(rknn, name), **arguments)
+        if job.analyze is not None:
+            call("accuracy_analysis", rknn.accuracy_analysis, inputs=[job.analyze], output_dir=ANALYSIS)
         if job.serve:
             call("init_runtime", rknn.init_runtime)
         link.send(("done",))
@@ -192,6 +200,7 @@ def _exit_with_parent() -> None:
     """End when the parent is gone: it holds the other end of stdin."""
     while os.read(0, 1):
         pass
+    shutil.rmtree(os.getcwd(), ignore_errors=True)  # which a parent that was killed can no longer do
     os._exit(1)
 
 
