@@ -245,7 +245,7 @@ def built(onnx: Path) -> Path:
 
     stages = []
     made = build(onnx, dataset=DATASET, progress=lambda stage, done: stages.append((stage, done)))
-    assert {"calibration images", "load_onnx", "build", "export_rknn"} <= {stage for stage, _ in stages}
+    assert {"calibration images", "load_onnx", "measuring ranges", "export_rknn"} <= {stage for stage, _ in stages}
     assert all(0 <= done <= 1 for _, done in stages)
     return made
 

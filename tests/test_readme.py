@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "images").mkdir()
     (folder / "labels").mkdir()
     shutil.copy(DATASET / "data.yaml", folder)
-    images = sorted((DATASET / "images").glob("*.jpg"))[:6]
+    images = sorted((DATASET / "images").glob("*.jpg"))[:12]
     writer = cv2.VideoWriter(str(folder / "clip.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 20.0, (320, 240))
     for path in images:
         shutil.copy(path, folder / "images")

@@ -12,7 +12,7 @@ import json
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -76,6 +76,8 @@ class Build:
     """sha256 over the letterboxed calibration images, in order."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The other fields of convert.recipe.BuildOptions, where they differ from the defaults."""
+    accuracy: Mapping[str, Any] = field(default_factory=dict)
+    """What the gate measured: see convert.gate_report.GateReport.summary; empty where there was none."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,10 @@ class ModelMetadata:
         for number, output in enumerate(self.outputs):
             found.setdefault(output.stride, {})[output.role] = number
         return tuple(Scale(stride, at["box"], at["cls"], at.get("sum")) for stride, at in found.items())
+
+    def measured(self, accuracy: Mapping[str, Any]) -> ModelMetadata:
+        """Return the metadata of a .rknn with what its recipe measured."""
+        return replace(self, build=self.build and replace(self.build, accuracy=accuracy))
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each output by name, as the layout implies it."""

@@ -75,12 +75,17 @@ class SimulatorBackend:
 
     def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Simulate one image; see Backend.infer."""
-        check_input(image, self.metadata)
-        pixels = image if self.metadata.colour == "RGB" else image[..., ::-1]
-        return check_outputs(self._toolkit.infer(pixels), self.metadata, where="the simulator")
+        return simulate(self._toolkit, image, self.metadata)
 
     def close(self) -> None:
         """End the child process and remove its log."""
         self._toolkit.close()
         with contextlib.suppress(FileNotFoundError):
             self._log.unlink()
+
+
+def simulate(toolkit: Toolkit, image: NDArray[np.uint8], metadata: ModelMetadata) -> list[NDArray[np.float32]]:
+    """Infer one image in a child process that serves; see Backend.infer."""
+    check_input(image, metadata)
+    pixels = image if metadata.colour == "RGB" else image[..., ::-1]
+    return check_outputs(toolkit.infer(pixels), metadata, where="the simulator")

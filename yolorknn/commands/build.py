@@ -11,15 +11,20 @@ from yolorknn.commands.options import (
     AlgorithmOption,
     AutoHybrid,
     ConfigFile,
+    Data,
     Dataset,
     DtypeOption,
     Float16,
+    MaxDrop,
     MethodOption,
+    Mmse,
     Names,
     Output,
     Platform,
     bars,
+    build_gated,
     build_options,
+    check_gate,
     read_names,
     say_concerns,
     say_dtype,
@@ -51,13 +56,45 @@ def build(
     codegen: Annotated[bool, typer.Option("--codegen", help="Write the vendor's C++ example too.")] = False,
     generic: Annotated[bool, typer.Option("--generic", help="Take the .onnx as it is, as no detector.")] = False,
     config: ConfigFile = None,
+    data: Data = None,
+    max_drop: MaxDrop = None,
+    mmse: Mmse = False,
     output: Output = None,
 ) -> None:
     """Make MODEL-PLATFORM-DTYPE.rknn of an .onnx."""
     from yolorknn.convert import build as building
 
-    kind = building.choose_dtype(platform, dtype, dataset)
+    chosen = bool(
+        algorithm
+        or method
+        or auto_hybrid
+        or float16
+        or config
+        or generic
+        or batch
+        or mean
+        or std
+        or optimization_level
+        or encrypt
+        or codegen
+    )
+    check_gate(data, max_drop, mmse=mmse, dtype=dtype, chosen=chosen)
     own = read_names(names)
+    if data and max_drop is not None:
+        print(
+            build_gated(
+                onnx,
+                data=data,
+                max_drop=max_drop,
+                mmse=mmse,
+                platform=platform,
+                dataset=dataset,
+                names=own,
+                output=output,
+            )
+        )
+        return
+    kind = building.choose_dtype(platform, dtype, dataset)
     if not generic and onnx.suffix.lower() == ".onnx":
         say_concerns(dataset, onnx, own)
     options = build_options(

@@ -11,14 +11,19 @@ from yolorknn.commands.options import (
     AlgorithmOption,
     AutoHybrid,
     ConfigFile,
+    Data,
     Dataset,
     DtypeOption,
     Float16,
+    MaxDrop,
     MethodOption,
+    Mmse,
     Output,
     Platform,
     bars,
+    build_gated,
     build_options,
+    check_gate,
     err,
     parse_imgsz,
     say_concerns,
@@ -48,18 +53,27 @@ def export(
     auto_hybrid: AutoHybrid = False,
     float16: Float16 = None,
     config: ConfigFile = None,
+    data: Data = None,
+    max_drop: MaxDrop = None,
+    mmse: Mmse = False,
     output: Output = None,
 ) -> None:
     """Make CHECKPOINT.onnx of a .pt, and of that the .rknn."""
     from yolorknn.convert import build as building
     from yolorknn.convert import export as exporting
     from yolorknn.convert.calibrate import CalibrationSet
+    from yolorknn.convert.holdout import hold_out
 
-    if onnx_only and (dtype or dataset or algorithm or method or auto_hybrid or float16 or config):
+    chosen = bool(algorithm or method or auto_hybrid or float16 or config)
+    check_gate(data, max_drop, mmse=mmse, dtype=dtype, chosen=chosen)
+    if onnx_only and (dtype or dataset or data or chosen):
         raise typer.BadParameter(
-            "builds no .rknn: leave out --dtype, --dataset and the options of the build", param_hint="--onnx-only"
+            "builds no .rknn: leave out --dtype, --dataset, --data and the options of the build",
+            param_hint="--onnx-only",
         )
-    if not onnx_only:
+    if data:
+        hold_out(data, CalibrationSet.open(dataset) if dataset else None)  # so that a mistake in it shows at once
+    elif not onnx_only:
         kind = building.choose_dtype(platform, dtype, dataset)
         options = build_options(
             config,
@@ -81,7 +95,20 @@ def export(
             output=output,
         )
     print(made)
-    if not onnx_only:
+    if data and max_drop is not None:
+        print(
+            build_gated(
+                made,
+                data=data,
+                max_drop=max_drop,
+                mmse=mmse,
+                platform=platform,
+                dataset=dataset,
+                names=None,
+                output=output,
+            )
+        )
+    elif not onnx_only:
         say_concerns(dataset, made)
         with bars() as progress:
             built = building.build(

@@ -27,6 +27,15 @@ DtypeOption = Annotated[Dtype | None, typer.Option(help="Default: i8 with --data
 Dataset = Annotated[
     Path | None, typer.Option(help="Calibration images for i8: a folder, a list (.txt), a data.yaml or a video.")
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="With --max-drop: the data.yaml; part of it calibrates [or --dataset], the rest measures."),
+]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option(min=0, help="Try recipes until int8 loses at most so many points of mAP50-95 (1 point is 0.01)."),
+]
+Mmse = Annotated[bool, typer.Option("--mmse", help="With --max-drop: try mmse last; it takes a hundred times as long.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the results [default: the input's].")]
 Names = Annotated[
     Path | None, typer.Option(help="Text file with one class name a line, for a model that does not say its own.")
@@ -40,8 +49,8 @@ DeviceId = Annotated[
 
 
 AlgorithmOption = Annotated[
-    Literal["normal", "mmse", "kl_divergence", "gdq"] | None,
-    typer.Option("--algorithm", help="How ranges are measured [default: normal]."),
+    Literal["mean", "normal", "mmse", "kl_divergence", "gdq"] | None,
+    typer.Option("--algorithm", help="How ranges are measured [default: mean, where it can be]."),
 ]
 MethodOption = Annotated[
     str | None, typer.Option("--method", help="Weights have a scale per channel or layer [default: channel].")
@@ -112,6 +121,50 @@ def read_names(file: Path | None) -> list[str] | None:
         return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as exc:
         raise ModelError(f"cannot read the names in {file}: {getattr(exc, 'strerror', None) or exc}") from exc
+
+
+def check_gate(data: Path | None, max_drop: float | None, *, mmse: bool, dtype: Dtype | None, chosen: bool) -> None:
+    """Refuse options of the gate that contradict each other."""
+    if max_drop is None and (data or mmse):
+        raise typer.BadParameter("needs --max-drop, the points of mAP50-95 that int8 may lose", param_hint="--data")
+    if max_drop is not None and data is None:
+        raise typer.BadParameter("needs --data, a data.yaml with labelled images", param_hint="--max-drop")
+    if max_drop is not None and dtype == "fp16":
+        raise typer.BadParameter("is about int8: leave out --dtype fp16", param_hint="--max-drop")
+    if max_drop is not None and chosen:
+        raise typer.BadParameter(
+            "chooses the recipe itself: leave out the options of the build", param_hint="--max-drop"
+        )
+
+
+def build_gated(
+    onnx: Path,
+    *,
+    data: Path,
+    max_drop: float,
+    mmse: bool,
+    platform: str,
+    dataset: Path | None,
+    names: list[str] | None,
+    output: Path | None,
+) -> Path:
+    """Build by the gate, and print what it tried."""
+    from yolorknn.convert.gate import build_within
+
+    with bars() as progress:
+        built, report = build_within(
+            onnx,
+            data=data,
+            max_drop=max_drop,
+            platform=platform,
+            dataset=dataset,
+            mmse=mmse,
+            names=names,
+            output=output,
+            progress=progress,
+        )
+    err.print(report.table())
+    return built
 
 
 def say_dtype(dtype: Dtype | None, dataset: Path | None) -> None:

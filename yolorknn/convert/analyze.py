@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from yolorknn.convert.estimate import Estimate, estimate, layer_ms
 from yolorknn.convert.layers import Layer, LayerError, parse_errors, parse_layers, worst_first
+from yolorknn.convert.recipe import BuildOptions
 from yolorknn.convert.recorded import recipe_of
 from yolorknn.convert.toolkit import Progress, Toolkit
 from yolorknn.convert.toolkit_child import Job
@@ -111,6 +112,7 @@ def analyze(
     dtype: Dtype | None = None,
     dataset: Path | None = None,
     names: list[str] | None = None,
+    options: BuildOptions | None = None,
     progress: Progress | None = None,
 ) -> Analysis:
     """Build a model as `build` does, compare each layer with the float model's on one image, and read the build log.
@@ -124,6 +126,7 @@ def analyze(
         dtype: for an .onnx, "i8" or "fp16"; default is "i8" with a dataset and "fp16" without.
         dataset: calibration set; default for a .rknn is the one it was built with.
         names: class names, for an .onnx without metadata.
+        options: for an .onnx, the vendor's options.
         progress: told the stages.
 
     Raises:
@@ -133,7 +136,9 @@ def analyze(
         BuildError: rknn-toolkit2 failed, or printed what cannot be parsed; the log is named.
     """
     shown = read_image(image) if image is not None else None
-    with recipe_of(model, platform=platform, dtype=dtype, dataset=dataset, names=names, progress=progress) as recipe:
+    with recipe_of(
+        model, platform=platform, dtype=dtype, dataset=dataset, names=names, options=options, progress=progress
+    ) as recipe:
         if shown is not None:
             array = recipe.scratch / "image.npy"
             with writing(array):

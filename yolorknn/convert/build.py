@@ -6,11 +6,11 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from yolorknn import rknn_file
 from yolorknn.convert import onnx_file
@@ -38,6 +38,7 @@ def build(
     generic: bool = False,
     encrypt: int = 0,
     codegen: bool = False,
+    accuracy: Mapping[str, Any] | None = None,
     output: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -54,6 +55,7 @@ def build(
         generic: take the model as it is, as no detector: no metadata, no letterboxing, mean and std from the options.
         encrypt: 1 to 3 writes NAME.crypt.rknn too, which only the NPU's runtime reads; 3 is the strongest.
         codegen: write the vendor's C++ example too, in the folder NAME-cpp.
+        accuracy: what the recipe measured, to be kept in the metadata.
         output: folder; default is the ONNX's.
         progress: told the stages.
 
@@ -83,7 +85,8 @@ def build(
         with prepared(
             onnx, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
         ) as recipe:
-            _make(recipe.job, recipe.scratch, recipe.metadata, outcome, progress)
+            metadata = recipe.metadata.measured(accuracy) if accuracy else recipe.metadata
+            _make(recipe.job, recipe.scratch, metadata, outcome, progress)
     return target
 
 
@@ -171,6 +174,7 @@ def prepared(
     version = toolkit_version()
     options = options or BuildOptions()
     options.check(dtype)
+    options = options.settled(dtype)
     chip = get_platform(platform)
     if options.load:
         raise BuildError("[load] changes the model, so it is for generic models only: add --generic")

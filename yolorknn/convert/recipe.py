@@ -11,7 +11,7 @@ from yolorknn.errors import BuildError
 from yolorknn.metadata import Build, ModelMetadata
 from yolorknn.platforms import Dtype
 
-Algorithm = Literal["normal", "mmse", "kl_divergence", "gdq"]
+Algorithm = Literal["auto", "mean", "normal", "mmse", "kl_divergence", "gdq"]
 
 OWNED = {
     "target_platform": "--platform",
@@ -22,13 +22,17 @@ OWNED = {
 }
 """Arguments of RKNN.config() that `config` may not hold, and what sets them instead."""
 
+NEUTRAL = {"mean_values", "std_values", "model_pruning", "compress_weight", "single_core_mode", "remove_weight"}
+"""Arguments of RKNN.config() that leave ranges as they are."""
+
 
 @dataclass(frozen=True)
 class BuildOptions:
     """The vendor's options of one build; the defaults are the vendor's. Names of tensors are those of the ONNX."""
 
-    algorithm: Algorithm = "normal"
-    """How ranges are measured; mmse takes a hundred times as long as normal."""
+    algorithm: Algorithm = "auto"
+    """How ranges are measured: "mean" is ours (ranges.py), and what "auto" means for an int8 detector, unless another
+    option chooses; of the vendor's, mmse takes a hundred times as long as normal."""
     method: str = "channel"
     """Whether weights have a scale per output "channel", one per "layer", or (w4a16) per "group32" to "group256"."""
     optimization_level: int = 3
@@ -51,7 +55,15 @@ class BuildOptions:
     @property
     def hybrid(self) -> bool:
         """Whether the build takes two steps."""
-        return bool(self.float16 or self.custom_hybrid or self.proposal)
+        return bool(self.float16 or self.custom_hybrid or self.proposal or self.algorithm == "mean")
+
+    def settled(self, dtype: Dtype) -> BuildOptions:
+        """Return the options of a detector's build, with "auto" replaced by what it means."""
+        if self.algorithm != "auto":
+            return self
+        theirs = self.auto_hybrid or self.proposal or self.batch > 1 or self.method != "channel"
+        ours = dtype == "i8" and not theirs and self.config.keys() <= NEUTRAL
+        return replace(self, algorithm="mean" if ours else "normal")
 
     def check(self, dtype: Dtype) -> None:
         """Refuse what contradicts itself or the dtype.
@@ -66,6 +78,8 @@ class BuildOptions:
         problem = None
         if self.auto_hybrid and len(hybrid) > 1:
             problem = f"auto_hybrid chooses the float16 layers itself: leave out {' and '.join(hybrid[1:])}"
+        elif self.algorithm == "mean" and (self.auto_hybrid or self.proposal):
+            problem = f"{hybrid[0]} goes with the vendor's own algorithms only: normal, kl_divergence or mmse"
         elif thresholds and not self.auto_hybrid:
             problem = f"{thresholds[0]} is auto_hybrid's threshold: add --auto-hybrid"
         elif dtype != "i8" and quantizing:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from yolorknn.convert import ranges
 from yolorknn.convert.device_child import DeviceJob, run_on_device
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.platforms import Dtype
@@ -72,7 +73,8 @@ def configuration(job: Job) -> dict[str, Any]:
     if job.custom_string is not None:
         settings["custom_string"] = job.custom_string
     if job.dtype == "i8":
-        settings |= {"quantized_algorithm": job.options.algorithm, "quantized_method": job.options.method}
+        algorithm = "normal" if job.options.algorithm in ("mean", "auto") else job.options.algorithm
+        settings |= {"quantized_algorithm": algorithm, "quantized_method": job.options.method}
     return settings
 
 
@@ -123,6 +125,18 @@ def keep_float16(tensors: tuple[str, ...]) -> dict[str, str]:
     return {"model_input": f"{name}.model", "data_input": f"{name}.data", "model_quantization_cfg": cfg.name}
 
 
+def first_dataset(job: Job) -> str | None:
+    """Return the calibration set that hybrid_quantization_step1 takes."""
+    return str(ranges.seen(Path(job.dataset))) if job.dataset and job.options.algorithm == "mean" else job.dataset
+
+
+def narrow(job: Job) -> None:
+    """Give the .cfg that hybrid_quantization_step1 left in the working directory the mean ranges."""
+    (cfg,) = Path().glob("*.quantization.cfg")
+    if job.dataset and job.mean and job.std:
+        ranges.apply(cfg, Path(job.onnx), Path(job.dataset), mean=job.mean, std=job.std)
+
+
 def run(job: Job | DeviceJob, link: Connection) -> None:
     """Do the job, telling each step; every return code is read."""
     step = "import"
@@ -158,12 +172,14 @@ def run(job: Job | DeviceJob, link: Connection) -> None:
             call(
                 "hybrid_quantization_step1",
                 rknn.hybrid_quantization_step1,
-                dataset=job.dataset,
+                dataset=first_dataset(job),
                 rknn_batch_size=batch,
                 proposal=options.proposal > 0,
                 proposal_dataset_size=options.proposal or 1,
                 custom_hybrid=[list(ends) for ends in options.custom_hybrid] or None,
             )
+            if options.algorithm == "mean":
+                call("measuring ranges", narrow, job=job)
             files = keep_float16(options.float16)
             rknn = configured(job)
             call("hybrid_quantization_step2", rknn.hybrid_quantization_step2, **files)

@@ -1,0 +1,204 @@
+"""The gate: build int8, measure what it costs in mAP on images kept apart, and try the next recipe if that is too much.
+
+Drops are in points of mAP50-95: 0.5 is from 0.476 to 0.471.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolorknn.backends.simulator import simulate
+from yolorknn.convert.analyze import analyze
+from yolorknn.convert.build import build, prepared
+from yolorknn.convert.calibrate import CalibrationSet
+from yolorknn.convert.estimate import estimate
+from yolorknn.convert.gate_report import GateReport, Trial, passing
+from yolorknn.convert.holdout import hold_out
+from yolorknn.convert.layers import LayerError, parse_layers, worst_first
+from yolorknn.convert.recipe import BuildOptions
+from yolorknn.convert.toolkit import Progress, Toolkit
+from yolorknn.errors import AccuracyError, BuildError, ModelError
+from yolorknn.files import check_folder, write_bytes
+from yolorknn.metadata import ModelMetadata
+from yolorknn.platforms import get_platform
+from yolorknn.val import measuring, validate
+
+WORST = (10, 30)
+"""How many of the worst layers are kept in float16."""
+
+
+def recipes(
+    compare: Callable[[], Sequence[LayerError]], *, float16: bool, mmse: bool
+) -> Iterator[tuple[str, BuildOptions]]:
+    """Yield recipes and their names: first those that cost no speed, then those that keep layers in float16.
+
+    Args:
+        compare: asked once, late, for what each layer loses.
+        float16: whether the chip runs float16 layers.
+        mmse: try mmse at the end; it takes a hundred times as long.
+    """
+    yield "mean", BuildOptions(algorithm="mean")
+    yield "normal", BuildOptions(algorithm="normal")
+    yield "kl_divergence", BuildOptions(algorithm="kl_divergence")
+    if float16:
+        lossy = [error.tensor for error in worst_first(compare()) if error.note != "fused" and error.op != "Input"]
+        for count in WORST:
+            yield f"mean, {count} layers float16", BuildOptions(algorithm="mean", float16=tuple(lossy[:count]))
+        yield "auto_hybrid", BuildOptions(algorithm="normal", auto_hybrid=True)
+    if mmse:
+        yield "mmse", BuildOptions(algorithm="mmse")
+
+
+def build_within(
+    onnx: Path,
+    *,
+    data: Path,
+    max_drop: float,
+    platform: str = "rk3588",
+    dataset: Path | None = None,
+    mmse: bool = False,
+    names: list[str] | None = None,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Path, GateReport]:
+    """Build NAME-PLATFORM-i8.rknn by the first recipe that loses at most `max_drop`, with a report (.accuracy.json).
+
+    Args:
+        onnx: see build().
+        data: the data.yaml; images that are not calibrated with are measured on.
+        max_drop: points of mAP50-95 that int8 may lose.
+        platform: the chip.
+        dataset: calibration set; default is part of the data.yaml's images, see hold_out().
+        mmse: try mmse too.
+        names: class names for an ONNX without metadata.
+        output: folder; default is the ONNX's.
+        progress: told the stages.
+
+    Returns:
+        Path of the .rknn, and the report.
+
+    Raises:
+        AccuracyError: no recipe is good enough; the best is named, and no .rknn is written.
+        DatasetError: the data.yaml, an image or a label cannot be used, or nothing is left to measure on.
+        ModelError: see build(); or the platform runs no int8.
+    """
+    chip = get_platform(platform)
+    if "i8" not in chip.dtypes:
+        raise ModelError(f"{chip.name} runs fp16 models only: there is no int8 to measure")
+    folder = output or onnx.parent
+    check_folder(folder)
+    name = f"{onnx.stem}-{chip.name}-i8"
+    listing = folder / f"{name}.calibration.txt"
+    accuracy = folder / f"{name}.accuracy.json"
+    given = CalibrationSet.open(dataset) if dataset is not None else None
+    calibration, measured = hold_out(data, given)
+    if given is None:
+        write_bytes(listing, "".join(f"{image.resolve()}\n" for image in calibration).encode())
+    job = _Measuring(onnx, chip.name, dataset or listing, data, measured, names, progress)
+    built: Path | None = None
+    try:
+        with measuring(onnx, names=names) as detector:
+            floating = validate(onnx, data, images=measured, detector=detector, progress=progress).map
+        report = GateReport(
+            onnx.name, chip.name, str(data), len(calibration), len(measured), floating, max_drop, (), None
+        )
+        for recipe, options in recipes(job.compare, float16="fp16" in chip.dtypes, mmse=mmse):
+            report = replace(report, trials=(*report.trials, job.trial(recipe, options, floating)))
+            if passed := passing(report.trials, max_drop):
+                report = replace(report, chosen=passed.recipe)
+                break
+        write_bytes(accuracy, json.dumps(report.to_json(), indent=2).encode())
+        if report.chosen is None:
+            raise AccuracyError(f"{report.why} (all of them: {accuracy})")
+        built = build(
+            onnx,
+            platform=chip.name,
+            dtype="i8",
+            dataset=dataset or listing,
+            names=names,
+            options=options,
+            accuracy=report.summary(),
+            output=folder,
+            progress=progress,
+        )
+    finally:
+        if built is None:
+            listing.unlink(missing_ok=True)
+    return built, report
+
+
+@dataclass(frozen=True)
+class _Measuring:
+    """What all trials share."""
+
+    onnx: Path
+    platform: str
+    dataset: Path
+    data: Path
+    images: Sequence[Path]
+    names: list[str] | None
+    progress: Progress | None
+
+    def compare(self) -> Sequence[LayerError]:
+        """Return what each layer loses by the first recipe."""
+        found = analyze(
+            self.onnx,
+            platform=self.platform,
+            dataset=self.dataset,
+            names=self.names,
+            options=BuildOptions(algorithm="mean"),
+            progress=self.progress,
+        )
+        return found.errors
+
+    def trial(self, name: str, options: BuildOptions, floating: float) -> Trial:
+        """Build by a recipe, and measure what was built."""
+        recorded = {"algorithm": options.algorithm, "method": options.method, **options.recorded()}
+        with tempfile.TemporaryDirectory(prefix="yolorknn-gate-") as folder:
+            try:
+                return self._measure(Trial(name, recorded), options, Path(folder) / "build.log", floating)
+            except BuildError as exc:
+                return Trial(name, recorded, refused=str(exc).partition(" (log: ")[0])
+
+    def _measure(self, trial: Trial, options: BuildOptions, log: Path, floating: float) -> Trial:
+        with prepared(
+            self.onnx,
+            platform=self.platform,
+            dtype="i8",
+            dataset=self.dataset,
+            names=self.names,
+            options=options,
+            progress=self.progress,
+        ) as recipe:
+            made = recipe.scratch / "model.rknn"
+            job = replace(recipe.job, export=str(made), serve=True, verbose=True)
+            with Toolkit(job, log=log, progress=self.progress) as toolkit:
+                speed = estimate(parse_layers(toolkit.output()), self.platform)
+                size = made.stat().st_size
+                served = _Served(toolkit, recipe.metadata)
+                with measuring(self.onnx, names=self.names, backends=[served]) as detector:
+                    found = validate(
+                        self.onnx, self.data, images=self.images, detector=detector, progress=self.progress
+                    )
+        ms = speed.ms if speed.ms is not None else (speed.low_ms + speed.high_ms) / 2
+        return replace(trial, map=found.map, drop=100 * (floating - found.map), size=size, ms=ms)
+
+
+class _Served:
+    """A child process that serves, as a backend; it belongs to another."""
+
+    def __init__(self, toolkit: Toolkit, metadata: ModelMetadata) -> None:
+        self._toolkit, self._metadata = toolkit, metadata
+
+    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        return simulate(self._toolkit, image, self._metadata)
+
+    def close(self) -> None:
+        pass

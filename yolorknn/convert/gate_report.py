@@ -1,0 +1,99 @@
+"""What the gate tried and measured, and which trial it takes: pure functions of the numbers.
+
+Drops are in points of mAP50-95: 0.5 is from 0.476 to 0.471.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recipe, and what it cost."""
+
+    recipe: str
+    options: dict[str, Any]
+    map: float | None = None
+    """mAP50-95 of the simulated model; None where rknn-toolkit2 refused the recipe."""
+    drop: float | None = None
+    """Points of mAP50-95 below float; negative where int8 is the better by chance."""
+    size: int = 0
+    """Bytes of the .rknn."""
+    ms: float = 0.0
+    """Estimated per frame on one NPU core: the likely, or the middle of the range where there is none."""
+    refused: str = ""
+    """Why there is no number."""
+
+
+def passing(trials: Sequence[Trial], max_drop: float) -> Trial | None:
+    """Return the first trial that loses at most `max_drop` points."""
+    return next((trial for trial in trials if trial.drop is not None and trial.drop <= max_drop), None)
+
+
+def best(trials: Sequence[Trial]) -> Trial | None:
+    """Return the trial that loses least; of equals the smaller, then the earlier."""
+    measured = [trial for trial in trials if trial.drop is not None]
+    return min(measured, key=lambda trial: (trial.drop, trial.size), default=None)
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """What was tried, and what came of it."""
+
+    model: str
+    platform: str
+    data: str
+    calibration: int
+    """Images to calibrate with."""
+    measured: int
+    """Images to measure with, none of them among the former."""
+    float_map: float
+    """mAP50-95 of the ONNX in onnxruntime."""
+    max_drop: float
+    trials: tuple[Trial, ...]
+    chosen: str | None
+    """The recipe of the .rknn; None where none passed."""
+
+    @property
+    def why(self) -> str:
+        """One sentence on the choice."""
+        if self.chosen:
+            return f"'{self.chosen}' is the first, of the cheaper first, to lose at most {self.max_drop:g} points"
+        nearest = best(self.trials)
+        if nearest is None:
+            return f"rknn-toolkit2 refused all {len(self.trials)} recipes: {self.trials[-1].refused}"
+        return (
+            f"none of {len(self.trials)} recipes loses at most {self.max_drop:g} points of mAP50-95 on {self.measured} "
+            f"images; the best, '{nearest.recipe}', loses {nearest.drop:.2f}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**asdict(self), "why": self.why, "unit": "drop and max_drop: points of mAP50-95, 1 point is 0.01"}
+
+    def summary(self) -> dict[str, Any]:
+        """Return the few values that a .rknn carries."""
+        drops = {trial.recipe: None if trial.drop is None else round(trial.drop, 2) for trial in self.trials}
+        return {"float": round(self.float_map, 4), "images": self.measured, "max_drop": self.max_drop, "drops": drops}
+
+    def table(self) -> str:
+        """Return the trials as text."""
+        width = max(len(trial.recipe) for trial in self.trials)
+        lines = [
+            f"{self.model} for {self.platform}: float {100 * self.float_map:.2f} points of mAP50-95 on "
+            f"{self.measured} images of {self.data}; calibrated on {self.calibration} others",
+            f"{'recipe':<{width}} {'mAP50-95':>8} {'drop':>6} {'MB':>6} {'ms, estimated':>13}",
+        ]
+        for trial in self.trials:
+            if trial.map is None:
+                lines.append(f"{trial.recipe:<{width}} refused: {trial.refused}")
+                continue
+            mark = "  <- chosen" if trial.recipe == self.chosen else ""
+            lines.append(
+                f"{trial.recipe:<{width}} {100 * trial.map:>8.2f} {trial.drop:>6.2f} {trial.size / 1e6:>6.2f} "
+                f"{trial.ms:>13.1f}{mark}"
+            )
+        return "\n".join([*lines, self.why])

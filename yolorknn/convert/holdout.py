@@ -1,0 +1,47 @@
+"""Which images of a data.yaml to calibrate with, and which to measure with: never the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from yolorknn.convert.calibrate import CalibrationSet
+from yolorknn.dataset import images_of
+from yolorknn.errors import DatasetError
+
+CALIBRATION, MEASURED = 100, 500
+"""Most images of each, evenly spread; the simulator takes a quarter of a second an image at 640."""
+
+
+def hold_out(data: Path, given: CalibrationSet | None = None) -> tuple[list[Path], list[Path]]:
+    """Return the images to calibrate with and those to measure with, the same at every call.
+
+    They are the `train` and the `val` images where these have none in common; else every other `val` image, the first
+    for calibration. With a calibration set of the user's, all `val` images that are not in it are measured on.
+
+    Raises:
+        DatasetError: the data.yaml cannot be used, or nothing is left to measure on.
+    """
+    train, val = images_of(data, splits=("train", "val")), images_of(data, splits=("val", "train"))
+    if given is not None:
+        calibration = list(given.images)
+        measured = _without(val, calibration)
+    elif len(_without(val, train)) == len(val):
+        calibration, measured = train, val
+    else:
+        calibration, measured = val[::2], val[1::2]
+    if not measured:
+        raise DatasetError(
+            f"nothing of {data} is left to measure on: all {len(val)} images of it are calibrated with; give it more"
+        )
+    return calibration if given is not None else _spread(calibration, CALIBRATION), _spread(measured, MEASURED)
+
+
+def _without(images: Sequence[Path], others: Sequence[Path]) -> list[Path]:
+    known = {other.resolve() for other in others}
+    return [image for image in images if image.resolve() not in known]
+
+
+def _spread(images: Sequence[Path], limit: int) -> list[Path]:
+    count = min(len(images), limit)
+    return [images[i * len(images) // count] for i in range(count)]

@@ -1,0 +1,176 @@
+"""The range of each tensor's values, narrower than rknn-toolkit2's own: the mean of the images' extremes.
+
+rknn-toolkit2 takes the extremes over all calibration images, so one odd image widens a range, and with it the step of
+all values; more images make it worse. Averaging each image's minimum and maximum clips the few values beyond (Jacob et
+al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, section 3.1,
+averages them over batches). Outputs keep the full range, scores that of 0 to 1: the highest are the ones that matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Range = tuple[float, float]
+
+SHARE, FEWEST = 0.4, 8
+"""Of the calibration images, the share and the least number measured here: a mean needs fewer images than extremes do,
+and with these a build takes no longer than the vendor's."""
+AGREEMENT = 0.02
+"""How far our extreme of a tensor may be from the toolkit's, as a share of its width; else they differ in meaning."""
+SAME = 1e-5
+"""The same for a tensor of another name, taken for ours, or for a multiple of it."""
+
+_ENTRY = re.compile(r"^ {4}(?P<name>\S.*):\n(?P<body>(?: {8}.*\n)+)", re.MULTILINE)
+
+
+def apply(cfg: Path, onnx: Path, listing: Path, *, mean: Sequence[float], std: Sequence[float]) -> int:
+    """Give the tensors of hybrid_quantization_step1's quantization.cfg, made on seen(listing), the mean ranges.
+
+    Args:
+        cfg: the file to change.
+        onnx: the model, of standard ops.
+        listing: the calibration set: .npy files, uint8 (1, 3, H, W), one a line.
+        mean: the network sees (pixel - mean) / std.
+        std: see mean.
+
+    Returns:
+        How many tensors have a new range.
+    """
+    lines = _arrays(listing)
+    count = min(len(lines), max(FEWEST, round(SHARE * len(lines))))
+    arrays = [lines[i * len(lines) // count] for i in range(count)]
+    text, changed = narrow(cfg.read_text(), measure(onnx, arrays, mean=mean, std=std))
+    cfg.write_text(text)
+    return changed
+
+
+def seen(listing: Path) -> Path:
+    """Write the first image of the calibration set to a list of its own beside it."""
+    chosen = listing.with_name("seen.txt")
+    chosen.write_text(listing.read_text(encoding="utf-8").partition("\n")[0] + "\n", encoding="utf-8")
+    return chosen
+
+
+def _arrays(listing: Path) -> list[Path]:
+    return [listing.parent / line for line in listing.read_text(encoding="utf-8").splitlines()]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The extremes of a model's tensors on some images, the first of which the toolkit saw too."""
+
+    extremes: dict[str, NDArray[np.float64]]
+    """Of each float tensor that a node computes (images, 2): minimum and maximum on each image."""
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+
+    def range(self, name: str, known: Range) -> Range | None:
+        """Return the new range of a tensor of the toolkit's graph, whose range on the first image is `known`."""
+        base = name.removesuffix("_int8")
+        if base in self.inputs:
+            return None
+        if base in self.outputs:
+            lowest, highest = self.extremes[base][:, 0].min(), self.extremes[base][:, 1].max()
+            return (0.0, 1.0) if lowest >= 0 and highest <= 1 else (float(lowest), float(highest))
+        found = self.extremes.get(name)
+        if found is not None and np.allclose(found[0], known, rtol=0, atol=AGREEMENT * (known[1] - known[0])):
+            return _mean(found, 1.0)
+        for found in self.extremes.values():
+            factor = _multiple(known, (found[0, 0], found[0, 1]))
+            if factor is not None:
+                return _mean(found, factor)
+        return None
+
+
+def _mean(extremes: NDArray[np.float64], factor: float) -> Range:
+    lowest, highest = extremes.mean(axis=0) * factor
+    return min(float(lowest), 0.0), max(float(highest), 0.0)  # 0 must have a value in int8
+
+
+def _multiple(known: Range, ours: Range) -> float | None:
+    """Return by what `ours` becomes `known`: the toolkit scales a tensor, copies it, or takes a part of it."""
+    width = known[1] - known[0]
+    if np.allclose(known, ours, rtol=0, atol=SAME * width):
+        return 1.0
+    if min(-known[0], known[1], -ours[0], ours[1]) <= 0:
+        return None
+    factor = known[1] / ours[1]
+    return factor if abs(ours[0] * factor - known[0]) <= SAME * width else None
+
+
+def measure(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: Sequence[float]) -> Measured:
+    """Run an ONNX on calibration images."""
+    import onnx as onnx_package
+    import onnxruntime
+
+    model = onnx_package.load(str(onnx))
+    inputs, outputs = (frozenset(node.name for node in nodes) for nodes in (model.graph.input, model.graph.output))
+    names = _with_extremes(model)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    centre, scale = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (mean, std))
+    feed = session.get_inputs()[0].name
+    wanted = [f"{name}:{end}" for name in names for end in ("min", "max")]
+    rows = [session.run(wanted, {feed: (np.load(array).astype(np.float32) - centre) / scale}) for array in arrays]
+    table = np.array(rows, np.float64).reshape(len(arrays), len(names), 2)
+    return Measured({name: table[:, number] for number, name in enumerate(names)}, inputs, outputs)
+
+
+def _with_extremes(model: Any) -> list[str]:
+    """Replace the outputs by minimum and maximum of every float tensor that a node computes; return their names."""
+    from onnx import TensorProto, ValueInfoProto, helper, shape_inference
+
+    for node in model.graph.node:
+        node.op_type = node.op_type.removeprefix("cst")  # a custom op of ours computes what the standard one does
+    graph = shape_inference.infer_shapes(model).graph
+    kinds = {info.name: info.type.tensor_type.elem_type for info in [*graph.value_info, *graph.output]}
+    constants = {name for node in graph.node if node.op_type == "Constant" for name in node.output}
+    outputs = [output.name for output in graph.output]  # measured also where shape inference does not know their type
+    inner = [name for name, kind in kinds.items() if kind == TensorProto.FLOAT and name not in constants]
+    names = list(dict.fromkeys([*inner, *outputs]))
+    del model.graph.output[:]
+    for name in names:
+        for op, end in (("ReduceMin", "min"), ("ReduceMax", "max")):
+            model.graph.node.append(helper.make_node(op, [name], [f"{name}:{end}"], keepdims=0))
+            model.graph.output.append(ValueInfoProto(name=f"{name}:{end}"))
+    return names
+
+
+def narrow(cfg: str, measured: Measured) -> tuple[str, int]:
+    """Put mean ranges into the text of hybrid_quantization_step1's quantization.cfg.
+
+    Only min and max: the toolkit computes scales from them, and refuses others.
+
+    Returns:
+        The text, and how many tensors have a new range.
+    """
+    head, title, entries = cfg.partition("quantize_parameters:\n")
+    count = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal count
+        known = _range(match["body"])
+        new = measured.range(match["name"], known) if known is not None else None
+        if new is None or new[0] == new[1]:
+            return match[0]
+        count += 1
+        body = match["body"]
+        for end, value in zip(("min", "max"), new, strict=True):
+            body = re.sub(rf"(?m)^( {{8}}{end}:\n {{8}}- +)\S+$", rf"\g<1>{value!r}", body)
+        return f"    {match['name']}:\n{body}"
+
+    return head + title + _ENTRY.sub(replace, entries), count
+
+
+def _range(body: str) -> Range | None:
+    """Return min and max of a tensor with one range for all channels."""
+    ends = [re.findall(rf"(?m)^ {{8}}{end}:\n {{8}}- +(\S+)\n(?! {{8}}-)", body) for end in ("min", "max")]
+    return (float(ends[0][0]), float(ends[1][0])) if all(len(end) == 1 for end in ends) else None
