@@ -142,7 +142,7 @@ quantize_parameters:
         min:
         -   0.0
         max:
-        -   1.0
+        -   0.8
         scale: []
     /a/Conv_output_0:
         qtype: asym
@@ -160,6 +160,11 @@ quantize_parameters:
         -   -4.0
         max:
         -   12.0
+    before a sigmoid:
+        min:
+        -   -7.0
+        max:
+        -   0.0
     of the toolkit:
         min:
         -   -1.5
@@ -188,27 +193,31 @@ quantize_parameters:
 def test_narrowed_ranges() -> None:
     extremes = {
         "/a/Conv_output_0": np.array([[-2.0, 6.0], [-1.0, 2.0]]),
+        "before a sigmoid": np.array([[-16.0, -9.0], [-14.0, 12.0]]),
         "cls8": np.array([[0.0, 0.1], [0.0, 0.3]]),
         "box8": np.array([[-3.0, 4.0], [-5.0, 3.0]]),
     }
-    text, count = narrow(CFG, Measured(extremes, frozenset({"images"}), frozenset({"cls8", "box8"})))
+    text, left = narrow(CFG, Measured(extremes, frozenset({"images"}), frozenset({"cls8", "box8"}), (0.0, 1.0)))
     changed = [
         (before, after) for before, after in zip(CFG.splitlines(), text.splitlines(), strict=True) if before != after
     ]
-    assert count == 4 and changed == [
+    assert left == ["of the toolkit"]
+    assert changed == [
+        ("        -   0.8", "        -   1.0"),  # white is white, whatever the first image shows
         ("        -   -2.0", "        -   -1.5"),
         ("        -   6.0", "        -   4.0"),
         ("        -   -4.0", "        -   -3.0"),  # a multiple of it
         ("        -   12.0", "        -   8.0"),
+        ("        -   0.0", "        -   1.5"),
         ("        -   0.5", "        -   1.0"),  # scores
         ("        -   -3.0", "        -   -5.0"),  # an output: all of it
     ]
-    assert narrow(text, Measured({}, frozenset(), frozenset())) == (text, 0)
+    assert narrow(text, Measured({}, frozenset(), frozenset(), (0.0, 1.0)))[0] == text
 
 
 def test_a_tensor_of_the_same_name_and_other_values_is_left_alone() -> None:
-    other = Measured({"/a/Conv_output_0": np.array([[-9.0, 7.0]])}, frozenset(), frozenset())
-    assert narrow(CFG, other) == (CFG, 0)
+    other = Measured({"/a/Conv_output_0": np.array([[-9.0, 7.0]])}, frozenset(), frozenset(), (0.0, 1.0))
+    assert narrow(CFG, other)[0] == CFG
 
 
 @needs_ort

@@ -30,7 +30,7 @@ SAME = 1e-5
 _ENTRY = re.compile(r"^ {4}(?P<name>\S.*):\n(?P<body>(?: {8}.*\n)+)", re.MULTILINE)
 
 
-def apply(cfg: Path, onnx: Path, listing: Path, *, mean: Sequence[float], std: Sequence[float]) -> int:
+def apply(cfg: Path, onnx: Path, listing: Path, *, mean: Sequence[float], std: Sequence[float]) -> list[str]:
     """Give the tensors of hybrid_quantization_step1's quantization.cfg, made on seen(listing), the mean ranges.
 
     Args:
@@ -41,14 +41,14 @@ def apply(cfg: Path, onnx: Path, listing: Path, *, mean: Sequence[float], std: S
         std: see mean.
 
     Returns:
-        How many tensors have a new range.
+        The tensors that keep the toolkit's range, as none of ours is like it.
     """
     lines = _arrays(listing)
     count = min(len(lines), max(FEWEST, round(SHARE * len(lines))))
     arrays = [lines[i * len(lines) // count] for i in range(count)]
-    text, changed = narrow(cfg.read_text(), measure(onnx, arrays, mean=mean, std=std))
+    text, left = narrow(cfg.read_text(), measure(onnx, arrays, mean=mean, std=std))
     cfg.write_text(text)
-    return changed
+    return left
 
 
 def seen(listing: Path) -> Path:
@@ -70,18 +70,24 @@ class Measured:
     """Of each float tensor that a node computes (images, 2): minimum and maximum on each image."""
     inputs: frozenset[str]
     outputs: frozenset[str]
+    pixels: Range
+    """What the inputs can be, from 0 to 255 normalised: white must not be clipped because no image had it."""
 
     def range(self, name: str, known: Range) -> Range | None:
         """Return the new range of a tensor of the toolkit's graph, whose range on the first image is `known`."""
         base = name.removesuffix("_int8")
         if base in self.inputs:
-            return None
+            return self.pixels
         if base in self.outputs:
             lowest, highest = self.extremes[base][:, 0].min(), self.extremes[base][:, 1].max()
             return (0.0, 1.0) if lowest >= 0 and highest <= 1 else (float(lowest), float(highest))
         found = self.extremes.get(name)
-        if found is not None and np.allclose(found[0], known, rtol=0, atol=AGREEMENT * (known[1] - known[0])):
-            return _mean(found, 1.0)
+        if found is not None:
+            tolerance = AGREEMENT * (known[1] - known[0])
+            if np.allclose(found[0], known, rtol=0, atol=tolerance):
+                return _mean(found, 1.0)
+            if found[0, 0] < known[0] and abs(max(found[0, 1], 0.0) - known[1]) <= tolerance:
+                return known[0], _mean(found, 1.0)[1]  # cut below, before a Sigmoid
         for found in self.extremes.values():
             factor = _multiple(known, (found[0, 0], found[0, 1]))
             if factor is not None:
@@ -121,7 +127,9 @@ def measure(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: S
     wanted = [f"{name}:{end}" for name in names for end in ("min", "max")]
     rows = [session.run(wanted, {feed: (np.load(array).astype(np.float32) - centre) / scale}) for array in arrays]
     table = np.array(rows, np.float64).reshape(len(arrays), len(names), 2)
-    return Measured({name: table[:, number] for number, name in enumerate(names)}, inputs, outputs)
+    ends = np.concatenate([(end - centre) / scale for end in (0, 255)])
+    pixels = float(ends.min()), float(ends.max())
+    return Measured({name: table[:, number] for number, name in enumerate(names)}, inputs, outputs, pixels)
 
 
 def _with_extremes(model: Any) -> list[str]:
@@ -144,30 +152,31 @@ def _with_extremes(model: Any) -> list[str]:
     return names
 
 
-def narrow(cfg: str, measured: Measured) -> tuple[str, int]:
+def narrow(cfg: str, measured: Measured) -> tuple[str, list[str]]:
     """Put mean ranges into the text of hybrid_quantization_step1's quantization.cfg.
 
     Only min and max: the toolkit computes scales from them, and refuses others.
 
     Returns:
-        The text, and how many tensors have a new range.
+        The text, and the tensors that keep the toolkit's range, as none of ours is like it.
     """
     head, title, entries = cfg.partition("quantize_parameters:\n")
-    count = 0
+    left: list[str] = []
 
     def replace(match: re.Match[str]) -> str:
-        nonlocal count
         known = _range(match["body"])
-        new = measured.range(match["name"], known) if known is not None else None
-        if new is None or new[0] == new[1]:
+        if known is None:  # weights, with a range for each channel
             return match[0]
-        count += 1
+        new = measured.range(match["name"], known)
+        if new is None or new[0] == new[1]:
+            left.append(match["name"])
+            return match[0]
         body = match["body"]
         for end, value in zip(("min", "max"), new, strict=True):
             body = re.sub(rf"(?m)^( {{8}}{end}:\n {{8}}- +)\S+$", rf"\g<1>{value!r}", body)
         return f"    {match['name']}:\n{body}"
 
-    return head + title + _ENTRY.sub(replace, entries), count
+    return head + title + _ENTRY.sub(replace, entries), left
 
 
 def _range(body: str) -> Range | None:

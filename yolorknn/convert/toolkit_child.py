@@ -6,9 +6,7 @@ reason); after ("done",) a serving process answers each image with ("outputs", a
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 import shutil
 import sys
 import threading
@@ -21,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from yolorknn.convert import ranges
+from yolorknn.convert import hybrid, ranges
 from yolorknn.convert.device_child import DeviceJob, run_on_device
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.platforms import Dtype
@@ -101,115 +99,120 @@ def exporting(job: Job) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "codegen", {"output_path": job.codegen}
 
 
-def keep_float16(tensors: tuple[str, ...]) -> dict[str, str]:
-    """Add tensors to the float16 layers in the .cfg that hybrid_quantization_step1 left in the working directory.
+class Work:
+    """A job under way: every return code is read, and each step told before it begins."""
 
-    Returns:
-        The files it left, as arguments of hybrid_quantization_step2.
+    def __init__(self, link: Connection) -> None:
+        self.link, self.step = link, "import"
 
-    Raises:
-        StepFailed: a tensor is not in the toolkit's graph.
-    """
-    (cfg,) = Path().glob("*.quantization.cfg")
-    name = cfg.name.removesuffix(".quantization.cfg")
-    layers, _, parameters = cfg.read_text().partition("quantize_parameters:")
-    known = re.findall(r"^ {4}(\S.*):$", parameters, re.MULTILINE)
-    for tensor in tensors:
-        if tensor not in known:
-            near = difflib.get_close_matches(tensor, known, n=1, cutoff=0)
-            raise StepFailed(f"the model has no tensor '{tensor}' to keep in float16: the nearest name is '{near[0]}'")
-    if tensors:
-        layers = layers.replace("custom_quantize_layers: {}", "custom_quantize_layers:")
-        layers += "".join(f"    {tensor}: float16\n" for tensor in tensors if f" {tensor}:" not in layers)
-    cfg.write_text(f"{layers}quantize_parameters:{parameters}")
-    return {"model_input": f"{name}.model", "data_input": f"{name}.data", "model_quantization_cfg": cfg.name}
+    def begin(self, step: str) -> None:
+        """Tell the next step."""
+        self.step = step
+        self.link.send(("step", step))
 
+    def call(self, name: str, function: Any, **arguments: Any) -> None:
+        """Make one of the vendor's calls.
 
-def first_dataset(job: Job) -> str | None:
-    """Return the calibration set that hybrid_quantization_step1 takes."""
-    return str(ranges.seen(Path(job.dataset))) if job.dataset and job.options.algorithm == "mean" else job.dataset
-
-
-def narrow(job: Job) -> None:
-    """Give the .cfg that hybrid_quantization_step1 left in the working directory the mean ranges."""
-    (cfg,) = Path().glob("*.quantization.cfg")
-    if job.dataset and job.mean and job.std:
-        ranges.apply(cfg, Path(job.onnx), Path(job.dataset), mean=job.mean, std=job.std)
-
-
-def run(job: Job | DeviceJob, link: Connection) -> None:
-    """Do the job, telling each step; every return code is read."""
-    step = "import"
-
-    def call(name: str, function: Any, **arguments: Any) -> None:
-        nonlocal step
-        step = name
-        link.send(("step", name))
+        Raises:
+            StepFailed: it returned another code than 0.
+        """
+        self.begin(name)
         code = function(**arguments)
         if code not in (0, None):
             raise StepFailed(f"{name} returned {code}")
 
-    def configured(job: Job) -> Any:
+    def configured(self, job: Job) -> Any:
+        """Return an RKNN that knows the job's options."""
+        from rknn.api import RKNN
+
         rknn = RKNN(verbose=job.verbose)
-        call("config", rknn.config, **configuration(job))
+        self.call("config", rknn.config, **configuration(job))
         if job.custom_softmax:
             from yolorknn.convert.custom_op import CstSoftmax
 
-            call("reg_custom_op", rknn.reg_custom_op, custom_op=CstSoftmax())
+            self.call("reg_custom_op", rknn.reg_custom_op, custom_op=CstSoftmax())
         return rknn
 
-    try:
-        from rknn.api import RKNN
+    def loaded(self, job: Job) -> Any:
+        """Return an RKNN that has the model."""
+        rknn = self.configured(job)
+        self.call(job.loader, getattr(rknn, job.loader), **loading(job))
+        return rknn
 
-        if isinstance(job, DeviceJob):
-            run_on_device(job, RKNN(verbose=False), link, call)
-            return
-        rknn = configured(job)
-        call(job.loader, getattr(rknn, job.loader), **loading(job))
-        options = job.options
-        batch = options.batch if options.batch > 1 else None
-        if options.hybrid:
-            call(
-                "hybrid_quantization_step1",
-                rknn.hybrid_quantization_step1,
-                dataset=first_dataset(job),
-                rknn_batch_size=batch,
-                proposal=options.proposal > 0,
-                proposal_dataset_size=options.proposal or 1,
-                custom_hybrid=[list(ends) for ends in options.custom_hybrid] or None,
-            )
-            if options.algorithm == "mean":
-                call("measuring ranges", narrow, job=job)
-            files = keep_float16(options.float16)
-            rknn = configured(job)
-            call("hybrid_quantization_step2", rknn.hybrid_quantization_step2, **files)
+    def built(self, job: Job) -> Any:
+        """Return an RKNN that has built the model in one step."""
+        rknn = self.loaded(job)
+        self.call(
+            "build",
+            rknn.build,
+            do_quantization=job.dtype == "i8",
+            dataset=job.dataset,
+            rknn_batch_size=job.options.batch if job.options.batch > 1 else None,
+            auto_hybrid=job.options.auto_hybrid,
+        )
+        return rknn
+
+    def built_in_two_steps(self, job: Job) -> Any:
+        """Return an RKNN that has built the model by a .cfg with ranges and float16 layers of ours."""
+        if job.options.algorithm != "mean" or job.dataset is None:
+            self._first_step(job, job.dataset)
         else:
-            call(
-                "build",
-                rknn.build,
-                do_quantization=job.dtype == "i8",
-                dataset=job.dataset,
-                rknn_batch_size=batch,
-                auto_hybrid=options.auto_hybrid,
-            )
+            self._first_step(job, str(ranges.seen(Path(job.dataset))))
+            self.begin("measuring ranges")
+            if left := hybrid.narrow(Path(job.onnx), job.dataset, mean=job.mean, std=job.std):
+                print("ranges of the toolkit's own, from all images, for", *left, flush=True)
+                self._first_step(job, job.dataset)
+                hybrid.narrow(Path(job.onnx), job.dataset, mean=job.mean, std=job.std)
+        files = hybrid.keep_float16(job.options.float16)
+        rknn = self.configured(job)
+        self.call("hybrid_quantization_step2", rknn.hybrid_quantization_step2, **files)
+        return rknn
+
+    def _first_step(self, job: Job, dataset: str | None) -> None:
+        options = job.options
+        self.call(
+            "hybrid_quantization_step1",
+            self.loaded(job).hybrid_quantization_step1,
+            dataset=dataset,
+            rknn_batch_size=options.batch if options.batch > 1 else None,
+            proposal=options.proposal > 0,
+            proposal_dataset_size=options.proposal or 1,
+            custom_hybrid=[list(ends) for ends in options.custom_hybrid] or None,
+        )
+
+    def do(self, job: Job) -> None:
+        """Build, export, and serve."""
+        rknn = self.built_in_two_steps(job) if job.options.hybrid else self.built(job)
         for name, arguments in exporting(job):
-            call(name, getattr(rknn, name), **arguments)
+            self.call(name, getattr(rknn, name), **arguments)
         if job.analyze is not None:
-            call("accuracy_analysis", rknn.accuracy_analysis, inputs=[job.analyze], output_dir=ANALYSIS)
+            self.call("accuracy_analysis", rknn.accuracy_analysis, inputs=[job.analyze], output_dir=ANALYSIS)
         if job.serve:
-            call("init_runtime", rknn.init_runtime)
-        link.send(("done",))
-        step = "inference"
-        while job.serve and (image := link.recv()) is not None:
-            link.send(("outputs", rknn.inference(inputs=[image[None]], data_format=["nhwc"])))
+            self.call("init_runtime", rknn.init_runtime)
+        self.link.send(("done",))
+        self.step = "inference"
+        while job.serve and (image := self.link.recv()) is not None:
+            self.link.send(("outputs", rknn.inference(inputs=[image[None]], data_format=["nhwc"])))
         rknn.release()
+
+
+def run(job: Job | DeviceJob, link: Connection) -> None:
+    """Do the job; what goes wrong is told with the step in which it did."""
+    work = Work(link)
+    try:
+        if isinstance(job, DeviceJob):
+            from rknn.api import RKNN
+
+            run_on_device(job, RKNN(verbose=False), link, work.call)
+        else:
+            work.do(job)
     except EOFError:
         pass
     except StepFailed as exc:
-        link.send(("failed", step, str(exc)))
+        link.send(("failed", work.step, str(exc)))
     except Exception as exc:  # the vendor raises ValueError, IndexError, TypeError, ...
         traceback.print_exc()
-        link.send(("failed", step, str(exc).strip().splitlines()[-1] if str(exc).strip() else type(exc).__name__))
+        link.send(("failed", work.step, str(exc).strip().splitlines()[-1] if str(exc).strip() else type(exc).__name__))
 
 
 def _exit_with_parent() -> None:
