@@ -9,6 +9,6 @@ say "lint and types"
 sh scripts/check.sh
 
 say "tests"
-.venv/bin/python -m pytest "$@"
+.venv/bin/python -m pytest -n 2 --dist loadfile "$@"
 
 printf '\nall checks passed\n'

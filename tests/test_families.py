@@ -106,7 +106,7 @@ def test_builds_with_the_attention_on_the_npu(onnx: Path, tmp_path: Path) -> Non
                 assert made.stat().st_size > 100_000
                 if dtype == "fp16":  # whose rounding a random network amplifies; int8 of one is like nothing
                     for ours, theirs in zip(toolkit.infer(image), expected, strict=True):
-                        assert cosine(ours, theirs) > 0.99, ours.shape
+                        assert cosine(ours, theirs) > 0.95, ours.shape
         return re.findall(r"^D RKNN: \[[\d:.]+\] \d+ +(\w+) +\w+ +(NPU|CPU) ", log.read_text(errors="replace"), re.M)
 
     with ThreadPoolExecutor(2) as pool:

@@ -74,20 +74,6 @@ def measuring(model: Path, **options: Any) -> Detector:
     return Detector(model, conf=0.001, multi_label=True, **options)
 
 
-def test_map_is_that_of_ultralytics_val(weights: Path, split: Path, tmp_path: Path) -> None:
-    from ultralytics import YOLO
-
-    data = tmp_path / "coco128.yaml"
-    names = "".join(f"  {i}: {name}\n" for i, name in Detector(split).names.items())
-    data.write_text(f"path: {SHARED / 'coco128'}\ntrain: images/train2017\nval: images/train2017\nnames:\n{names}")
-    # ultralytics would write labels.cache beside the labels, in a folder that is not ours
-    theirs = YOLO(weights).val(
-        data=data, imgsz=640, rect=False, plots=False, workers=0, project=tmp_path, verbose=False
-    )
-    with measuring(split) as detector:
-        assert mean_ap(detector, IMAGES) == pytest.approx(theirs.box.map, abs=0.002)
-
-
 @needs_toolkit
 @pytest.mark.toolkit
 def test_simulator_fp16_agrees_with_float(split: Path) -> None:
@@ -100,12 +86,12 @@ def test_simulator_fp16_agrees_with_float(split: Path) -> None:
 @needs_toolkit
 @pytest.mark.toolkit
 def test_int8_keeps_the_accuracy(split: Path, tmp_path: Path) -> None:
-    """Calibrated on the first 64 images, measured on the other 64: within 0.02 mAP50-95 for yolov8n, 0.04 for 11n."""
+    """Calibrated on the first 64 images, measured on the other 64: within 0.005 mAP50-95 for yolov8n, 0.010 for 11n."""
     listing = tmp_path / "first 64.txt"
     listing.write_text("".join(f"{path}\n" for path in IMAGES[:64]))
     with measuring(split) as floating, measuring(split, simulate=True, dataset=listing) as quantized:
         loss = mean_ap(floating, IMAGES[64:]) - mean_ap(quantized, IMAGES[64:])
-    assert loss <= (0.02 if split.stem == "yolov8n" else 0.04)
+    assert loss <= (0.005 if split.stem == "yolov8n" else 0.010)
 
 
 @needs_toolkit
