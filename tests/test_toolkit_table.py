@@ -54,7 +54,7 @@ def test_names_read_from_the_source_are_those_of_the_signatures(installed: list[
 
 
 def test_the_options_it_names_exist() -> None:
-    commands = "export", "build", "detect", "bench"
+    commands = "export", "build", "detect", "bench", "analyze"
     helps = [
         subprocess.run(
             [sys.executable, "-m", "yolorknn", command, "-h"], capture_output=True, text=True, check=True, cwd=ROOT
