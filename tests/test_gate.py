@@ -333,9 +333,9 @@ def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monk
         AccuracyError, match=r"none of 4 recipes loses at most 0\.5 points .* 6 images; the best, '"
     ) as told:
         gate.build_within(onnx, data=data, max_drop=0.5, dataset=black)
-    report = json.loads(onnx.with_name("demo-rk3588-i8.accuracy.json").read_text())
-    assert str(onnx.with_name("demo-rk3588-i8.accuracy.json")) in str(told.value)
-    assert {path.name for path in onnx.parent.iterdir()} - before == {"demo-rk3588-i8.accuracy.json"}
+    report = json.loads(onnx.with_name("demo-rk3588-i8.rejected.json").read_text())
+    assert str(onnx.with_name("demo-rk3588-i8.rejected.json")) in str(told.value)
+    assert {path.name for path in onnx.parent.iterdir()} - before == {"demo-rk3588-i8.rejected.json"}
     tried = {entry["recipe"]: entry for entry in report["trials"]}
     assert "has no tensor 'nowhere'" in tried["nonsense"]["refused"] and report["chosen"] is None
     assert all(

@@ -118,7 +118,7 @@ def data(tmp_path: Path) -> Path:
 @needs_ort
 def test_the_demo_model_finds_its_own_scenes(data: Path, tmp_path: Path) -> None:
     report = validate(DEMO_ONNX, data)
-    assert report.images == 8 and report.unlabelled == 0 and report.model == "demo.onnx"
+    assert report.images == 8 and report.unlabelled == 0 and Path(report.model).name == "demo.onnx"
     assert report.map50 > 0.85 and report.map > 0.6
     assert report.map == pytest.approx(np.mean([entry.map for entry in report.per_class]))
     assert "ball" in table([report, report]) and "+0.0000" in table([report, report])

@@ -152,6 +152,8 @@ def _read(file: Path) -> dict[str, Any]:
         import yaml  # noqa: PLC0415
     except ImportError as exc:
         raise MissingDependencyError("pyyaml", "val", "reading a data.yaml") from exc
+    if not file.is_file():
+        raise DatasetError(f"there is no data.yaml {file}: give one with 'train' or 'val' images and 'names'")
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:

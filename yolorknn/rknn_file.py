@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,10 +123,15 @@ def _parse(path: Path, body: bytes, trailer: Any) -> RknnFile:
         toolkit=str(trailer["version"]).partition("(")[0],
         inputs=tensors[False],
         outputs=tensors[True],
-        mean=tuple(float(v) for v in first.get("mean", ())),
-        std=tuple(float(v) for v in first.get("std", ())),
+        mean=_triple(first.get("mean", ())),
+        std=_triple(first.get("std", ())),
         custom_string=_text(body, MAGIC.encode()),
     )
+
+
+def _triple(values: Sequence[float]) -> tuple[float, ...]:
+    """Return a value a channel; 2.5.0's hybrid builds write equal ones once."""
+    return tuple(map(float, [*values] * 3 if len(values) == 1 else values))
 
 
 def _text(body: bytes, start: bytes) -> str | None:

@@ -34,7 +34,7 @@ class ValReport:
     """What a model measured.
 
     Attributes:
-        model: the model's file name.
+        model: the model, as it was named.
         map50: mean of the classes' AP at IoU 0.5, as ultralytics' val defines it; see average_precision.py.
         map: mean of the classes' AP over IoU 0.50 to 0.95, as ultralytics' val defines it.
         coco_map50: map50 as COCO defines it.
@@ -116,7 +116,7 @@ def validate(
     per_class = average_precision([boxes for boxes, _ in found], truth, names=listed.names, max_det=MAX_DET)
     present = {entry.class_id for entry in per_class}
     return ValReport(
-        path.name,
+        str(model),
         map50=float(np.mean([entry.map50 for entry in per_class])),
         map=float(np.mean([entry.map for entry in per_class])),
         coco_map50=float(np.mean([entry.coco_map50 for entry in per_class])),

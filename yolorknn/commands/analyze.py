@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.commands.options import Dataset, DtypeOption, Names, bars, err, read_names
+from yolorknn.commands.options import Dataset, DtypeOption, Names, bars, check_plot, err, read_names
 
 
 def analyze(
@@ -25,6 +25,8 @@ def analyze(
 ) -> None:
     """Say layer by layer what int8 costs in accuracy, what falls to the CPU, and how long a frame may take."""
     from yolorknn.convert import analyze as analyzing
+
+    check_plot(plot)
 
     if model.suffix.lower() == ".rknn" and (platform or dtype):
         raise typer.BadParameter("a .rknn has its own", param_hint="--platform" if platform else "--dtype")

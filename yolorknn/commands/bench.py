@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.commands.options import Device, DeviceId, bars
+from yolorknn.commands.options import Device, DeviceId, bars, check_plot
 
 
 def bench(
@@ -41,6 +41,8 @@ def bench(
         print(json.dumps(profile.to_json(), indent=2) if as_json else profile.table())
         return
     from yolorknn import bench as benching
+
+    check_plot(plot)
 
     with bars() as progress:
         report = benching.bench(

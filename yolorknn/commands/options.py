@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from yolorknn.errors import ModelError
+from yolorknn.errors import ModelError, OutputError
 from yolorknn.platforms import Dtype
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ def build_gated(
     """Build by the gate, and print what it tried."""
     from yolorknn.convert.gate import build_within
 
+    say_concerns(dataset, onnx, names)
     with bars() as progress:
         built, report = build_within(
             onnx,
@@ -181,6 +182,16 @@ def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = No
 
         for concern in CalibrationSet.open(dataset).concerns(read_metadata(model, names=names).imgsz):
             err.print(f"warning: {concern}")
+
+
+def check_plot(path: Path | None) -> None:
+    """Refuse a picture that cannot be drawn, before the work that it is to show.
+
+    Raises:
+        OutputError: of another kind.
+    """
+    if path is not None and path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise OutputError(f"cannot draw {path}: its suffix must be .png, .svg or .pdf")
 
 
 @contextmanager

@@ -69,7 +69,7 @@ class Analysis:
         lines = [
             f"{self.model} for {self.platform}, {kind}, by rknn-toolkit2 {self.toolkit}; image: {self.image}",
             f"\nfloat against {kind}, the worst layers of {len(self.errors)} first",
-            "(1 is the same; single: what the layer alone loses; entire: with all layers before it)",
+            "(1: the same; q_zero: all 0 in int8; single: what the layer alone loses; entire: with all before it)",
             f"{'single cos':>10} {'eucl.':>10} {'entire cos':>10} {'eucl.':>10}  layer",
             *(_error_row(error) for error in worst_first(self.errors)[:rows]),
         ]

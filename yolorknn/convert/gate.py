@@ -70,6 +70,8 @@ def build_within(
 ) -> tuple[Path, GateReport]:
     """Build NAME-PLATFORM-i8.rknn by the first recipe that loses at most `max_drop`, with a report (.accuracy.json).
 
+    Where none is good enough, the report is NAME.rejected.json, and an earlier result stays as it is.
+
     Args:
         onnx: see build().
         data: the data.yaml; images that are not calibrated with are measured on.
@@ -96,14 +98,15 @@ def build_within(
     check_folder(folder)
     name = f"{onnx.stem}-{chip.name}-i8"
     listing = folder / f"{name}.calibration.txt"
-    accuracy = folder / f"{name}.accuracy.json"
+    accuracy, rejected = folder / f"{name}.accuracy.json", folder / f"{name}.rejected.json"
     given = CalibrationSet.open(dataset) if dataset is not None else None
     calibration, measured = hold_out(data, given)
-    if given is None:
-        write_bytes(listing, "".join(f"{image.resolve()}\n" for image in calibration).encode())
-    job = _Measuring(onnx, chip.name, dataset or listing, data, measured, names, progress)
-    built: Path | None = None
-    try:
+    lines = "".join(f"{image.resolve()}\n" for image in calibration).encode()
+    with tempfile.TemporaryDirectory(prefix="yolorknn-gate-") as scratch:  # an earlier result stays while we try
+        chosen = dataset or Path(scratch) / listing.name
+        if given is None:
+            write_bytes(chosen, lines)
+        job = _Measuring(onnx, chip.name, chosen, data, measured, names, progress)
         with measuring(onnx, names=names) as detector:
             floating = validate(onnx, data, images=measured, detector=detector, progress=progress).map
         report = GateReport(
@@ -114,23 +117,27 @@ def build_within(
             if passed := passing(report.trials, max_drop):
                 report = replace(report, chosen=passed.recipe)
                 break
-        write_bytes(accuracy, json.dumps(report.to_json(), indent=2).encode())
-        if report.chosen is None:
-            raise AccuracyError(f"{report.why} (all of them: {accuracy})")
-        built = build(
-            onnx,
-            platform=chip.name,
-            dtype="i8",
-            dataset=dataset or listing,
-            names=names,
-            options=options,
-            accuracy=report.summary(),
-            output=folder,
-            progress=progress,
+    text = json.dumps(report.to_json(), indent=2).encode()
+    if report.chosen is None:
+        write_bytes(rejected, text)
+        raise AccuracyError(
+            f"{report.why} (all of them: {rejected}): calibrate with more, or more typical, images (--dataset), "
+            "allow a larger --max-drop, or build --dtype fp16"
         )
-    finally:
-        if built is None:
-            listing.unlink(missing_ok=True)
+    if given is None:
+        write_bytes(listing, lines)
+    built = build(
+        onnx,
+        platform=chip.name,
+        dtype="i8",
+        dataset=dataset or listing,
+        names=names,
+        options=options,
+        accuracy=report.summary(),
+        output=folder,
+        progress=progress,
+    )
+    write_bytes(accuracy, text)
     return built, report
 
 
