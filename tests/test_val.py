@@ -237,7 +237,7 @@ def test_the_command(data: Path, tmp_path: Path) -> None:
     assert "1 of 8 images have no label file" in shown.stderr
     assert "no labels of 1 classes, which are in no mean: star" in shown.stderr
     lines = shown.stdout.splitlines()
-    assert lines[:2] == ["1: demo.onnx", "2: demo.onnx"] and lines[4].startswith("all")
+    assert lines[:2] == [f"1: {DEMO_ONNX}", f"2: {DEMO_ONNX}"] and lines[4].startswith("all")
     assert lines[4].count("+0.0000") == 2 and len(lines) == 5 + 5
     first, second = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert first == second and f"{first['map50']:.4f}" in lines[4]
