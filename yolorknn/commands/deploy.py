@@ -45,6 +45,7 @@ def deploy(
     def tell(line: str) -> None:
         err.print(line, markup=False)
 
+    deploying.local(model, samples, simulate=simulate)  # so that a mistake in it shows before the board is asked
     with Remote(host, port=port, options=ssh_option or [], tell=tell) as remote:
         report = deploying.deploy(
             remote,

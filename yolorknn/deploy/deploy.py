@@ -79,8 +79,7 @@ def deploy(
         SourceError: there are no samples, or one cannot be read.
         DeployError: a step on the board failed.
     """
-    reference = _reference(model, simulate=simulate)
-    images = _samples(model, samples)
+    reference, images = local(model, samples, simulate=simulate)
     board = boards.probe(remote, python)
     with Detector(reference, simulate=simulate, dataset=dataset if simulate else None) as detector:
         expected = [detector.detect(path) for path in images]
@@ -101,6 +100,16 @@ def deploy(
     found = _detect(remote, installed, len(images))
     rows = [compare.compare(path.name, *pair) for path, *pair in zip(images, expected, found, strict=True)]
     return Report(board, installed, findings, tuple(rows), "the simulator" if simulate else reference.name)
+
+
+def local(model: Path, samples: Path | None, *, simulate: bool) -> tuple[Path, list[Path]]:
+    """Return what the PC is to run and the images to compare on; needs no board.
+
+    Raises:
+        ModelError: the .rknn or .onnx is absent or broken.
+        SourceError: there are no samples.
+    """
+    return _reference(model, simulate=simulate), _samples(model, samples)
 
 
 def _reference(model: Path, *, simulate: bool) -> Path:
