@@ -13,8 +13,8 @@ import sys
 import threading
 from pathlib import Path
 
-from yolorknn.bench import resident_mb
 from yolorknn.detector import Detector, read_metadata
+from yolorknn.memory import resident_mb, share_arena
 from yolorknn.synthetic import SimulatedNpu, pictures
 
 DEMO = Path(__file__).resolve().parent.parent / "models/demo.onnx"
@@ -31,6 +31,7 @@ def main() -> None:
     frames = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     model = Path(sys.argv[2]) if len(sys.argv) > 2 else DEMO
     metadata = read_metadata(model)
+    share_arena()
     before, settled = held(), 0.0
     backends = [SimulatedNpu(metadata, NPU_MS) for _ in range(CORES)]
     with Detector(model, backends=backends) as detector:

@@ -29,6 +29,10 @@ needs_ort = pytest.mark.skipif(not _installed("onnxruntime"), reason="needs yolo
 needs_toolkit = pytest.mark.skipif(not _installed("rknn", "onnx"), reason="needs rknn-toolkit2")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-sizes", action="store_true", help="every size of every family in test_families: hours")
+
+
 @pytest.fixture(scope="session")
 def board_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models, frames, a video, and the simulator's answers to them; made once, as builds take long."""

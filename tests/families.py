@@ -56,7 +56,7 @@ def make_checkpoint(config: str, folder: Path, *, names: tuple[str, ...], imgsz:
         model.eval()
         features: list[Any] = []
         hook = detect.register_forward_pre_hook(lambda _, arguments: features.extend(arguments[0]))
-        model(images)
+        model(images[: len(IMAGES)])
         hook.remove()
         for boxes, classes in branches:
             for box, cls, feature in zip(boxes, classes, features, strict=True):

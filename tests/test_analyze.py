@@ -171,8 +171,8 @@ PUBLISHED_MS = {"rk3588": 1000 / 60.0, "rk3568": 1000 / 20.6}
 def test_attention_and_the_estimate_against_published_speeds(tmp_path: Path) -> None:
     from ultralytics import YOLO
 
-    from yolorknn.convert.build import prepared
     from yolorknn.convert.export import export
+    from yolorknn.convert.prepared import prepared
     from yolorknn.convert.toolkit import Toolkit
 
     YOLO("yolo11n.yaml").save(tmp_path / "y.pt")  # speed does not depend on the weights

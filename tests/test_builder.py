@@ -18,8 +18,9 @@ import pytest
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit, needs_torch
 from yolorknn import Detector, rknn_file
 from yolorknn.backends.rknnlite import open_cores
-from yolorknn.convert.build import build, prepared
+from yolorknn.convert.build import build
 from yolorknn.convert.generic import prepared_generic
+from yolorknn.convert.prepared import prepared
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.convert.toolkit import Toolkit
 from yolorknn.errors import BuildError, CalibrationError, MetadataError, ModelError

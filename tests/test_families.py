@@ -24,14 +24,23 @@ pytestmark = [needs_torch, needs_ort]
 
 NAMES = ("person", "né à 東京", "a b", 'quote"', "e")
 IMGSZ = 192
-ATTENTIONS = {
-    "yolov3-tiny": 0, "yolov5n": 0, "yolov6n": 0, "yolov8n": 0, "yolov9t": 0, "yolov10n": 1, "yolo11n": 1, "yolo12n": 8,
-    "yolo26n": 2, "yolov8n-p2": 0, "yolov5n-p6": 0, "yolo26n-p2": 2,
+SIZES = {
+    "yolov3{}": ["-tiny", "", "-spp"], "yolov5{}": "nsmlx", "yolov6{}": "nsmlx", "yolov8{}": "nsmlx",
+    "yolov9{}": "tsmce", "yolov10{}": "nsmblx", "yolo11{}": "nsmlx", "yolo12{}": "nsmlx", "yolo26{}": "nsmlx",
+    "yolov8{}-p2": "nsmlx", "yolov5{}-p6": "nsmlx", "yolov8{}-p6": "nsmlx", "yolo26{}-p2": "nsmlx",
+    "yolo26{}-p6": "nsmlx",
 }  # fmt: skip
-"""The families, and how many exSDPAttention the compiler makes of each: one per attention block."""
+"""The families and their sizes; the smallest of each is tested, and with --all-sizes the others too."""
 
 
-@pytest.fixture(scope="module", params=ATTENTIONS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "checkpoint" in metafunc.fixturenames:
+        every = metafunc.config.getoption("--all-sizes")
+        names = [family.format(size) for family, sizes in SIZES.items() for size in (sizes if every else sizes[:1])]
+        metafunc.parametrize("checkpoint", names, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     return make_checkpoint(f"{request.param}.yaml", folder, names=NAMES, imgsz=IMGSZ)
@@ -76,6 +85,14 @@ def test_floats_are_ultralytics(checkpoint: Path, onnx: Path, tmp_path: Path) ->
                 assert_same(ours, theirs, pixels=0.5, score=0.002, conf=floor)
 
 
+def attentions(checkpoint: Path) -> int:
+    """Return how many attention blocks ultralytics' network has; the compiler makes one exSDPAttention of each."""
+    from ultralytics import YOLO
+
+    model = YOLO(shutil.copy(checkpoint, checkpoint.with_name("model.pt")))  # it would fetch one called yolov5n.pt
+    return sum(type(module).__name__ in ("Attention", "AAttn") for module in model.model.modules())
+
+
 def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     a, b = one.ravel().astype(float), other.ravel().astype(float)
     return float(a @ b / np.sqrt((a @ a) * (b @ b)))
@@ -84,17 +101,17 @@ def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 @needs_toolkit
 @pytest.mark.toolkit
 @pytest.mark.builds
-def test_builds_with_the_attention_on_the_npu(onnx: Path, tmp_path: Path) -> None:
+def test_builds_with_the_attention_on_the_npu(checkpoint: Path, onnx: Path, tmp_path: Path) -> None:
     """int8 and fp16; in the log's layer table every attention is fused and only in- and outputs are on the CPU.
 
     What the simulator computes in fp16 is what onnxruntime computes. Tensors are compared, not boxes: in a random
     network a rounding error picks another box of the same score.
     """
     from yolorknn.backends.ort import OrtBackend
-    from yolorknn.convert.build import prepared
+    from yolorknn.convert.prepared import prepared
     from yolorknn.convert.toolkit import Toolkit
 
-    before = onnx.read_bytes()
+    before, blocks = onnx.read_bytes(), attentions(checkpoint)
     image, _ = letterbox(read_image(IMAGES[1]), (IMGSZ, IMGSZ))
     expected = OrtBackend(onnx).infer(image)
 
@@ -112,7 +129,7 @@ def test_builds_with_the_attention_on_the_npu(onnx: Path, tmp_path: Path) -> Non
     with ThreadPoolExecutor(2) as pool:
         for rows in pool.map(table, ("i8", "fp16")):
             ops = [op for op, _ in rows]
-            assert ops.count("exSDPAttention") == ATTENTIONS[onnx.stem], ops
+            assert ops.count("exSDPAttention") == blocks, ops
             assert {op for op, where in rows if where == "CPU"} == {"InputOperator", "OutputOperator"}
             assert not {"exSoftmax13", "exMatMul"} & set(ops)
     assert onnx.read_bytes() == before

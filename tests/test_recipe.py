@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit
 from yolorknn import Detector, rknn_file
+from yolorknn.cli import app
+from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import build
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.errors import BuildError
@@ -92,3 +95,25 @@ class TestToolkit:
         with pytest.raises(BuildError, match="nowhere is not exists"):
             build(onnx, dataset=images, options=BuildOptions(custom_hybrid=((HIDDEN, "nowhere"),)))
         assert not list(onnx.parent.glob("*.rknn"))
+
+    def test_layers_below_a_cosine_stay_float16(self, onnx: Path, images: Path) -> None:
+        """They are those that the vendor's comparison shows below it, and no other; the report names them."""
+        errors = analyze(onnx, dataset=images).errors
+        cosines = {e.tensor: e.single_cosine or 0.0 for e in errors if e.op != "Input" and e.note != "fused"}
+        below = sorted(cosines.values())[5] + 5e-6  # half of the last digit printed
+        arguments = ["build", str(onnx), "--dataset", str(images), "--float16-below", str(below)]
+        done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, done.stderr
+        made = rknn_file.read(Path(done.stdout.strip())).metadata().build
+        kept = {tensor for tensor, cosine in cosines.items() if cosine < below}
+        assert made is not None and set(BuildOptions.of(made).float16) == kept and 6 <= len(kept) < 20
+        assert f"{len(kept)} layers have a cosine below" in done.stderr and all(name in done.stderr for name in kept)
+
+    def test_a_cosine_for_nothing(self, onnx: Path, images: Path) -> None:
+        for cosine, generic in ((1.5, False), (0.0, False), (0.9, True)):
+            with pytest.raises(BuildError, match="is a cosine from 0 to 1, for a detector in int8"):
+                build(onnx, dataset=images, float16_below=cosine, generic=generic)
+        with pytest.raises(BuildError, match="in int8"):
+            build(onnx, float16_below=0.9)
+        with pytest.raises(BuildError, match="chooses the float16 layers itself"):
+            build(onnx, dataset=images, float16_below=0.9, options=BuildOptions(auto_hybrid=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -18,6 +17,7 @@ from yolorknn.backends import Backend, open_backends
 from yolorknn.detector import Detector, read_metadata
 from yolorknn.errors import MissingDependencyError
 from yolorknn.files import atomic
+from yolorknn.memory import resident_mb
 from yolorknn.preprocess import Image
 from yolorknn.results import Timings
 from yolorknn.stream import Stream
@@ -210,12 +210,6 @@ def _limit(busy: float, reading: float, *, live: bool) -> str:
 
 def _percentiles(values: NDArray[Any]) -> dict[str, float]:
     return {f"p{p}": round(float(np.percentile(values, p)), 3) for p in (50, 90, 99)}
-
-
-def resident_mb() -> float:
-    """Return this process's resident memory, in MiB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 
 
 def plot(report: Report, path: Path) -> None:

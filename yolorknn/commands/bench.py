@@ -41,9 +41,10 @@ def bench(
         print(json.dumps(profile.to_json(), indent=2) if as_json else profile.table())
         return
     from yolorknn import bench as benching
+    from yolorknn.memory import share_arena
 
     check_plot(plot)
-
+    share_arena()
     with bars() as progress:
         report = benching.bench(
             model, source=source, seconds=seconds, npu_ms=npu_ms, cores=cores, fps=fps, progress=progress

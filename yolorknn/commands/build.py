@@ -15,6 +15,7 @@ from yolorknn.commands.options import (
     Dataset,
     DtypeOption,
     Float16,
+    Float16Below,
     MaxDrop,
     MethodOption,
     Mmse,
@@ -28,6 +29,7 @@ from yolorknn.commands.options import (
     read_names,
     say_concerns,
     say_dtype,
+    say_float16,
     say_unfit,
 )
 
@@ -48,6 +50,7 @@ def build(
     method: MethodOption = None,
     auto_hybrid: AutoHybrid = False,
     float16: Float16 = None,
+    float16_below: Float16Below = None,
     optimization_level: Annotated[int | None, typer.Option(help="The compiler's, 0 to 3 [default: 3].")] = None,
     mean: Annotated[str | None, typer.Option(help="The network sees (pixel - mean) / std [default: 0,0,0].")] = None,
     std: Annotated[str | None, typer.Option(help="See --mean [default: 255,255,255].")] = None,
@@ -63,12 +66,14 @@ def build(
 ) -> None:
     """Make MODEL-PLATFORM-DTYPE.rknn of an .onnx."""
     from yolorknn.convert import build as building
+    from yolorknn.convert.prepared import choose_dtype
 
     chosen = bool(
         algorithm
         or method
         or auto_hybrid
         or float16
+        or float16_below is not None
         or config
         or generic
         or batch
@@ -94,7 +99,7 @@ def build(
             )
         )
         return
-    kind = building.choose_dtype(platform, dtype, dataset)
+    kind = choose_dtype(platform, dtype, dataset)
     if not generic and onnx.suffix.lower() == ".onnx":
         say_concerns(dataset, onnx, own)
     options = build_options(
@@ -116,6 +121,7 @@ def build(
             dataset=dataset,
             names=own,
             options=options,
+            float16_below=float16_below,
             generic=generic,
             encrypt=encrypt,
             codegen=codegen,
@@ -128,4 +134,5 @@ def build(
     if codegen:
         print(made.with_name(f"{made.stem}-cpp"))
     say_dtype(dtype, dataset)
+    say_float16(made, float16_below)
     say_unfit(options, encrypt=encrypt)

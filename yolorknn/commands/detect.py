@@ -46,12 +46,14 @@ def detect(
     """Draw boxes on SOURCE and write them as JSON lines."""
     from yolorknn.detector import Detector
     from yolorknn.doctor import diagnosed
+    from yolorknn.memory import share_arena
     from yolorknn.run import run
 
     if simulate and (device or device_id):
         raise typer.BadParameter("a model runs on the simulator or on a board", param_hint="--simulate, --device")
     kept = None if classes is None else [entry.strip() for entry in classes.split(",")]
     own = read_names(names)
+    share_arena()
     with ExitStack() as stack:
         backends: list[Backend] | None = None
         if device or device_id:

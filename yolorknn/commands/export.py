@@ -15,6 +15,7 @@ from yolorknn.commands.options import (
     Dataset,
     DtypeOption,
     Float16,
+    Float16Below,
     MaxDrop,
     MethodOption,
     Mmse,
@@ -28,6 +29,7 @@ from yolorknn.commands.options import (
     parse_imgsz,
     say_concerns,
     say_dtype,
+    say_float16,
     say_unfit,
 )
 from yolorknn.metadata import Head
@@ -52,6 +54,7 @@ def export(
     method: MethodOption = None,
     auto_hybrid: AutoHybrid = False,
     float16: Float16 = None,
+    float16_below: Float16Below = None,
     config: ConfigFile = None,
     data: Data = None,
     max_drop: MaxDrop = None,
@@ -63,8 +66,9 @@ def export(
     from yolorknn.convert import export as exporting
     from yolorknn.convert.calibrate import CalibrationSet
     from yolorknn.convert.holdout import hold_out
+    from yolorknn.convert.prepared import choose_dtype
 
-    chosen = bool(algorithm or method or auto_hybrid or float16 or config)
+    chosen = bool(algorithm or method or auto_hybrid or float16 or float16_below is not None or config)
     check_gate(data, max_drop, mmse=mmse, dtype=dtype, chosen=chosen)
     if onnx_only and (dtype or dataset or data or chosen):
         raise typer.BadParameter(
@@ -74,7 +78,7 @@ def export(
     if data:
         hold_out(data, CalibrationSet.open(dataset) if dataset else None)  # so that a mistake in it shows at once
     elif not onnx_only:
-        kind = building.choose_dtype(platform, dtype, dataset)
+        kind = choose_dtype(platform, dtype, dataset)
         options = build_options(
             config,
             algorithm=algorithm,
@@ -117,9 +121,11 @@ def export(
                 dtype=kind,
                 dataset=dataset,
                 options=options,
+                float16_below=float16_below,
                 output=output,
                 progress=progress,
             )
         print(built)
         say_dtype(dtype, dataset)
+        say_float16(built, float16_below)
         say_unfit(options, encrypt=0)

@@ -59,6 +59,9 @@ AutoHybrid = Annotated[bool, typer.Option("--auto-hybrid", help="Let the toolkit
 Float16 = Annotated[
     list[str] | None, typer.Option(help="A tensor whose layer stays in float16; give it again for more.")
 ]
+Float16Below = Annotated[
+    float | None, typer.Option(help="Keep layers in float16 whose own cosine is below this, as 0.99: see analyze.")
+]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="The vendor's rarer options, as TOML: see docs/toolkit.md.")
 ]
@@ -172,6 +175,16 @@ def say_dtype(dtype: Dtype | None, dataset: Path | None) -> None:
     """Tell a user who chose nothing what was chosen."""
     if dtype is None and dataset is None:
         err.print("built fp16, as no --dataset was given; i8 is faster on the NPU and needs one to calibrate with")
+
+
+def say_float16(rknn: Path, below: float | None) -> None:
+    """Tell which layers --float16-below found."""
+    if below is not None:
+        from yolorknn import rknn_file
+
+        build = rknn_file.read(rknn).metadata().build
+        kept = build.options.get("float16", []) if build else []
+        err.print(f"{len(kept)} layers have a cosine below {below:g} and stay in float16: {', '.join(kept) or 'none'}")
 
 
 def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = None) -> None:

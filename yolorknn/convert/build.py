@@ -5,25 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from yolorknn import rknn_file
-from yolorknn.convert import onnx_file
-from yolorknn.convert.calibrate import CalibrationSet
-from yolorknn.convert.custom_op import OP_TYPE
+from yolorknn.convert.analyze import analyze
 from yolorknn.convert.generic import LOADERS, prepared_generic
+from yolorknn.convert.layers import lossy
+from yolorknn.convert.prepared import choose_dtype, prepared
 from yolorknn.convert.recipe import BuildOptions
-from yolorknn.convert.repair import needs_repair, repair_attention
-from yolorknn.convert.toolkit import Progress, Toolkit, toolkit_version
+from yolorknn.convert.toolkit import Progress, Toolkit
 from yolorknn.convert.toolkit_child import Job
-from yolorknn.errors import BuildError, CalibrationError
-from yolorknn.files import check_folder, sha256, write_bytes, writing
-from yolorknn.metadata import GENERIC, Build, ModelMetadata
+from yolorknn.errors import BuildError
+from yolorknn.files import check_folder, write_bytes, writing
+from yolorknn.metadata import GENERIC, ModelMetadata
 from yolorknn.platforms import Dtype, get_platform
 
 
@@ -35,6 +33,7 @@ def build(
     dataset: Path | None = None,
     names: list[str] | None = None,
     options: BuildOptions | None = None,
+    float16_below: float | None = None,
     generic: bool = False,
     encrypt: int = 0,
     codegen: bool = False,
@@ -52,6 +51,8 @@ def build(
         dataset: calibration set: a folder, a list (.txt), a data.yaml, or a video.
         names: class names for an ONNX without metadata.
         options: the vendor's options; default is BuildOptions().
+        float16_below: also keep in float16 the layers of a detector whose cosine with the float model's, each fed the
+            float model's input, is below this, 0 to 1; analyze() is run first to find them, and their names are kept.
         generic: take the model as it is, as no detector: no metadata, no letterboxing, mean and std from the options.
         encrypt: 1 to 3 writes NAME.crypt.rknn too, which only the NPU's runtime reads; 3 is the strongest.
         codegen: write the vendor's C++ example too, in the folder NAME-cpp.
@@ -72,16 +73,26 @@ def build(
     if encrypt not in range(4):
         raise BuildError(f"encryption level {encrypt} is not 1, 2 or 3")
     kind = choose_dtype(platform, dtype, dataset)
+    generic = generic or onnx.suffix.lower() in LOADERS.keys() - {".onnx"}
+    if float16_below is not None and (generic or kind != "i8" or not 0 < float16_below <= 1):
+        raise BuildError(f"float16_below {float16_below:g} is a cosine from 0 to 1, for a detector in int8")
     folder = output or onnx.parent
     label = (options or BuildOptions()).config.get("quantized_dtype", kind)
     target = folder / f"{onnx.stem}-{get_platform(platform).name}-{label}.rknn"
     outcome = Outcome(target, encrypt, target.with_name(f"{target.stem}-cpp") if codegen else None)
-    if generic or onnx.suffix.lower() in LOADERS.keys() - {".onnx"}:
+    if generic:
         if names is not None:
             raise BuildError("names are a detector's classes, and a generic model has none: leave them out")
         with prepared_generic(onnx, platform=platform, dtype=kind, dataset=dataset, options=options) as (job, scratch):
             _make(job, scratch, None, outcome, progress)
     else:
+        if float16_below is not None:
+            options = options or BuildOptions()
+            replace(options, float16=("?",)).check(kind)
+            found = analyze(
+                onnx, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
+            )
+            options = replace(options, float16=(*options.float16, *lossy(found.errors, below=float16_below)))
         with prepared(
             onnx, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
         ) as recipe:
@@ -147,103 +158,6 @@ def _alone(target: Path) -> Iterator[None]:
         except OSError:  # a file system without locks
             pass
         yield
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a build and its simulation share, so that one shows what the other does."""
-
-    job: Job
-    metadata: ModelMetadata
-    """Of the .rknn to be."""
-    scratch: Path
-
-
-@contextmanager
-def prepared(
-    onnx: Path,
-    *,
-    platform: str,
-    dtype: Dtype,
-    dataset: Path | None,
-    names: list[str] | None = None,
-    options: BuildOptions | None = None,
-    progress: Progress | None = None,
-) -> Iterator[Recipe]:
-    """Read the ONNX, letterbox the calibration set into a scratch folder, and yield the job; the folder goes after."""
-    version = toolkit_version()
-    options = options or BuildOptions()
-    options.check(dtype)
-    options = options.settled(dtype)
-    chip = get_platform(platform)
-    if options.load:
-        raise BuildError("[load] changes the model, so it is for generic models only: add --generic")
-    model = onnx_file.read(onnx)
-    source = options.normalised(model.metadata(names=names))
-    if dtype == "i8" and source.head == "decoded" and not source.normalized:
-        raise BuildError(
-            f"{onnx} in int8 would find nothing: coordinates in pixels and scores share one output, and so one scale; "
-            "export the .pt with 'yolorknn export', or build with --dtype fp16"
-        )
-    calibration = CalibrationSet.open(dataset) if dataset is not None else None
-    with tempfile.TemporaryDirectory(prefix="yolorknn-build-") as folder:
-        scratch = Path(folder)
-        listing, images, digest = None, 0, ""
-        if calibration is not None:
-            listing, images, digest = calibration.write(scratch, imgsz=source.imgsz, progress=progress)
-        how = Build(
-            platform=chip.name,
-            dtype=dtype,
-            toolkit=version,
-            algorithm=options.algorithm,
-            method=options.method,
-            dataset=str(dataset or ""),
-            images=images,
-            digest=digest,
-            options=options.recorded(),
-        )
-        plain = scratch / "model.onnx"  # the vendor's code never sees the user's path, whatever is in it
-        with writing(plain):
-            shutil.copyfile(onnx, plain)
-        if needs_repair(version):
-            repair_attention(plain)
-        job = Job(
-            onnx=str(plain),
-            platform=chip.name,
-            dtype=dtype,
-            mean=source.mean,
-            std=source.std,
-            dataset=str(listing) if listing else None,
-            options=options,
-            custom_softmax=OP_TYPE in model.ops,
-        )
-        yield Recipe(job, replace(source, source=onnx.name, sha256=sha256(onnx), build=how), scratch)
-
-
-def choose_dtype(platform: str, dtype: Dtype | None, dataset: Path | None) -> Dtype:
-    """Return the dtype to build: int8 with a calibration set, else fp16.
-
-    Raises:
-        ModelError: unknown platform.
-        CalibrationError: int8 without a dataset.
-        BuildError: the platform cannot run the dtype.
-    """
-    chip = get_platform(platform)
-    chosen: Dtype = dtype or ("i8" if dataset is not None else "fp16")
-    if chosen not in chip.dtypes:
-        only = chip.dtypes[0]
-        hint = "pass --dataset with some hundred typical images" if only == "i8" else "leave --dataset out"
-        raise BuildError(f"{chip.name} runs {only} models only, not {chosen}: {hint}")
-    if chosen == "i8" and dataset is None:
-        raise CalibrationError(
-            "int8 needs a calibration set, to measure the range of every layer's values: "
-            "pass --dataset with 50 to 200 typical images (a folder, a list, a data.yaml or a video), or --dtype fp16"
-        )
-    if chosen == "fp16" and dataset is not None:
-        raise CalibrationError(
-            "fp16 is not quantized and takes no calibration set: leave out --dataset or --dtype fp16"
-        )
-    return chosen
 
 
 def _check(made: Path, metadata: ModelMetadata | None, *, embedded: bool) -> None:

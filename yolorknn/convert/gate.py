@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from yolorknn.backends.simulator import simulate
 from yolorknn.convert.analyze import analyze
-from yolorknn.convert.build import build, prepared
+from yolorknn.convert.build import build
 from yolorknn.convert.calibrate import CalibrationSet
 from yolorknn.convert.estimate import estimate
 from yolorknn.convert.gate_report import GateReport, Trial, passing
 from yolorknn.convert.holdout import hold_out
-from yolorknn.convert.layers import LayerError, parse_layers, worst_first
+from yolorknn.convert.layers import LayerError, lossy, parse_layers
+from yolorknn.convert.prepared import prepared
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.convert.toolkit import Progress, Toolkit
 from yolorknn.errors import AccuracyError, BuildError, ModelError
@@ -48,9 +49,9 @@ def recipes(
     yield "normal", BuildOptions(algorithm="normal")
     yield "kl_divergence", BuildOptions(algorithm="kl_divergence")
     if float16:
-        lossy = [error.tensor for error in worst_first(compare()) if error.note != "fused" and error.op != "Input"]
+        worst = lossy(compare())
         for count in WORST:
-            yield f"mean, {count} layers float16", BuildOptions(algorithm="mean", float16=tuple(lossy[:count]))
+            yield f"mean, {count} layers float16", BuildOptions(algorithm="mean", float16=tuple(worst[:count]))
         yield "auto_hybrid", BuildOptions(algorithm="normal", auto_hybrid=True)
     if mmse:
         yield "mmse", BuildOptions(algorithm="mmse")

@@ -177,3 +177,12 @@ def worst_first(errors: Sequence[LayerError]) -> list[LayerError]:
         return -1.0 if error.single_cosine is None else error.single_cosine
 
     return sorted(errors, key=key)
+
+
+def lossy(errors: Sequence[LayerError], *, below: float = 2.0) -> list[str]:
+    """Return the tensors that could be kept in float16 and whose single cosine is below a threshold, worst first."""
+    return [
+        error.tensor
+        for error in worst_first(errors)
+        if error.note != "fused" and error.op != "Input" and (error.single_cosine or -1.0) < below
+    ]

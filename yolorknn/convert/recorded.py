@@ -8,7 +8,7 @@ from pathlib import Path
 
 from yolorknn import rknn_file
 from yolorknn.backends import check_fit
-from yolorknn.convert.build import Recipe, choose_dtype, prepared
+from yolorknn.convert.prepared import Recipe, choose_dtype, prepared
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.convert.toolkit import Progress
 from yolorknn.errors import CalibrationError, ModelError
