@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +32,11 @@ DATA = DATASET / "data.yaml"
 
 
 def trial(name: str, drop: float | None, size: int = 1) -> Trial:
-    return Trial(name, {}, None if drop is None else 0.5 - drop / 100, drop, size, refused="no" * (drop is None))
+    return Trial(name, {}, 64, None if drop is None else 0.5 - drop / 100, drop, size, refused="no" * (drop is None))
 
 
 def report(*trials: Trial, chosen: str | None = None) -> GateReport:
-    return GateReport("m.onnx", "rk3588", "d.yaml", 64, 64, 0.5, 0.5, trials, chosen)
+    return GateReport("m.onnx", "rk3588", "d.yaml", 64, 0.5, 0.5, trials, chosen)
 
 
 @given(st.lists(st.none() | st.floats(-5, 60), max_size=8), st.floats(0, 10))
@@ -61,11 +61,12 @@ def test_exactly_the_limit_passes() -> None:
 def test_report() -> None:
     passed = report(trial("mean", 0.7), trial("bad", None), trial("normal", 0.2), chosen="normal")
     assert (
-        re.search(r"(?m)^normal +49\.80 +0\.20 .*<- chosen$", passed.table()) and "bad    refused: no" in passed.table()
+        re.search(r"(?m)^normal +64 +49\.80 +0\.20 .*<- chosen$", passed.table())
+        and "bad    refused: no" in passed.table()
     )
     said = json.loads(json.dumps(passed.to_json()))
     assert [entry["drop"] for entry in said["trials"]] == [0.7, None, 0.2] and "1 point is 0.01" in said["unit"]
-    assert passed.summary()["drops"] == {"mean": 0.7, "bad": None, "normal": 0.2}
+    assert passed.summary()["trials"] == {"mean": [0.7, 0.0, 0.0], "bad": [], "normal": [0.2, 0.0, 0.0]}
     assert report(trial("a", 3), trial("b", 2)).why.endswith("the best, 'b', loses 2.00")
     assert "refused all 1 recipes: no" in report(trial("a", None)).why
 
@@ -76,7 +77,7 @@ def test_the_summary_fits_into_a_rknn_with_eighty_names() -> None:
     from ultralytics.utils import YAML
 
     names = tuple(YAML.load(ULTRALYTICS / "cfg/datasets/coco.yaml")["names"].values())
-    every = [name for name, _ in gate.recipes(list, float16=True, mmse=True)]
+    every = [name for name, *_ in gate.recipes(list, more=True, float16=True, mmse=True)]
     summary = report(*(trial(name, 12.34) for name in every)).summary()
     outputs = tuple(Output(f"{role}{stride}", role, stride) for stride in (8, 16, 32) for role in ("box", "cls"))
     made = Build(
@@ -98,14 +99,19 @@ def test_recipes_from_cheap_to_dear() -> None:
             LayerError("Conv", "c", None, None, None, None, "fused")
         ]
 
-    tried = gate.recipes(compare, float16=True, mmse=False)
-    assert [next(tried)[1].algorithm for _ in range(3)] == ["mean", "normal", "kl_divergence"] and not asked
-    assert next(tried)[1].float16 == ("b", "a"), "the worst first; no input, and nothing that was fused away"
-    assert [name for name, _ in tried][-1] == "auto_hybrid" and len(asked) == 1
-    assert [name for name, _ in gate.recipes(compare, float16=False, mmse=True)][-2:] == ["kl_divergence", "mmse"]
+    tried = gate.recipes(compare, more=True, float16=True, mmse=False)
+    first = [next(tried) for _ in range(4)]
+    assert [recipe.options.algorithm for recipe in first] == ["mean", "mean", "normal", "kl_divergence"] and not asked
+    assert [recipe.few for recipe in first] == [True, False, True, True]
+    assert next(tried).options.float16 == ("b", "a"), "the worst first; no input, and nothing that was fused away"
+    assert [recipe.name for recipe in tried][-1] == "auto_hybrid" and len(asked) == 1
+    assert [name for name, *_ in gate.recipes(compare, more=False, float16=False, mmse=True)][-2:] == [
+        "kl_divergence",
+        "mmse",
+    ]
     assert len(asked) == 1, "a chip without float16 needs no comparison"
-    for _, options in gate.recipes(compare, float16=True, mmse=True):
-        options.check("i8")
+    for recipe in gate.recipes(compare, more=True, float16=True, mmse=True):
+        recipe.options.check("i8")
 
 
 @pytest.fixture
@@ -288,10 +294,14 @@ def small(tmp_path: Path) -> tuple[Path, Path]:
 
 @needs_toolkit
 @pytest.mark.toolkit
-def test_what_passes_is_built_and_carries_what_was_measured(small: tuple[Path, Path]) -> None:
+def test_what_passes_is_built_and_carries_what_was_measured(
+    small: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first recipe calibrates with FEW of the images that are not measured with."""
     from yolorknn.backends.simulator import SimulatorBackend
     from yolorknn.val import measuring, validate
 
+    monkeypatch.setattr(gate, "FEW", 2)
     onnx, data = small
     done = CliRunner().invoke(
         app, ["build", str(onnx), "--data", str(data), "--max-drop", "30"], catch_exceptions=False
@@ -300,12 +310,13 @@ def test_what_passes_is_built_and_carries_what_was_measured(small: tuple[Path, P
     assert done.exit_code == 0 and made == onnx.with_name("demo-rk3588-i8.rknn") and "<- chosen" in done.stderr
     said = json.loads(onnx.with_name("demo-rk3588-i8.accuracy.json").read_text())
     build = rknn_file.read(made).metadata().build
-    assert build is not None and build.algorithm == "mean" and build.images == said["calibration"] == 3
-    assert build.accuracy["drops"] == {"mean": round(said["trials"][0]["drop"], 2)} and build.accuracy["images"] == 3
+    assert build is not None and build.algorithm == "mean" and build.images == said["trials"][0]["calibration"] == 2
+    (figures,) = build.accuracy["trials"].values()
+    assert figures[0] == round(said["trials"][0]["drop"], 2) and figures[2] > 0.5 and build.accuracy["images"] == 3
+    assert figures[1] == pytest.approx(made.stat().st_size / 1e6, abs=0.06)
     calibration = Path(build.dataset).read_text().split()
-    measured = [
-        image for image in sorted((data.parent / "images").iterdir()) if str(image.resolve()) not in calibration
-    ]
+    measured = sorted((data.parent / "images").iterdir())[1::2]
+    assert len(calibration) == 2 and not {str(image.resolve()) for image in measured} & set(calibration)
     with measuring(onnx, backends=[SimulatorBackend(made)]) as detector:
         again = validate(onnx, data, images=measured, detector=detector)
     assert again.map == pytest.approx(said["trials"][0]["map"], abs=1e-9), "what was measured is what was written"
@@ -318,13 +329,14 @@ def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monk
     """Calibrated on black, int8 sees nothing; the third recipe does not exist, the fourth takes the worst layers."""
     import cv2
 
-    def few(compare: object, **_: object) -> Iterator[tuple[str, BuildOptions]]:
-        yield from [("mean", BuildOptions(algorithm="mean")), ("normal", BuildOptions(algorithm="normal"))]
-        yield "nonsense", BuildOptions(float16=("nowhere",))
-        yield from [entry for entry in recipes(compare, float16=True, mmse=False) if "10 layers" in entry[0]]  # type: ignore[arg-type]
+    def some(compare: Callable[[], Sequence[LayerError]], **_: object) -> Iterator[gate.Recipe]:
+        every = list(recipes(compare, more=False, float16=True, mmse=False))
+        yield from every[:2]
+        yield gate.Recipe("nonsense", BuildOptions(float16=("nowhere",)))
+        yield from [recipe for recipe in every if "10 layers" in recipe.name]
 
     recipes = gate.recipes
-    monkeypatch.setattr(gate, "recipes", few)
+    monkeypatch.setattr(gate, "recipes", some)
     onnx, data = small
     black = data.with_name("black.png")
     cv2.imwrite(str(black), np.zeros((64, 64, 3), np.uint8))

@@ -60,7 +60,11 @@ class BuildError(ConversionError):
 
 
 class AccuracyError(ConversionError):
-    """A model falls short of the accuracy that was asked for."""
+    """A model falls short of the accuracy that was asked for; `table` is what was tried, as text."""
+
+    def __init__(self, message: str, *, table: str) -> None:
+        super().__init__(message)
+        self.table = table
 
 
 class BackendError(YolorknnError):

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from yolorknn.errors import ModelError, OutputError
+from yolorknn.errors import AccuracyError, ModelError, OutputError
 from yolorknn.platforms import Dtype
 
 if TYPE_CHECKING:
@@ -155,18 +155,22 @@ def build_gated(
     from yolorknn.convert.gate import build_within
 
     say_concerns(dataset, onnx, names)
-    with bars() as progress:
-        built, report = build_within(
-            onnx,
-            data=data,
-            max_drop=max_drop,
-            platform=platform,
-            dataset=dataset,
-            mmse=mmse,
-            names=names,
-            output=output,
-            progress=progress,
-        )
+    try:
+        with bars() as progress:
+            built, report = build_within(
+                onnx,
+                data=data,
+                max_drop=max_drop,
+                platform=platform,
+                dataset=dataset,
+                mmse=mmse,
+                names=names,
+                output=output,
+                progress=progress,
+            )
+    except AccuracyError as exc:
+        err.print(exc.table)
+        raise
     err.print(report.table())
     return built
 

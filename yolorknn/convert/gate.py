@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from yolorknn.convert.build import build
 from yolorknn.convert.calibrate import CalibrationSet
 from yolorknn.convert.estimate import estimate
 from yolorknn.convert.gate_report import GateReport, Trial, passing
-from yolorknn.convert.holdout import hold_out
+from yolorknn.convert.holdout import hold_out, thin
 from yolorknn.convert.layers import LayerError, lossy, parse_layers
 from yolorknn.convert.prepared import prepared
 from yolorknn.convert.recipe import BuildOptions
@@ -33,28 +34,41 @@ from yolorknn.val import measuring, validate
 
 WORST = (10, 30)
 """How many of the worst layers are kept in float16."""
+FEW = 100
+"""Images that are calibrated with at first, where more are left."""
 
 
-def recipes(
-    compare: Callable[[], Sequence[LayerError]], *, float16: bool, mmse: bool
-) -> Iterator[tuple[str, BuildOptions]]:
-    """Yield recipes and their names: first those that cost no speed, then those that keep layers in float16.
+class Recipe(NamedTuple):
+    """One way to build int8."""
+
+    name: str
+    options: BuildOptions
+    few: bool = True
+    """Whether FEW of the calibration images will do, or all are taken."""
+
+
+def recipes(compare: Callable[[], Sequence[LayerError]], *, more: bool, float16: bool, mmse: bool) -> Iterator[Recipe]:
+    """Yield recipes: first those that cost no speed, then those that keep layers in float16.
 
     Args:
         compare: asked once, late, for what each layer loses.
+        more: whether there are more than FEW images to calibrate with.
         float16: whether the chip runs float16 layers.
         mmse: try mmse at the end; it takes a hundred times as long.
     """
-    yield "mean", BuildOptions(algorithm="mean")
-    yield "normal", BuildOptions(algorithm="normal")
-    yield "kl_divergence", BuildOptions(algorithm="kl_divergence")
+    yield Recipe("mean", BuildOptions(algorithm="mean"))
+    if more:
+        yield Recipe("mean, more images", BuildOptions(algorithm="mean"), few=False)
+    yield Recipe("normal", BuildOptions(algorithm="normal"))
+    yield Recipe("kl_divergence", BuildOptions(algorithm="kl_divergence"))
     if float16:
         worst = lossy(compare())
         for count in WORST:
-            yield f"mean, {count} layers float16", BuildOptions(algorithm="mean", float16=tuple(worst[:count]))
-        yield "auto_hybrid", BuildOptions(algorithm="normal", auto_hybrid=True)
+            options = BuildOptions(algorithm="mean", float16=tuple(worst[:count]))
+            yield Recipe(f"mean, {count} layers float16", options)
+        yield Recipe("auto_hybrid", BuildOptions(algorithm="normal", auto_hybrid=True))
     if mmse:
-        yield "mmse", BuildOptions(algorithm="mmse")
+        yield Recipe("mmse", BuildOptions(algorithm="mmse"))
 
 
 def build_within(
@@ -102,28 +116,26 @@ def build_within(
     accuracy, rejected = folder / f"{name}.accuracy.json", folder / f"{name}.rejected.json"
     given = CalibrationSet.open(dataset) if dataset is not None else None
     calibration, measured = hold_out(data, given)
-    lines = "".join(f"{image.resolve()}\n" for image in calibration).encode()
     with tempfile.TemporaryDirectory(prefix="yolorknn-gate-") as scratch:  # an earlier result stays while we try
-        chosen = dataset or Path(scratch) / listing.name
-        if given is None:
-            write_bytes(chosen, lines)
-        job = _Measuring(onnx, chip.name, chosen, data, measured, names, progress)
+        sets = _sets(Path(scratch), calibration, dataset)
+        job = _Measuring(onnx, chip.name, sets, data, measured, names, progress)
         with measuring(onnx, names=names) as detector:
             floating = validate(onnx, data, images=measured, detector=detector, progress=progress).map
-        report = GateReport(
-            onnx.name, chip.name, str(data), len(calibration), len(measured), floating, max_drop, (), None
-        )
-        for recipe, options in recipes(job.compare, float16="fp16" in chip.dtypes, mmse=mmse):
-            report = replace(report, trials=(*report.trials, job.trial(recipe, options, floating)))
+        report = GateReport(onnx.name, chip.name, str(data), len(measured), floating, max_drop, (), None)
+        more = len(calibration) > FEW and given is None
+        for recipe in recipes(job.compare, more=more, float16="fp16" in chip.dtypes, mmse=mmse):
+            report = replace(report, trials=(*report.trials, job.trial(recipe, floating)))
             if passed := passing(report.trials, max_drop):
                 report = replace(report, chosen=passed.recipe)
                 break
+        lines = sets[recipe.few].dataset.read_bytes() if given is None else b""
     text = json.dumps(report.to_json(), indent=2).encode()
     if report.chosen is None:
         write_bytes(rejected, text)
         raise AccuracyError(
             f"{report.why} (all of them: {rejected}): calibrate with more, or more typical, images (--dataset), "
-            "allow a larger --max-drop, or build --dtype fp16"
+            "allow a larger --max-drop, or build --dtype fp16",
+            table=report.table(),
         )
     if given is None:
         write_bytes(listing, lines)
@@ -133,7 +145,7 @@ def build_within(
         dtype="i8",
         dataset=dataset or listing,
         names=names,
-        options=options,
+        options=recipe.options,
         accuracy=report.summary(),
         output=folder,
         progress=progress,
@@ -142,13 +154,31 @@ def build_within(
     return built, report
 
 
+class _Set(NamedTuple):
+    """What is calibrated with, and how many images that is."""
+
+    dataset: Path
+    images: int
+
+
+def _sets(scratch: Path, images: Sequence[Path], given: Path | None) -> dict[bool, _Set]:
+    """Return the set for recipes that need few images, and for the others; a user's own is never cut short."""
+    if given is not None:
+        return dict.fromkeys((True, False), _Set(given, len(images)))
+    sets = {True: thin(images, FEW), False: list(images)}
+    for few, chosen in sets.items():
+        lines = "".join(f"{image.resolve()}\n" for image in chosen)
+        write_bytes(scratch / f"{few}.txt", lines.encode())
+    return {few: _Set(scratch / f"{few}.txt", len(chosen)) for few, chosen in sets.items()}
+
+
 @dataclass(frozen=True)
 class _Measuring:
     """What all trials share."""
 
     onnx: Path
     platform: str
-    dataset: Path
+    sets: dict[bool, _Set]
     data: Path
     images: Sequence[Path]
     names: list[str] | None
@@ -159,38 +189,40 @@ class _Measuring:
         found = analyze(
             self.onnx,
             platform=self.platform,
-            dataset=self.dataset,
+            dataset=self.sets[True].dataset,
             names=self.names,
             options=BuildOptions(algorithm="mean"),
             progress=self.progress,
         )
         return found.errors
 
-    def trial(self, name: str, options: BuildOptions, floating: float) -> Trial:
+    def trial(self, recipe: Recipe, floating: float) -> Trial:
         """Build by a recipe, and measure what was built."""
+        options = recipe.options
         recorded = {"algorithm": options.algorithm, "method": options.method, **options.recorded()}
+        trial = Trial(recipe.name, recorded, self.sets[recipe.few].images)
         with tempfile.TemporaryDirectory(prefix="yolorknn-gate-") as folder:
             try:
-                return self._measure(Trial(name, recorded), options, Path(folder) / "build.log", floating)
+                return self._measure(trial, recipe, Path(folder) / "build.log", floating)
             except BuildError as exc:
-                return Trial(name, recorded, refused=str(exc).partition(" (log: ")[0])
+                return replace(trial, refused=str(exc).partition(" (log: ")[0])
 
-    def _measure(self, trial: Trial, options: BuildOptions, log: Path, floating: float) -> Trial:
+    def _measure(self, trial: Trial, recipe: Recipe, log: Path, floating: float) -> Trial:
         with prepared(
             self.onnx,
             platform=self.platform,
             dtype="i8",
-            dataset=self.dataset,
+            dataset=self.sets[recipe.few].dataset,
             names=self.names,
-            options=options,
+            options=recipe.options,
             progress=self.progress,
-        ) as recipe:
-            made = recipe.scratch / "model.rknn"
-            job = replace(recipe.job, export=str(made), serve=True, verbose=True)
+        ) as made:
+            file = made.scratch / "model.rknn"
+            job = replace(made.job, export=str(file), serve=True, verbose=True)
             with Toolkit(job, log=log, progress=self.progress) as toolkit:
                 speed = estimate(parse_layers(toolkit.output()), self.platform)
-                size = made.stat().st_size
-                served = _Served(toolkit, recipe.metadata)
+                size = file.stat().st_size
+                served = _Served(toolkit, made.metadata)
                 with measuring(self.onnx, names=self.names, backends=[served]) as detector:
                     found = validate(
                         self.onnx, self.data, images=self.images, detector=detector, progress=self.progress

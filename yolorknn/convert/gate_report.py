@@ -16,6 +16,8 @@ class Trial:
 
     recipe: str
     options: dict[str, Any]
+    calibration: int
+    """Images calibrated with."""
     map: float | None = None
     """mAP50-95 of the simulated model; None where rknn-toolkit2 refused the recipe."""
     drop: float | None = None
@@ -46,10 +48,8 @@ class GateReport:
     model: str
     platform: str
     data: str
-    calibration: int
-    """Images to calibrate with."""
     measured: int
-    """Images to measure with, none of them among the former."""
+    """Images to measure with, none of them calibrated with."""
     float_map: float
     """mAP50-95 of the ONNX in onnxruntime."""
     max_drop: float
@@ -75,17 +75,22 @@ class GateReport:
         return {**asdict(self), "why": self.why, "unit": "drop and max_drop: points of mAP50-95, 1 point is 0.01"}
 
     def summary(self) -> dict[str, Any]:
-        """Return the few values that a .rknn carries."""
-        drops = {trial.recipe: None if trial.drop is None else round(trial.drop, 2) for trial in self.trials}
-        return {"float": round(self.float_map, 4), "images": self.measured, "max_drop": self.max_drop, "drops": drops}
+        """Return what a .rknn carries: of each recipe the drop, size in MB and estimated ms; empty where refused."""
+        trials = {
+            trial.recipe: []
+            if trial.drop is None
+            else [round(trial.drop, 2), round(trial.size / 1e6, 1), round(trial.ms, 1)]
+            for trial in self.trials
+        }
+        return {"float": round(self.float_map, 4), "images": self.measured, "max_drop": self.max_drop, "trials": trials}
 
     def table(self) -> str:
         """Return the trials as text."""
         width = max(len(trial.recipe) for trial in self.trials)
         lines = [
             f"{self.model} for {self.platform}: float {100 * self.float_map:.2f} points of mAP50-95 on "
-            f"{self.measured} images of {self.data}; calibrated on {self.calibration} others",
-            f"{'recipe':<{width}} {'mAP50-95':>8} {'drop':>6} {'MB':>6} {'ms, estimated':>13}",
+            f"{self.measured} images of {self.data}",
+            f"{'recipe':<{width}} {'calibrated on':>13} {'mAP50-95':>8} {'drop':>6} {'MB':>6} {'ms, estimated':>13}",
         ]
         for trial in self.trials:
             if trial.map is None:
@@ -93,7 +98,7 @@ class GateReport:
                 continue
             mark = "  <- chosen" if trial.recipe == self.chosen else ""
             lines.append(
-                f"{trial.recipe:<{width}} {100 * trial.map:>8.2f} {trial.drop:>6.2f} {trial.size / 1e6:>6.2f} "
-                f"{trial.ms:>13.1f}{mark}"
+                f"{trial.recipe:<{width}} {trial.calibration:>13} {100 * trial.map:>8.2f} {trial.drop:>6.2f} "
+                f"{trial.size / 1e6:>6.2f} {trial.ms:>13.1f}{mark}"
             )
         return "\n".join([*lines, self.why])

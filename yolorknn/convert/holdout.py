@@ -9,7 +9,7 @@ from yolorknn.convert.calibrate import CalibrationSet
 from yolorknn.dataset import images_of
 from yolorknn.errors import DatasetError
 
-CALIBRATION, MEASURED = 100, 500
+CALIBRATION, MEASURED = 300, 500
 """Most images of each, evenly spread; the simulator takes a quarter of a second an image at 640."""
 
 
@@ -34,7 +34,7 @@ def hold_out(data: Path, given: CalibrationSet | None = None) -> tuple[list[Path
         raise DatasetError(
             f"nothing of {data} is left to measure on: all {len(val)} images of it are calibrated with; give it more"
         )
-    return calibration if given is not None else _spread(calibration, CALIBRATION), _spread(measured, MEASURED)
+    return calibration if given is not None else thin(calibration, CALIBRATION), thin(measured, MEASURED)
 
 
 def _without(images: Sequence[Path], others: Sequence[Path]) -> list[Path]:
@@ -42,6 +42,7 @@ def _without(images: Sequence[Path], others: Sequence[Path]) -> list[Path]:
     return [image for image in images if image.resolve() not in known]
 
 
-def _spread(images: Sequence[Path], limit: int) -> list[Path]:
+def thin(images: Sequence[Path], limit: int) -> list[Path]:
+    """Return at most `limit` images, evenly spread over the sequence."""
     count = min(len(images), limit)
     return [images[i * len(images) // count] for i in range(count)]
