@@ -21,7 +21,8 @@ def make_checkpoint(config: str, folder: Path, *, names: tuple[str, ...], imgsz:
     """Write NAME.pt: ultralytics' own network with seeded random weights.
 
     A fresh network says the same everywhere. Three things make it speak: the batch norms take the statistics of
-    rendered images (and of what export() compares on), so that activations keep their variance through all layers;
+    rendered images (and of what export() compares on), so that activations keep their variance through all layers, and
+    shift them to where SiLU is nearly straight, as else a deep random network amplifies rounding errors a thousandfold;
     the last convolutions for boxes are scaled up, so that boxes differ; those for classes are scaled and shifted until
     CONFIDENT of the scores are above 0.5. The one-to-one branch of an end-to-end head, at first a copy, gets weights of
     its own, so that it shows which one is used.
@@ -51,12 +52,13 @@ def make_checkpoint(config: str, folder: Path, *, names: tuple[str, ...], imgsz:
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = None  # the average of all batches
                 module.reset_running_stats()
+                module.bias.fill_(1.0)
         model.train()
         model(images)
         model.eval()
         features: list[Any] = []
         hook = detect.register_forward_pre_hook(lambda _, arguments: features.extend(arguments[0]))
-        model(images[: len(IMAGES)])
+        model(images)
         hook.remove()
         for boxes, classes in branches:
             for box, cls, feature in zip(boxes, classes, features, strict=True):
@@ -69,9 +71,12 @@ def make_checkpoint(config: str, folder: Path, *, names: tuple[str, ...], imgsz:
 
 
 def _spread(conv: Any, values: Any, *, std: float, level: float, share: float) -> None:
-    """Scale and shift a last convolution until its outputs have `std`, and `share` of each channel is below `level`."""
-    flat = values.transpose(0, 1).flatten(1)
-    scale = std / flat.std(dim=1).clamp(min=1e-6)
+    """Scale and shift a last convolution until its outputs have `std`, and `share` of each channel is below `level`.
+
+    The former for all that it is shown, the latter for the rendered images alone, which are compared on.
+    """
+    scale = std / values.transpose(0, 1).flatten(1).std(dim=1).clamp(min=1e-6)
     conv.weight.mul_(scale[:, None, None, None])
+    flat = values[: len(IMAGES)].transpose(0, 1).flatten(1)
     middle = (flat - conv.bias[:, None]).mul(scale[:, None]).quantile(share, dim=1)
     conv.bias.copy_(level - middle)
