@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.conftest import DEMO_ONNX, ROOT, needs_toolkit
+from tests.conftest import DATASET, DEMO_ONNX, ROOT, needs_toolkit
 from yolorknn.backends import device
 from yolorknn.backends.device import DeviceBackend, measure
 from yolorknn.cli import app
@@ -192,6 +192,19 @@ def test_the_way_to_a_board_and_back(
     arguments = ["detect", str(picture), "-m", str(model), "--device", "--no-save", "--json", str(tmp_path / "a.jsonl")]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1
+    arguments = [
+        "val",
+        str(model),
+        "--data",
+        str(DATASET / "data.yaml"),
+        "--device",
+        "-o",
+        str(tmp_path / "val"),
+        "--json",
+    ]
+    (report,) = json.loads(CliRunner().invoke(app, arguments, catch_exceptions=False).stdout)
+    assert report["map"] < 0.001 and report["images"] > 10, "its board says the same of every image"
+    assert not (tmp_path / "val").exists()
     assert list(tmp_path.glob("yolorknn*")) == []
 
 
@@ -216,7 +229,11 @@ def test_only_a_rknn_runs_on_a_board(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["detect", "a.png", "-m", "m.rknn", "--device", "--simulate"], ["bench", "m.rknn", "--device", "--fps", "3"]],
+    [
+        ["detect", "a.png", "-m", "m.rknn", "--device", "--simulate"],
+        ["val", "m.rknn", "--data", "d.yaml", "--device-id", "x", "--simulate"],
+        ["bench", "m.rknn", "--device", "--fps", "3"],
+    ],
 )
 def test_options_that_contradict(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import yolorknn
 from yolorknn.average_precision import ClassAP, average_precision
+from yolorknn.backends.elsewhere import HERE, Place
 from yolorknn.dataset import Dataset, label_file, labels
 from yolorknn.detector import Detector
 from yolorknn.errors import DatasetError, InferenceError, ModelError, SourceError
@@ -66,8 +67,7 @@ def validate(
     *,
     images: Sequence[Path] | None = None,
     detector: Detector | None = None,
-    simulate: bool = False,
-    dataset: Path | None = None,
+    place: Place = HERE,
     names: Sequence[str] | None = None,
     store: Path | None = None,
     progress: Progress | None = None,
@@ -79,10 +79,10 @@ def validate(
         data: the data.yaml.
         images: measure on these instead; their labels are found as those of the data.yaml.
         detector: run this instead of opening the model; made with measuring(), and not closed. Nothing is stored.
-        simulate: run on the vendor's simulator; see Detector.
-        dataset: with simulate, the calibration set.
+        place: run the model on the vendor's simulator, or on a board attached to this PC.
         names: class names, for a model without metadata.
-        store: folder to keep predictions in, so that an interrupted run goes on where it was.
+        store: folder to keep predictions in, so that an interrupted run goes on where it was; not
+            for a board attached to this PC, of whose software nothing is known here.
         progress: told how far it is.
 
     Raises:
@@ -99,6 +99,8 @@ def validate(
     if not any(rows is not None and len(rows) for rows in shares):
         raise DatasetError(f"none of the {len(chosen)} images has labels: expected for example {label_file(chosen[0])}")
 
+    own = None if names is None else list(names)
+
     def told(done: float) -> None:
         if progress:
             progress(path.name, done)
@@ -106,11 +108,11 @@ def validate(
     def opening() -> AbstractContextManager[Detector]:
         if detector is not None:
             return nullcontext(detector)
-        return _open(path, simulate=simulate, dataset=dataset, names=names, progress=progress)
+        return _open(path, place, own, progress)
 
     kept = None
-    if store is not None and detector is None:
-        kept = Predictions(store, name=path.stem, key=_key(path, simulate=simulate, dataset=dataset, names=names))
+    if store is not None and detector is None and not place.remote:
+        kept = Predictions(store, name=path.stem, key=_key(path, place, own))
     found = _detect(chosen, listed, opening, kept, told)
     truth = [_pixels(rows, size) for rows, (_, size) in zip(shares, found, strict=True)]
     per_class = average_precision([boxes for boxes, _ in found], truth, names=listed.names, max_det=MAX_DET)
@@ -134,33 +136,26 @@ def measuring(model: str | Path, **options: Any) -> Detector:
 
 
 @contextmanager
-def _open(
-    path: Path, *, simulate: bool, dataset: Path | None, names: Sequence[str] | None, progress: Progress | None
-) -> Iterator[Detector]:
-    own = None if names is None else list(names)
+def _open(path: Path, place: Place, names: list[str] | None, progress: Progress | None) -> Iterator[Detector]:
     with ExitStack() as stack:
         if path.suffix.lower() == ".pt":
             from yolorknn.convert.export import export  # noqa: PLC0415
 
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolorknn-val-"))
             path = export(path, output=Path(folder))
-        backends = None
-        if simulate:
-            from yolorknn.backends.simulator import SimulatorBackend  # noqa: PLC0415
-
-            backends = [SimulatorBackend(path, dataset=dataset, names=own, progress=progress)]
-        yield stack.enter_context(measuring(path, backends=backends, names=own))
+        backends = place.backends(path, names=names, progress=progress)
+        yield stack.enter_context(measuring(path, backends=backends, names=names))
 
 
-def _key(path: Path, *, simulate: bool, dataset: Path | None, names: Sequence[str] | None) -> tuple[object, ...]:
+def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...]:
     """Return everything that the boxes depend on but the image."""
     if not path.is_file():
         raise ModelError(f"there is no model file {path}")
     images: list[str] = []
-    if simulate and dataset is not None:
+    if place.simulate and place.dataset is not None:
         from yolorknn.convert.calibrate import CalibrationSet  # noqa: PLC0415
 
-        opened = CalibrationSet.open(dataset)
+        opened = CalibrationSet.open(place.dataset)
         images = [sha256(file) for file in opened.images or (opened.source,)]
     runtimes = []
     for package in ("onnxruntime", "rknn-toolkit2", "rknn-toolkit-lite2", "ultralytics"):
@@ -168,8 +163,7 @@ def _key(path: Path, *, simulate: bool, dataset: Path | None, names: Sequence[st
             runtimes.append(f"{package} {version(package)}")
     with suppress(OSError):
         runtimes.append(sha256(Path("/usr/lib/librknnrt.so")))
-    own = None if names is None else list(names)
-    return sha256(path), yolorknn.__version__, simulate, images, own, runtimes, CONF, IOU, MAX_DET
+    return sha256(path), yolorknn.__version__, place.simulate, images, names, runtimes, CONF, IOU, MAX_DET
 
 
 def _detect(

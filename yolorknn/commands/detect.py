@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from yolorknn.commands.options import Device, DeviceId, Names, bars, err, read_names
+from yolorknn.commands.options import Device, DeviceId, Names, bars, err, place_of, read_names
 from yolorknn.errors import SourceError
 
 if TYPE_CHECKING:
-    from yolorknn.backends import Backend
     from yolorknn.detector import Detector
 
 
@@ -49,24 +48,14 @@ def detect(
     from yolorknn.memory import share_arena
     from yolorknn.run import run
 
-    if simulate and (device or device_id):
-        raise typer.BadParameter("a model runs on the simulator or on a board", param_hint="--simulate, --device")
+    place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
     kept = None if classes is None else [entry.strip() for entry in classes.split(",")]
     own = read_names(names)
     share_arena()
     with ExitStack() as stack:
-        backends: list[Backend] | None = None
-        if device or device_id:
-            from yolorknn.backends.device import DeviceBackend
-
-            with bars() as progress:
-                backends = [DeviceBackend(model, device_id=device_id, names=own, progress=progress)]
-        elif simulate:
-            from yolorknn.backends.simulator import SimulatorBackend
-
-            with bars() as progress:
-                backends = [SimulatorBackend(model, dataset=dataset, names=own, progress=progress)]
-        else:
+        with bars() as progress:
+            backends = place.backends(model, names=own, progress=progress)
+        if backends is None:
             stack.enter_context(diagnosed(model))
         detector: Detector = stack.enter_context(
             Detector(

@@ -17,6 +17,7 @@ from yolorknn.errors import AccuracyError, ModelError, OutputError
 from yolorknn.platforms import Dtype
 
 if TYPE_CHECKING:
+    from yolorknn.backends.elsewhere import Place
     from yolorknn.convert.recipe import BuildOptions
     from yolorknn.convert.toolkit import Progress
 
@@ -199,6 +200,15 @@ def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = No
 
         for concern in CalibrationSet.open(dataset).concerns(read_metadata(model, names=names).imgsz):
             err.print(f"warning: {concern}")
+
+
+def place_of(*, simulate: bool, dataset: Path | None, device: bool, device_id: str | None) -> Place:
+    """Return where a model is to run, which is one place."""
+    from yolorknn.backends.elsewhere import Place
+
+    if simulate and (device or device_id):
+        raise typer.BadParameter("a model runs on the simulator or on a board", param_hint="--simulate, --device")
+    return Place(simulate, dataset, device, device_id)
 
 
 def check_plot(path: Path | None) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.commands.options import Names, bars, err, read_names
+from yolorknn.commands.options import Device, DeviceId, Names, bars, err, place_of, read_names
 
 
 def val(
@@ -21,6 +21,8 @@ def val(
         typer.Option("--simulate", help="Run on the vendor's simulator, on a PC: .rknn, and with --dataset .onnx."),
     ] = False,
     dataset: Annotated[Path | None, typer.Option(help="With --simulate: calibration images for i8.")] = None,
+    device: Device = False,
+    device_id: DeviceId = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for predictions, which an interrupted run goes on from.")
     ] = Path("runs/val"),
@@ -28,17 +30,24 @@ def val(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure mAP50 and mAP50-95 of one or several models, class by class."""
+    from yolorknn.backends.elsewhere import HERE
     from yolorknn.val import table, validate
 
+    place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
     own = read_names(names)
-    simulated = (".rknn", ".onnx") if dataset else (".rknn",)
+    if simulate:
+        from yolorknn.convert.recorded import read_recorded
+
+        for model in models:
+            if model.suffix.lower() == ".rknn":
+                read_recorded(model)  # so that a missing .onnx shows before the first model has run
+    placed = (".rknn", ".onnx") if simulate and dataset else (".rknn",)
     with bars() as progress:
         reports = [
             validate(
                 model,
                 data,
-                simulate=simulate and model.suffix.lower() in simulated,
-                dataset=dataset,
+                place=place if model.suffix.lower() in placed else HERE,
                 names=own,
                 store=output,
                 progress=progress,

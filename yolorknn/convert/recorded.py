@@ -45,7 +45,7 @@ def recipe_of(
     """
     recorded: Build | None = None
     if path.suffix.lower() == ".rknn":
-        path, recorded = _recorded(path)
+        path, recorded = read_recorded(path)
         platform, dtype = recorded.platform, recorded.dtype
         dataset = dataset or _dataset(recorded)
         options = BuildOptions.of(recorded)
@@ -63,7 +63,12 @@ def recipe_of(
         yield recipe
 
 
-def _recorded(rknn: Path) -> tuple[Path, Build]:
+def read_recorded(rknn: Path) -> tuple[Path, Build]:
+    """Return the .onnx that a .rknn was built from, and how.
+
+    Raises:
+        ModelError: the file is absent or broken, or its .onnx is not beside it or has changed.
+    """
     metadata = rknn_file.read(rknn).metadata()
     if metadata.build is None:
         raise ModelError(f"{rknn} was not made by yolorknn, so its recipe is unknown: give its .onnx instead")
