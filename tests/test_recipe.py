@@ -16,7 +16,8 @@ from yolorknn.cli import app
 from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import build
 from yolorknn.convert.recipe import BuildOptions
-from yolorknn.errors import BuildError
+from yolorknn.convert.recorded import read_recorded
+from yolorknn.errors import BuildError, ModelError
 from yolorknn.metadata import Build
 
 IMAGES = sorted((DATASET / "images").glob("*.jpg"))
@@ -117,3 +118,15 @@ class TestToolkit:
             build(onnx, float16_below=0.9)
         with pytest.raises(BuildError, match="chooses the float16 layers itself"):
             build(onnx, dataset=images, float16_below=0.9, options=BuildOptions(auto_hybrid=True))
+
+    def test_the_onnx_is_found_in_another_folder(self, onnx: Path, tmp_path: Path) -> None:
+        """A .rknn built with --output knows the way; moved away together with its .onnx, it finds that beside it."""
+        made = build(onnx, output=tmp_path / "out")
+        assert read_recorded(made)[0].resolve() == onnx.resolve()
+        (tmp_path / "far/away").mkdir(parents=True)
+        moved, beside = (Path(shutil.copy(file, tmp_path / "far/away")) for file in (made, onnx))
+        onnx.unlink()
+        assert read_recorded(moved)[0] == beside
+        beside.unlink()
+        with pytest.raises(ModelError, match=f"there is no {beside}: copy or export it there"):
+            read_recorded(moved)

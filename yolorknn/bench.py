@@ -234,6 +234,7 @@ def plot(report: Report, path: Path) -> None:
     right.set(title=f"ms by stage, {report.best.cores} cores, {report.best.workers} workers")
     right.invert_yaxis()
     right.legend()
+    figure.suptitle(f"{Path(report.model).name}: NPU {report.npu}; {report.source}")
     with atomic(path) as temporary:
         figure.savefig(temporary)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -45,6 +46,19 @@ class Dataset:
         """
         data = _read(file)
         return cls(file, _names(data, file), tuple(images_of(file, splits=(split,))))
+
+    def truth(self, images: Sequence[Path]) -> list[NDArray[np.float64] | None]:
+        """Return the labels of images; see labels().
+
+        Raises:
+            DatasetError: labels are not of this form, or none of the images has any.
+        """
+        found = [labels(image, classes=len(self.names)) for image in images]
+        if not any(rows is not None and len(rows) for rows in found):
+            raise DatasetError(
+                f"none of the {len(images)} images has labels: expected for example {label_file(images[0])}"
+            )
+        return found
 
 
 def images_of(file: Path, *, splits: tuple[Split, ...]) -> list[Path]:

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from yolorknn.errors import MetadataError
@@ -107,7 +108,7 @@ class ModelMetadata:
     custom_softmax: bool = False
     """Whether Softmax is the custom op cstSoftmax."""
     source: str = ""
-    """Name of the file this one was made from, and its sha256."""
+    """The file this one was made from: its name, or its way from the folder of this one; and its sha256."""
     sha256: str = ""
     build: Build | None = None
 
@@ -139,6 +140,12 @@ class ModelMetadata:
     def measured(self, accuracy: Mapping[str, Any]) -> ModelMetadata:
         """Return the metadata of a .rknn with what its recipe measured."""
         return replace(self, build=self.build and replace(self.build, accuracy=accuracy))
+
+    def source_of(self, model: Path) -> Path:
+        """Return where the file is, or should be, that a model file was made from; beside the model it may be too."""
+        beside = model.parent / (Path(self.source).name or f"{model.stem}.onnx")
+        named = model.parent / self.source
+        return named if named.is_file() and not beside.is_file() else beside
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each output by name, as the layout implies it."""

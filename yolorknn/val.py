@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import yolorknn
 from yolorknn.average_precision import ClassAP, average_precision
 from yolorknn.backends.elsewhere import HERE, Place
-from yolorknn.dataset import Dataset, label_file, labels
+from yolorknn.dataset import Dataset
 from yolorknn.detector import Detector
 from yolorknn.errors import DatasetError, InferenceError, ModelError, SourceError
 from yolorknn.files import sha256
@@ -95,10 +95,7 @@ def validate(
     path = Path(model)
     listed = Dataset.open(Path(data))
     chosen = listed.images if images is None else tuple(Path(image) for image in images)
-    shares = [labels(image, classes=len(listed.names)) for image in chosen]
-    if not any(rows is not None and len(rows) for rows in shares):
-        raise DatasetError(f"none of the {len(chosen)} images has labels: expected for example {label_file(chosen[0])}")
-
+    shares = listed.truth(chosen)
     own = None if names is None else list(names)
 
     def told(done: float) -> None:

@@ -117,7 +117,8 @@ def open_cores(
     if board is None:
         raise ModelError(
             f"{path} runs on a Rockchip board, which this machine is not: copy it to the board, or here use the .onnx "
-            f"it was built from ({metadata.source or 'the .onnx'}), or add --simulate (in Python, simulate=True)"
+            f"it was built from ({metadata.source_of(path)}); detect and val run it here too, with --simulate (in "
+            "Python, simulate=True)"
         )
     if not any(runs_on(name, board) for name in model.platforms):
         raise ModelError(

@@ -67,6 +67,7 @@ def export(
     from yolorknn.convert.calibrate import CalibrationSet
     from yolorknn.convert.holdout import hold_out
     from yolorknn.convert.prepared import choose_dtype
+    from yolorknn.dataset import Dataset
 
     chosen = bool(algorithm or method or auto_hybrid or float16 or float16_below is not None or config)
     check_gate(data, max_drop, mmse=mmse, dtype=dtype, chosen=chosen)
@@ -76,7 +77,8 @@ def export(
             param_hint="--onnx-only",
         )
     if data:
-        hold_out(data, CalibrationSet.open(dataset) if dataset else None)  # so that a mistake in it shows at once
+        _, measured = hold_out(data, CalibrationSet.open(dataset) if dataset else None)
+        Dataset.open(data).truth(measured)  # so that a mistake in it shows at once
     elif not onnx_only:
         kind = choose_dtype(platform, dtype, dataset)
         options = build_options(

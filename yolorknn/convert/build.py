@@ -96,7 +96,8 @@ def build(
         with prepared(
             onnx, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
         ) as recipe:
-            metadata = recipe.metadata.measured(accuracy) if accuracy else recipe.metadata
+            source = os.path.relpath(onnx, folder)
+            metadata = replace(recipe.metadata.measured(accuracy) if accuracy else recipe.metadata, source=source)
             _make(recipe.job, recipe.scratch, metadata, outcome, progress)
     return target
 

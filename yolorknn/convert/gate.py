@@ -129,9 +129,8 @@ def build_within(
                 report = replace(report, chosen=passed.recipe)
                 break
         lines = sets[recipe.few].dataset.read_bytes() if given is None else b""
-    text = json.dumps(report.to_json(), indent=2).encode()
     if report.chosen is None:
-        write_bytes(rejected, text)
+        write_bytes(rejected, json.dumps(report.to_json(), indent=2).encode())
         raise AccuracyError(
             f"{report.why} (all of them: {rejected}): calibrate with more, or more typical, images (--dataset), "
             "allow a larger --max-drop, or build --dtype fp16",
@@ -150,7 +149,12 @@ def build_within(
         output=folder,
         progress=progress,
     )
-    write_bytes(accuracy, text)
+    trials = (
+        *report.trials[:-1],
+        replace(report.trials[-1], size=built.stat().st_size),
+    )  # with metadata, some bytes more
+    report = replace(report, trials=trials)
+    write_bytes(accuracy, json.dumps(report.to_json(), indent=2).encode())
     return built, report
 
 

@@ -85,7 +85,7 @@ class BuildOptions:
         elif dtype != "i8" and quantizing:
             problem = (
                 f"{' and '.join(quantizing)} concerns quantization, but {dtype} is not quantized: "
-                "pass --dataset, or leave it out"
+                "leave it out, or pass --dataset and no --dtype fp16"
             )
         elif dtype == "i8" and self.config.get("quantize_weight"):
             problem = "quantize_weight is for models that are not quantized: leave it out, or build with --dtype fp16"

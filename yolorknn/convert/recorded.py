@@ -72,7 +72,7 @@ def read_recorded(rknn: Path) -> tuple[Path, Build]:
     metadata = rknn_file.read(rknn).metadata()
     if metadata.build is None:
         raise ModelError(f"{rknn} was not made by yolorknn, so its recipe is unknown: give its .onnx instead")
-    onnx = rknn.parent / metadata.source
+    onnx = metadata.source_of(rknn)
     if not onnx.is_file():
         raise ModelError(
             f"building {rknn} again needs the ONNX it was built from, but there is no {onnx}: copy or export it there"

@@ -117,7 +117,7 @@ def _reference(model: Path, *, simulate: bool) -> Path:
     metadata = rknn_file.read(model).metadata()
     if simulate:
         return model
-    onnx = model.parent / (metadata.source or f"{model.stem}.onnx")
+    onnx = metadata.source_of(model)
     if not onnx.is_file():
         raise ModelError(f"there is no {onnx}, with which to compare what the board finds: copy or export it there")
     if metadata.build is not None and sha256(onnx) != metadata.sha256:

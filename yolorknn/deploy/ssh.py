@@ -206,7 +206,7 @@ _REFUSALS = (
     ("Host key verification failed", "{host}: its host key is not known here; connect once with: ssh {host}"),
     ("Permission denied", "{host} refused the login; check the user, and copy your key there: ssh-copy-id {host}"),
     ("Too many authentication failures", "{host} refused the login; name one key: --ssh-option IdentityFile=KEY"),
-    ("Connection refused", "{host} refuses ssh: on it run 'sudo systemctl enable --now ssh', or give its --port"),
+    ("Connection refused", "{host} refuses ssh: on it run 'sudo systemctl enable --now ssh'; is it another --port?"),
     ("timed out", "{host} does not answer: is it switched on, and in this network?"),
     ("No route to host", "{host} does not answer: is it switched on, and in this network?"),
     ("Network is unreachable", "{host} does not answer: is it switched on, and in this network?"),
