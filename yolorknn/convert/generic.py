@@ -86,7 +86,7 @@ def loading(model: Path, load: Mapping[str, Any], scratch: Path) -> tuple[str, d
     if loader.package and importlib.util.find_spec(loader.package) is None:
         raise BuildError(
             f"rknn-toolkit2 reads {model.suffix} by means of {loader.package}, which is not installed: "
-            "pip install 'tensorflow>=2.13,<=2.14', or convert the model to ONNX"
+            "pip install 'tensorflow==2.15.*' 'protobuf<4.25.5' (Python 3.10 or 3.11), or convert the model to ONNX"
         )
     arguments = {**load, loader.file: _link(model, scratch)}
     if loader.weights:
