@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -203,7 +204,9 @@ def test_narrowed_ranges() -> None:
         "cls8": np.array([[0.0, 0.1], [0.0, 0.3]]),
         "box8": np.array([[-3.0, 4.0], [-5.0, 3.0]]),
     }
-    text, left = narrow(CFG, Measured(extremes, frozenset({"images"}), frozenset({"cls8", "box8"}), (0.0, 1.0)))
+    none: frozenset[str] = frozenset()
+    measured = Measured(extremes, frozenset({"images"}), frozenset({"cls8", "box8"}), none, (0.0, 1.0))
+    text, left = narrow(CFG, measured)
     changed = [
         (before, after) for before, after in zip(CFG.splitlines(), text.splitlines(), strict=True) if before != after
     ]
@@ -218,11 +221,18 @@ def test_narrowed_ranges() -> None:
         ("        -   0.5", "        -   1.0"),  # scores
         ("        -   -3.0", "        -   -5.0"),  # an output: all of it
     ]
-    assert narrow(text, Measured({}, frozenset(), frozenset(), (0.0, 1.0)))[0] == text
+    assert narrow(text, Measured({}, none, none, none, (0.0, 1.0)))[0] == text
+    full, _ = narrow(CFG, replace(measured, logits=frozenset({"before a sigmoid", "/a/Conv_output_0"})))
+    ends = [
+        (before, after) for before, after in zip(text.splitlines(), full.splitlines(), strict=True) if before != after
+    ]
+    assert ends == [("        -   4.0", "        -   6.0"), ("        -   1.5", "        -   12.0")], (
+        "of scores, the highest"
+    )
 
 
 def test_a_tensor_of_the_same_name_and_other_values_is_left_alone() -> None:
-    other = Measured({"/a/Conv_output_0": np.array([[-9.0, 7.0]])}, frozenset(), frozenset(), (0.0, 1.0))
+    other = Measured({"/a/Conv_output_0": np.array([[-9.0, 7.0]])}, frozenset(), frozenset(), frozenset(), (0.0, 1.0))
     assert narrow(CFG, other)[0] == CFG
 
 
@@ -239,6 +249,8 @@ def test_measured_extremes_are_those_of_the_tensors(tmp_path: Path) -> None:
     measured = measure(DEMO_ONNX, arrays, mean=(0, 0, 0), std=(255, 255, 255))
     assert measured.inputs == {"images"} and measured.outputs == set(measured.extremes) & measured.outputs
     model = onnx.load(str(DEMO_ONNX))
+    makers = {name: node for node in model.graph.node for name in node.output}
+    assert measured.logits == {makers[f"cls{stride}"].input[0] for stride in (8, 16, 32)}
     chosen = ["/model.0/conv/Conv_output_0", "/model.9/m/MaxPool_output_0", "box8"]
     for name in chosen[:2]:
         model.graph.output.append(onnx.ValueInfoProto(name=name))

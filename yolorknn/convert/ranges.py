@@ -70,6 +70,8 @@ class Measured:
     """Of each float tensor that a node computes (images, 2): minimum and maximum on each image."""
     inputs: frozenset[str]
     outputs: frozenset[str]
+    logits: frozenset[str]
+    """Those whose Sigmoid is an output."""
     pixels: Range
     """What the inputs can be, from 0 to 255 normalised: white must not be clipped because no image had it."""
 
@@ -84,10 +86,13 @@ class Measured:
         found = self.extremes.get(name)
         if found is not None:
             tolerance = AGREEMENT * (known[1] - known[0])
+            lowest, highest = _mean(found, 1.0)
+            if name in self.logits:  # the highest scores must not become one
+                highest = max(float(found[:, 1].max()), 0.0)
             if np.allclose(found[0], known, rtol=0, atol=tolerance):
-                return _mean(found, 1.0)
+                return lowest, highest
             if found[0, 0] < known[0] and abs(max(found[0, 1], 0.0) - known[1]) <= tolerance:
-                return known[0], _mean(found, 1.0)[1]  # cut below, before a Sigmoid
+                return known[0], highest  # cut below, before a Sigmoid
         for found in self.extremes.values():
             factor = _multiple(known, (found[0, 0], found[0, 1]))
             if factor is not None:
@@ -118,6 +123,9 @@ def measure(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: S
 
     model = onnx_package.load(str(onnx))
     inputs, outputs = (frozenset(node.name for node in nodes) for nodes in (model.graph.input, model.graph.output))
+    logits = frozenset(
+        node.input[0] for node in model.graph.node if node.op_type == "Sigmoid" and node.output[0] in outputs
+    )
     names = _with_extremes(model)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -129,7 +137,7 @@ def measure(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: S
     table = np.array(rows, np.float64).reshape(len(arrays), len(names), 2)
     ends = np.concatenate([(end - centre) / scale for end in (0, 255)])
     pixels = float(ends.min()), float(ends.max())
-    return Measured({name: table[:, number] for number, name in enumerate(names)}, inputs, outputs, pixels)
+    return Measured({name: table[:, number] for number, name in enumerate(names)}, inputs, outputs, logits, pixels)
 
 
 def _with_extremes(model: Any) -> list[str]:
