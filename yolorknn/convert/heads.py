@@ -36,7 +36,7 @@ def prepare(model: Any, head: Head) -> Any:
     puts behind them is done in postprocess.py.
     """
     from torch import nn
-    from ultralytics.nn.modules import C2f
+    from ultralytics.nn.modules import C2f, CBFuse
 
     detect = model.model[-1]
     if end_to_end := is_end_to_end(detect):
@@ -51,6 +51,8 @@ def prepare(model: Any, head: Head) -> Any:
             module.forward = module.forward_split  # Split and no chunk: static slices in the graph
         elif isinstance(module, nn.ZeroPad2d):
             module.forward = types.MethodType(_pad_forward, module)
+        elif isinstance(module, CBFuse):
+            module.forward = types.MethodType(_fuse_forward, module)
     detect.forward = types.MethodType(_split_forward if head == "split" else _decoded_forward, detect)
     return model
 
@@ -66,6 +68,17 @@ def _pad_forward(self: Any, image: Any) -> Any:
     batch, channels, height, width = image.shape
     image = torch.cat([image, torch.zeros(batch, channels, height, right)], dim=3)
     return torch.cat([image, torch.zeros(batch, channels, below, width + right)], dim=2)
+
+
+def _fuse_forward(self: Any, features: list[Any]) -> Any:
+    """Resize and add up the features of YOLOv9-e, one by one: stacked and summed they exceed the NPU's registers."""
+    from torch.nn.functional import interpolate
+
+    *branches, total = features
+    size = total.shape[2:]
+    for index, branch in zip(self.idx, branches, strict=True):
+        total = total + interpolate(branch[index], size=size, mode="nearest")
+    return total
 
 
 def _split_forward(self: Any, features: list[Any]) -> tuple[Any, ...]:
