@@ -244,6 +244,16 @@ def test_the_command(data: Path, tmp_path: Path) -> None:
     assert [entry["name"] for entry in first["per_class"]] == ["ball", "bottle", "box", "cone", "ring"]
 
 
+@pytest.mark.parametrize(
+    ("option", "words"), [("--simulate", "--simulate is for a .rknn, or"), ("--device", "--device is for a")]
+)
+def test_no_model_for_another_place(option: str, words: str, data: Path) -> None:
+    with pytest.raises(ModelError, match=words):
+        CliRunner().invoke(app, ["val", str(DEMO_ONNX), "--data", str(data), option], catch_exceptions=False)
+    arguments = ["val", str(DEMO_ONNX), "--data", str(data), "--dataset", str(data.parent)]
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
 @needs_shared
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["yolov8n", "yolo11n"])

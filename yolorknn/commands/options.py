@@ -208,6 +208,8 @@ def place_of(*, simulate: bool, dataset: Path | None, device: bool, device_id: s
 
     if simulate and (device or device_id):
         raise typer.BadParameter("a model runs on the simulator or on a board", param_hint="--simulate, --device")
+    if dataset and not simulate:
+        raise typer.BadParameter("is for --simulate, which builds the model", param_hint="--dataset")
     return Place(simulate, dataset, device, device_id)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from yolorknn.commands.options import Device, DeviceId, Names, bars, err, place_of, read_names
+from yolorknn.errors import ModelError
 
 
 def val(
@@ -42,6 +43,9 @@ def val(
             if model.suffix.lower() == ".rknn":
                 read_recorded(model)  # so that a missing .onnx shows before the first model has run
     placed = (".rknn", ".onnx") if simulate and dataset else (".rknn",)
+    if place != HERE and not any(model.suffix.lower() in placed for model in models):
+        hint = ", or an .onnx with --dataset, which says how to build it" if simulate else ""
+        raise ModelError(f"--{'simulate' if simulate else 'device'} is for a .rknn{hint}: none of the models is one")
     with bars() as progress:
         reports = [
             validate(
