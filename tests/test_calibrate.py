@@ -193,7 +193,7 @@ def test_concerns(tmp_path: Path) -> None:
     assert same.concerns((128, 160)) == ["only 1 of the 30 calibration images differ; see 'yolorknn calibrate'"]
     small = CalibrationSet.open(folder_of(tmp_path / "few", [scene(kind) for kind in range(5)]))
     few, enlarged = small.concerns((640, 640))
-    assert few.startswith("the calibration set has 5 images; 20 to 200")
+    assert few.startswith("the calibration set has 5 images; 50 to 200")
     assert enlarged.startswith("the calibration images are enlarged 4.0 times to the model's 640x640")
     narrow = [np.ascontiguousarray(scene(kind)[:40]) for kind in range(20)]
     (padded,) = CalibrationSet.open(folder_of(tmp_path / "wide", narrow)).concerns((160, 160))

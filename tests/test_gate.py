@@ -120,7 +120,7 @@ def data(tmp_path: Path) -> Path:
     for name in ("train", "val"):
         (tmp_path / name).mkdir()
         for number in range(6):
-            (tmp_path / name / f"{number}.jpg").touch()
+            (tmp_path / name / f"{number}.jpg").write_text(f"{name} {number}")
     return tmp_path / "data.yaml"
 
 
@@ -136,6 +136,10 @@ def test_hold_out(data: Path) -> None:
     assert split(data, "train: [train, val]\nval: val\n") == [val[::2], val[1::2]], "they share images"
     listing = data.with_name("own.txt")
     listing.write_text("val/../val/0.jpg\nval/3.jpg\n")
+    assert split(data, "val: val\n", CalibrationSet.open(listing))[1] == ["val/1", "val/2", "val/4", "val/5"]
+    (data.parent / "train/5.jpg").write_text("val 0")
+    assert split(data, "train: train\nval: val\n") == [train[:5], val], "one is a copy of what is measured on"
+    listing.write_text("train/5.jpg\nval/3.jpg\n")
     assert split(data, "val: val\n", CalibrationSet.open(listing))[1] == ["val/1", "val/2", "val/4", "val/5"]
     with pytest.raises(DatasetError, match=r"nothing of .*data\.yaml is left to measure on: all 6 images"):
         split(data, "val: val\n", CalibrationSet.open(data.with_name("val")))

@@ -187,7 +187,7 @@ def test_labels_may_be_polygons_and_come_once(data: Path) -> None:
         ("val: images", r"has no class names"),
         ("names: [a]", r"names no 'val' images"),
         ("val: pictures\nnames: [a]", r"names pictures, but there is no"),
-        ("val: labels\nnames: [a]", r"has no images"),
+        ("val: labels\nnames: [a]", r"names .*labels, where there are no images"),
         ("just text", r"is not a data.yaml"),
         ("a: [", r"cannot read"),
     ],
@@ -206,6 +206,14 @@ def test_other_classes_than_the_models(data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "kept").exists()
 
 
+def test_other_names_than_the_models(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Counted by number, as ultralytics does; but it may be another order of the classes."""
+    data.write_text("val: images\nnames: [ball, flask, box, cone, ring, star]\n")
+    validate(DEMO_ONNX, data)
+    assert f"class 1 is 'bottle' in the model and 'flask' in {data}" in caplog.text
+
+
+@needs_ort
 def test_no_labels_at_all(data: Path) -> None:
     shutil.rmtree(data.parent / "labels")
     with pytest.raises(DatasetError, match=r"none of the 8 images has labels: expected for example .*labels/0000.txt"):

@@ -77,7 +77,7 @@ def images_of(file: Path, *, splits: tuple[Split, ...]) -> list[Path]:
         place = _resolve(file, str(data.get("path") or "."), str(entry))
         images += read_list(place) if place.suffix == ".txt" else read_folder(place) if place.is_dir() else [place]
     if not images:
-        raise DatasetError(f"{file} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise DatasetError(f"{file} names {place}, where there are no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return images
 
 

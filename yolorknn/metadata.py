@@ -183,6 +183,8 @@ class ModelMetadata:
         fields = {name: value for name, value in asdict(self).items() if value is not None}
         if self.build is not None and not self.build.options:
             del fields["build"]["options"]
+        if self.build is not None and not self.build.accuracy:
+            del fields["build"]["accuracy"]
         if not self.end_to_end:
             del fields["end_to_end"]
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
@@ -25,6 +26,8 @@ from yolorknn.video import read_image
 
 if TYPE_CHECKING:
     from yolorknn.convert.toolkit import Progress
+
+_logger = logging.getLogger(__name__)
 
 CONF, IOU, MAX_DET = 0.001, 0.7, 300
 """Of ultralytics' val; with them a box is kept for each class above CONF."""
@@ -105,7 +108,7 @@ def validate(
     def opening() -> AbstractContextManager[Detector]:
         if detector is not None:
             return nullcontext(detector)
-        return _open(path, place, own, progress)
+        return _open(path, place, own, listed, progress)
 
     kept = None
     if store is not None and detector is None and not place.remote:
@@ -133,7 +136,9 @@ def measuring(model: str | Path, **options: Any) -> Detector:
 
 
 @contextmanager
-def _open(path: Path, place: Place, names: list[str] | None, progress: Progress | None) -> Iterator[Detector]:
+def _open(
+    path: Path, place: Place, names: list[str] | None, listed: Dataset, progress: Progress | None
+) -> Iterator[Detector]:
     with ExitStack() as stack:
         if path.suffix.lower() == ".pt":
             from yolorknn.convert.export import export  # noqa: PLC0415
@@ -141,7 +146,12 @@ def _open(path: Path, place: Place, names: list[str] | None, progress: Progress 
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolorknn-val-"))
             path = export(path, output=Path(folder))
         backends = place.backends(path, names=names, progress=progress)
-        yield stack.enter_context(measuring(path, backends=backends, names=names))
+        detector = stack.enter_context(measuring(path, backends=backends, names=names))
+        for number, (name, theirs) in enumerate(zip(detector.names.values(), listed.names, strict=False)):
+            if name != theirs:
+                _logger.warning("class %d is '%s' in the model and '%s' in %s", number, name, theirs, listed.file)
+                break
+        yield detector
 
 
 def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...]:

@@ -51,6 +51,8 @@ def detect(
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
     kept = None if classes is None else [entry.strip() for entry in classes.split(",")]
     own = read_names(names)
+    if simulate and dataset is None and model.suffix.lower() == ".onnx":
+        err.print("simulating fp16; pass --dataset to simulate int8")
     share_arena()
     with ExitStack() as stack:
         with bars() as progress:

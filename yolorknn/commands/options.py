@@ -189,7 +189,8 @@ def say_float16(rknn: Path, below: float | None) -> None:
 
         build = rknn_file.read(rknn).metadata().build
         kept = build.options.get("float16", []) if build else []
-        err.print(f"{len(kept)} layers have a cosine below {below:g} and stay in float16: {', '.join(kept) or 'none'}")
+        what = f"{len(kept)} layers have a cosine below {below:g} and stay in float16: {', '.join(kept)}"
+        err.print(what if kept else f"no layer has a cosine below {below:g}: all are int8")
 
 
 def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = None) -> None:
@@ -213,6 +214,19 @@ def place_of(*, simulate: bool, dataset: Path | None, device: bool, device_id: s
     return Place(simulate, dataset, device, device_id)
 
 
+def check_files(*paths: Path | None) -> None:
+    """Refuse files whose folder cannot be written, before the work that they are to show.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    from yolorknn.files import check_folder
+
+    for path in paths:
+        if path is not None:
+            check_folder(path.parent)
+
+
 def check_plot(path: Path | None) -> None:
     """Refuse a picture that cannot be drawn, before the work that it is to show.
 
@@ -221,6 +235,7 @@ def check_plot(path: Path | None) -> None:
     """
     if path is not None and path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise OutputError(f"cannot draw {path}: its suffix must be .png, .svg or .pdf")
+    check_files(path)
 
 
 @contextmanager

@@ -253,4 +253,5 @@ def _bars(axes: Any, bars: Sequence[tuple[str, float, str]]) -> None:
     axes.barh(range(len(bars)), [bar[1] for bar in bars], color=[bar[2] for bar in bars])
     names = [bar[0] if len(bar[0]) <= 32 else f"...{bar[0][-29:]}" for bar in bars]
     axes.set_yticks(range(len(bars)), names, fontsize=7)
+    axes.locator_params(axis="x", nbins=5)
     axes.invert_yaxis()

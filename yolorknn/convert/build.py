@@ -74,8 +74,8 @@ def build(
         raise BuildError(f"encryption level {encrypt} is not 1, 2 or 3")
     kind = choose_dtype(platform, dtype, dataset)
     generic = generic or onnx.suffix.lower() in LOADERS.keys() - {".onnx"}
-    if float16_below is not None and (generic or kind != "i8" or not 0 < float16_below <= 1):
-        raise BuildError(f"float16_below {float16_below:g} is a cosine from 0 to 1, for a detector in int8")
+    if float16_below is not None:
+        _check_below(float16_below, kind, options or BuildOptions(), generic=generic)
     folder = output or onnx.parent
     label = (options or BuildOptions()).config.get("quantized_dtype", kind)
     target = folder / f"{onnx.stem}-{get_platform(platform).name}-{label}.rknn"
@@ -88,7 +88,6 @@ def build(
     else:
         if float16_below is not None:
             options = options or BuildOptions()
-            replace(options, float16=("?",)).check(kind)
             found = analyze(
                 onnx, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
             )
@@ -100,6 +99,17 @@ def build(
             metadata = replace(recipe.metadata.measured(accuracy) if accuracy else recipe.metadata, source=source)
             _make(recipe.job, recipe.scratch, metadata, outcome, progress)
     return target
+
+
+def _check_below(cosine: float, dtype: Dtype, options: BuildOptions, *, generic: bool) -> None:
+    if generic or dtype != "i8":
+        raise BuildError(
+            "float16_below is for detectors in int8: pass --dataset, and neither --generic nor --dtype fp16"
+        )
+    if not 0 < cosine <= 1:
+        raise BuildError(f"float16_below {cosine:g} is not a cosine: give one above 0, up to 1, as 0.99")
+    if options.auto_hybrid:
+        raise BuildError("auto_hybrid chooses the float16 layers itself: leave out float16_below")
 
 
 class Outcome(NamedTuple):

@@ -118,9 +118,7 @@ class CalibrationSet:
         size = f"{imgsz[1]}x{imgsz[0]}"
         found = []
         if count < FEW:
-            found.append(
-                f"the calibration set has {count} images; {FEW} to {LIMIT} show more of what the model will see"
-            )
+            found.append(f"the calibration set has {count} images; 50 to {LIMIT} show more of what the model will see")
         if count > 1 and len(different) < min(count, FEW) / 2:
             found.append(f"only {len(different)} of the {count} calibration images differ; see 'yolorknn calibrate'")
         if count and (scale := float(np.median(scales))) > ENLARGED:

@@ -113,7 +113,5 @@ def choose_dtype(platform: str, dtype: Dtype | None, dataset: Path | None) -> Dt
             "pass --dataset with 50 to 200 typical images (a folder, a list, a data.yaml or a video), or --dtype fp16"
         )
     if chosen == "fp16" and dataset is not None:
-        raise CalibrationError(
-            "fp16 is not quantized and takes no calibration set: leave out --dataset or --dtype fp16"
-        )
+        raise CalibrationError("fp16 is not quantized and takes no calibration set: leave out --dataset, or build i8")
     return chosen
