@@ -18,8 +18,8 @@ def hold_out(data: Path, given: CalibrationSet | None = None) -> tuple[list[Path
     """Return the images to calibrate with and those to measure with, the same at every call.
 
     They are the `train` and the `val` images where these have none in common; else every other `val` image, the first
-    for calibration. With a calibration set of the user's, all `val` images that are not in it are measured on. Copies of
-    an image count as one.
+    for calibration. With a calibration set of the user's, all `val` images that are not in it are measured on. Copies
+    of an image count as one.
 
     Raises:
         DatasetError: the data.yaml cannot be used, or nothing is left to measure on.
