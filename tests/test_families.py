@@ -118,10 +118,12 @@ def test_builds_with_the_attention_on_the_npu(checkpoint: Path, onnx: Path, tmp_
     network a rounding error picks another box of the same score.
     """
     from yolorknn.backends.ort import OrtBackend
+    from yolorknn.convert.attention import attention_blocks
     from yolorknn.convert.prepared import prepared
     from yolorknn.convert.toolkit import Toolkit
 
     before, blocks = onnx.read_bytes(), attentions(checkpoint)
+    assert len(attention_blocks(onnx)) == blocks
     image, _ = letterbox(read_image(IMAGES[1]), (size_of(onnx.stem),) * 2)
     expected = OrtBackend(onnx).infer(image)
 
@@ -143,6 +145,31 @@ def test_builds_with_the_attention_on_the_npu(checkpoint: Path, onnx: Path, tmp_
             assert {op for op, where in rows if where == "CPU"} == {"InputOperator", "OutputOperator"}
             assert not {"exSoftmax13", "exMatMul"} & set(ops)
     assert onnx.read_bytes() == before
+
+
+@needs_toolkit
+@pytest.mark.toolkit
+@pytest.mark.parametrize("family", ["yolov10n", "yolo12n"])
+def test_the_attention_can_stay_in_float16(family: str, tmp_path: Path) -> None:
+    """As the gate tries it; the compiler's table shows it, still fused and on the NPU."""
+    from yolorknn.convert.attention import attention_blocks
+    from yolorknn.convert.export import export
+    from yolorknn.convert.layers import parse_layers
+    from yolorknn.convert.prepared import prepared
+    from yolorknn.convert.recipe import BuildOptions
+    from yolorknn.convert.toolkit import Toolkit
+
+    onnx = export(make_checkpoint(f"{family}.yaml", tmp_path, names=NAMES, imgsz=IMGSZ), imgsz=(IMGSZ, IMGSZ))
+    options = BuildOptions(algorithm="mean", custom_hybrid=attention_blocks(onnx))
+    with (
+        prepared(onnx, platform="rk3588", dtype="i8", dataset=IMAGES[0], options=options) as recipe,
+        Toolkit(replace(recipe.job, verbose=True), log=tmp_path / "x.log") as toolkit,
+    ):
+        layers = parse_layers(toolkit.output())
+    fused = [layer for layer in layers if layer.op == "exSDPAttention"]
+    assert len(fused) == len(options.custom_hybrid) > 0
+    assert {(layer.dtype, layer.target) for layer in fused} == {("FLOAT16", "NPU")}
+    assert sum(layer.dtype == "INT8" for layer in layers) > len(layers) / 2
 
 
 @needs_toolkit

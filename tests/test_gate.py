@@ -78,7 +78,7 @@ def test_the_summary_fits_into_a_rknn_with_eighty_names() -> None:
     from ultralytics.utils import YAML
 
     names = tuple(YAML.load(ULTRALYTICS / "cfg/datasets/coco.yaml")["names"].values())
-    every = [name for name, *_ in gate.recipes(list, more=True, float16=True, mmse=True)]
+    every = [name for name, *_ in gate.recipes(list, attention=(("a", "b"),), more=True, float16=True, mmse=True)]
     summary = report(*(trial(name, 12.34) for name in every)).summary()
     outputs = tuple(Output(f"{role}{stride}", role, stride) for stride in (8, 16, 32) for role in ("box", "cls"))
     made = Build(
@@ -100,18 +100,17 @@ def test_recipes_from_cheap_to_dear() -> None:
             LayerError("Conv", "c", None, None, None, None, "fused")
         ]
 
-    tried = gate.recipes(compare, more=True, float16=True, mmse=False)
+    tried = gate.recipes(compare, attention=(("a", "b"),), more=True, float16=True, mmse=False)
     first = [next(tried) for _ in range(4)]
     assert [recipe.options.algorithm for recipe in first] == ["mean", "mean", "normal", "kl_divergence"] and not asked
     assert [recipe.few for recipe in first] == [True, False, True, True]
+    assert next(tried).options.custom_hybrid == (("a", "b"),) and not asked
     assert next(tried).options.float16 == ("b", "a"), "the worst first; no input, and nothing that was fused away"
     assert [recipe.name for recipe in tried][-1] == "auto_hybrid" and len(asked) == 1
-    assert [name for name, *_ in gate.recipes(compare, more=False, float16=False, mmse=True)][-2:] == [
-        "kl_divergence",
-        "mmse",
-    ]
+    cheap = [recipe.name for recipe in gate.recipes(compare, attention=(), more=False, float16=False, mmse=True)]
+    assert cheap[-2:] == ["kl_divergence", "mmse"]
     assert len(asked) == 1, "a chip without float16 needs no comparison"
-    for recipe in gate.recipes(compare, more=True, float16=True, mmse=True):
+    for recipe in gate.recipes(compare, attention=(("a", "b"),), more=True, float16=True, mmse=True):
         recipe.options.check("i8")
 
 
@@ -346,7 +345,7 @@ def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monk
     import cv2
 
     def some(compare: Callable[[], Sequence[LayerError]], **_: object) -> Iterator[gate.Recipe]:
-        every = list(recipes(compare, more=False, float16=True, mmse=False))
+        every = list(recipes(compare, attention=(), more=False, float16=True, mmse=False))
         yield from every[:2]
         yield gate.Recipe("nonsense", BuildOptions(float16=("nowhere",)))
         yield from [recipe for recipe in every if "10 layers" in recipe.name]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from yolorknn.backends.simulator import simulate
 from yolorknn.convert.analyze import analyze
+from yolorknn.convert.attention import attention_blocks
 from yolorknn.convert.build import build
 from yolorknn.convert.calibrate import CalibrationSet
 from yolorknn.convert.estimate import estimate
@@ -47,11 +48,19 @@ class Recipe(NamedTuple):
     """Whether FEW of the calibration images will do, or all are taken."""
 
 
-def recipes(compare: Callable[[], Sequence[LayerError]], *, more: bool, float16: bool, mmse: bool) -> Iterator[Recipe]:
+def recipes(
+    compare: Callable[[], Sequence[LayerError]],
+    *,
+    attention: tuple[tuple[str, str], ...],
+    more: bool,
+    float16: bool,
+    mmse: bool,
+) -> Iterator[Recipe]:
     """Yield recipes: first those that cost no speed, then those that keep layers in float16.
 
     Args:
         compare: asked once, late, for what each layer loses.
+        attention: the model's, see attention_blocks().
         more: whether there are more than FEW images to calibrate with.
         float16: whether the chip runs float16 layers.
         mmse: try mmse at the end; it takes a hundred times as long.
@@ -61,6 +70,8 @@ def recipes(compare: Callable[[], Sequence[LayerError]], *, more: bool, float16:
         yield Recipe("mean, more images", BuildOptions(algorithm="mean"), few=False)
     yield Recipe("normal", BuildOptions(algorithm="normal"))
     yield Recipe("kl_divergence", BuildOptions(algorithm="kl_divergence"))
+    if float16 and attention:
+        yield Recipe("mean, attention float16", BuildOptions(algorithm="mean", custom_hybrid=attention))
     if float16:
         worst = lossy(compare())
         for count in WORST:
@@ -123,7 +134,8 @@ def build_within(
             floating = validate(onnx, data, images=measured, detector=detector, progress=progress).map
         report = GateReport(onnx.name, chip.name, str(data), len(measured), floating, max_drop, (), None)
         more = len(calibration) > FEW and given is None
-        for recipe in recipes(job.compare, more=more, float16="fp16" in chip.dtypes, mmse=mmse):
+        attention = attention_blocks(onnx)
+        for recipe in recipes(job.compare, attention=attention, more=more, float16="fp16" in chip.dtypes, mmse=mmse):
             report = replace(report, trials=(*report.trials, job.trial(recipe, floating)))
             if passed := passing(report.trials, max_drop):
                 report = replace(report, chosen=passed.recipe)
