@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.commands.options import Dataset, DtypeOption, Names, bars, check_files, check_plot, err, read_names
+from yolorknn.commands.options import Dataset, DtypeOption, Names, bars, check_file, check_plot, err, read_names
 
 
 def analyze(
@@ -27,7 +27,7 @@ def analyze(
     from yolorknn.convert import analyze as analyzing
 
     check_plot(plot)
-    check_files(csv)
+    check_file(csv)
 
     if model.suffix.lower() == ".rknn" and (platform or dtype):
         raise typer.BadParameter("a .rknn has its own", param_hint="--platform" if platform else "--dtype")

@@ -214,17 +214,16 @@ def place_of(*, simulate: bool, dataset: Path | None, device: bool, device_id: s
     return Place(simulate, dataset, device, device_id)
 
 
-def check_files(*paths: Path | None) -> None:
-    """Refuse files whose folder cannot be written, before the work that they are to show.
+def check_file(path: Path | None) -> None:
+    """Refuse a file whose folder cannot be written, before the work that it is to show.
 
     Raises:
         OutputError: it cannot.
     """
     from yolorknn.files import check_folder
 
-    for path in paths:
-        if path is not None:
-            check_folder(path.parent)
+    if path is not None:
+        check_folder(path.parent)
 
 
 def check_plot(path: Path | None) -> None:
@@ -235,7 +234,7 @@ def check_plot(path: Path | None) -> None:
     """
     if path is not None and path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise OutputError(f"cannot draw {path}: its suffix must be .png, .svg or .pdf")
-    check_files(path)
+    check_file(path)
 
 
 @contextmanager

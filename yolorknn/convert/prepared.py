@@ -23,7 +23,7 @@ from yolorknn.platforms import Dtype, get_platform
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Prepared:
     """What a build and its simulation share, so that one shows what the other does."""
 
     job: Job
@@ -42,7 +42,7 @@ def prepared(
     names: list[str] | None = None,
     options: BuildOptions | None = None,
     progress: Progress | None = None,
-) -> Iterator[Recipe]:
+) -> Iterator[Prepared]:
     """Read the ONNX, letterbox the calibration set into a scratch folder, and yield the job; the folder goes after."""
     version = toolkit_version()
     options = options or BuildOptions()
@@ -90,7 +90,7 @@ def prepared(
             options=options,
             custom_softmax=OP_TYPE in model.ops,
         )
-        yield Recipe(job, replace(source, source=onnx.name, sha256=sha256(onnx), build=how), scratch)
+        yield Prepared(job, replace(source, source=onnx.name, sha256=sha256(onnx), build=how), scratch)
 
 
 def choose_dtype(platform: str, dtype: Dtype | None, dataset: Path | None) -> Dtype:

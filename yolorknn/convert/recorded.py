@@ -8,7 +8,7 @@ from pathlib import Path
 
 from yolorknn import rknn_file
 from yolorknn.backends import check_fit
-from yolorknn.convert.prepared import Recipe, choose_dtype, prepared
+from yolorknn.convert.prepared import Prepared, choose_dtype, prepared
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.convert.toolkit import Progress
 from yolorknn.errors import CalibrationError, ModelError
@@ -27,7 +27,7 @@ def recipe_of(
     names: list[str] | None = None,
     options: BuildOptions | None = None,
     progress: Progress | None = None,
-) -> Iterator[Recipe]:
+) -> Iterator[Prepared]:
     """Prepare the build of a model file once more, without writing it.
 
     Args:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from yolorknn.convert.attention import is_of_attention
 from yolorknn.files import writing
 
 EPSILON = 1e-7
@@ -28,7 +28,7 @@ def repair_attention(path: Path) -> None:
     model = onnx.load(str(path))
     graph = model.graph
     producers = {name: node for node in graph.node for name in node.output}
-    found = [node for node in graph.node if node.op_type == "Softmax" and _is_of_attention(node, producers)]
+    found = [node for node in graph.node if node.op_type == "Softmax" and is_of_attention(node, producers)]
     if not found:
         return
     name = "yolorknn_epsilon"
@@ -40,11 +40,3 @@ def repair_attention(path: Path) -> None:
         softmax.input[0] = moved
     with writing(path):
         onnx.save(model, str(path))
-
-
-def _is_of_attention(softmax: Any, producers: dict[str, Any]) -> bool:
-    """Return whether a MatMul, perhaps scaled, feeds it; a DFL's Softmax is fed by a Transpose."""
-    node = producers.get(softmax.input[0])
-    while node is not None and node.op_type in ("Mul", "Div"):
-        node = producers.get(node.input[0])
-    return node is not None and node.op_type == "MatMul"
