@@ -1,4 +1,4 @@
-"""The gate: which trial it takes, which images it measures with, mean ranges, and all of it on the demo model."""
+"""The gate: which trial it takes, which images it measures with, and all of it on the demo model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit
+from tests.conftest import DATASET, DEMO_ONNX, needs_toolkit
 from yolorknn import rknn_file
 from yolorknn.cli import app
 from yolorknn.convert import gate
@@ -23,7 +22,6 @@ from yolorknn.convert.calibrate import CalibrationSet
 from yolorknn.convert.gate_report import GateReport, Trial, best, passing
 from yolorknn.convert.holdout import hold_out
 from yolorknn.convert.layers import LayerError
-from yolorknn.convert.ranges import FEWEST, Measured, measure, narrow, seen
 from yolorknn.convert.recipe import BuildOptions
 from yolorknn.errors import AccuracyError, BuildError, DatasetError
 from yolorknn.metadata import Build, ModelMetadata, Output
@@ -142,132 +140,6 @@ def test_hold_out(data: Path) -> None:
     assert split(data, "val: val\n", CalibrationSet.open(listing))[1] == ["val/1", "val/2", "val/4", "val/5"]
     with pytest.raises(DatasetError, match=r"nothing of .*data\.yaml is left to measure on: all 6 images"):
         split(data, "val: val\n", CalibrationSet.open(data.with_name("val")))
-
-
-CFG = """custom_quantize_layers: {}
-quantize_parameters:
-    images:
-        qtype: asym
-        dtype: float32
-        min:
-        -   0.0
-        max:
-        -   0.8
-        scale: []
-    /a/Conv_output_0:
-        qtype: asym
-        dtype: int8
-        min:
-        -   -2.0
-        max:
-        -   6.0
-        scale:
-        -   0.031372549019607843
-        ori_min:
-        -   -2.0
-    q_scaled:
-        min:
-        -   -4.0
-        max:
-        -   12.0
-    before a sigmoid:
-        min:
-        -   -7.0
-        max:
-        -   0.0
-    of the toolkit:
-        min:
-        -   -1.5
-        max:
-        -   9.25
-    per channel:
-        min:
-        -   -1.0
-        -   -2.0
-        max:
-        -   1.0
-        -   2.0
-    cls8_int8:
-        min:
-        -   0.0
-        max:
-        -   0.5
-    box8:
-        min:
-        -   -3.0
-        max:
-        -   4.0
-"""
-
-
-def test_narrowed_ranges() -> None:
-    extremes = {
-        "/a/Conv_output_0": np.array([[-2.0, 6.0], [-1.0, 2.0]]),
-        "before a sigmoid": np.array([[-16.0, -9.0], [-14.0, 12.0]]),
-        "cls8": np.array([[0.0, 0.1], [0.0, 0.3]]),
-        "box8": np.array([[-3.0, 4.0], [-5.0, 3.0]]),
-    }
-    none: frozenset[str] = frozenset()
-    measured = Measured(extremes, frozenset({"images"}), frozenset({"cls8", "box8"}), none, (0.0, 1.0))
-    text, left = narrow(CFG, measured)
-    changed = [
-        (before, after) for before, after in zip(CFG.splitlines(), text.splitlines(), strict=True) if before != after
-    ]
-    assert left == ["of the toolkit"]
-    assert changed == [
-        ("        -   0.8", "        -   1.0"),  # white is white, whatever the first image shows
-        ("        -   -2.0", "        -   -1.5"),
-        ("        -   6.0", "        -   4.0"),
-        ("        -   -4.0", "        -   -3.0"),  # a multiple of it
-        ("        -   12.0", "        -   8.0"),
-        ("        -   0.0", "        -   1.5"),
-        ("        -   0.5", "        -   1.0"),  # scores
-        ("        -   -3.0", "        -   -5.0"),  # an output: all of it
-    ]
-    assert narrow(text, Measured({}, none, none, none, (0.0, 1.0)))[0] == text
-    full, _ = narrow(CFG, replace(measured, logits=frozenset({"before a sigmoid", "/a/Conv_output_0"})))
-    ends = [
-        (before, after) for before, after in zip(text.splitlines(), full.splitlines(), strict=True) if before != after
-    ]
-    assert ends == [("        -   4.0", "        -   6.0"), ("        -   1.5", "        -   12.0")], (
-        "of scores, the highest"
-    )
-
-
-def test_a_tensor_of_the_same_name_and_other_values_is_left_alone() -> None:
-    other = Measured({"/a/Conv_output_0": np.array([[-9.0, 7.0]])}, frozenset(), frozenset(), frozenset(), (0.0, 1.0))
-    assert narrow(CFG, other)[0] == CFG
-
-
-@needs_ort
-def test_measured_extremes_are_those_of_the_tensors(tmp_path: Path) -> None:
-    """Against the tensors themselves, fetched from onnxruntime."""
-    import onnx
-    import onnxruntime
-
-    arrays = []
-    for number in range(2):
-        arrays.append(tmp_path / f"{number}.npy")
-        np.save(arrays[-1], np.random.default_rng(number).integers(0, 256, (1, 3, 320, 320)).astype(np.uint8))
-    measured = measure(DEMO_ONNX, arrays, mean=(0, 0, 0), std=(255, 255, 255))
-    assert measured.inputs == {"images"} and measured.outputs == set(measured.extremes) & measured.outputs
-    model = onnx.load(str(DEMO_ONNX))
-    makers = {name: node for node in model.graph.node for name in node.output}
-    assert measured.logits == {makers[f"cls{stride}"].input[0] for stride in (8, 16, 32)}
-    chosen = ["/model.0/conv/Conv_output_0", "/model.9/m/MaxPool_output_0", "box8"]
-    for name in chosen[:2]:
-        model.graph.output.append(onnx.ValueInfoProto(name=name))
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    for number, array in enumerate(arrays):
-        values = session.run(chosen, {"images": np.load(array).astype(np.float32) / 255})
-        for name, value in zip(chosen, values, strict=True):
-            assert measured.extremes[name][number] == pytest.approx((value.min(), value.max()), rel=1e-4)
-
-
-def test_the_toolkit_sees_the_first_image(tmp_path: Path) -> None:
-    listing = tmp_path / "dataset.txt"
-    listing.write_text("00000.npy\n00001.npy\n")
-    assert seen(listing).read_text() == "00000.npy\n" and FEWEST >= 2
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ rknn-toolkit2 takes the extremes over all calibration images, so one odd image w
 all values; more images make it worse. Averaging each image's minimum and maximum clips the few values beyond (Jacob et
 al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, section 3.1,
 averages them over batches). Outputs keep the full range, scores that of 0 to 1: the highest are the ones that matter.
+
+Where values are only moved (Split, Reshape, Concat, ...), input and output get one range, the wider: with ranges of
+their own, as rknn-toolkit2 has it, every value is rounded once more at each of these.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,10 @@ SHARE, FEWEST = 0.4, 8
 and with these a build takes no longer than the vendor's."""
 AGREEMENT = 0.02
 """How far our extreme of a tensor may be from the toolkit's, as a share of its width; else they differ in meaning."""
+MOVING = frozenset({"Split", "Slice", "Reshape", "Transpose", "MaxPool", "Resize"})
+"""Ops whose outputs hold values of their input."""
+WIDE = 0.5
+"""Of a Concat's inputs, those of at least this share of its width get its range: it costs them one bit at most."""
 SAME = 1e-5
 """The same for a tensor of another name, taken for ours, or for a multiple of it."""
 
@@ -72,6 +79,8 @@ class Measured:
     outputs: frozenset[str]
     logits: frozenset[str]
     """Those whose Sigmoid is an output."""
+    alike: tuple[frozenset[str], ...]
+    """Tensors that get one range, see _alike()."""
     pixels: Range
     """What the inputs can be, from 0 to 255 normalised: white must not be clipped because no image had it."""
 
@@ -135,9 +144,26 @@ def measure(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: S
     wanted = [f"{name}:{end}" for name in names for end in ("min", "max")]
     rows = [session.run(wanted, {feed: (np.load(array).astype(np.float32) - centre) / scale}) for array in arrays]
     table = np.array(rows, np.float64).reshape(len(arrays), len(names), 2)
+    extremes = {name: table[:, number] for number, name in enumerate(names)}
+    inner = {name: ends for name, ends in extremes.items() if name not in outputs | logits}
     ends = np.concatenate([(end - centre) / scale for end in (0, 255)])
     pixels = float(ends.min()), float(ends.max())
-    return Measured({name: table[:, number] for number, name in enumerate(names)}, inputs, outputs, logits, pixels)
+    return Measured(extremes, inputs, outputs, logits, _alike(model.graph.node, inner), pixels)
+
+
+def _alike(nodes: Iterable[Any], extremes: Mapping[str, NDArray[np.float64]]) -> tuple[frozenset[str], ...]:
+    """Return the groups of tensors between which values are only moved."""
+    width = {name: float(np.ptp(_mean(ends, 1.0))) for name, ends in extremes.items()}
+    group = {name: {name} for name in width}
+    for node in nodes:
+        pairs = [(node.input[0], name) for name in node.output] if node.op_type in MOVING else []
+        if node.op_type == "Concat" and (whole := node.output[0]) in width:
+            pairs = [(name, whole) for name in node.input if width.get(name, 0) >= WIDE * width[whole]]
+        for one, other in pairs:
+            if one in group and other in group:
+                group[one] |= group[other]
+                group.update(dict.fromkeys(group[one], group[one]))
+    return tuple({frozenset(names): None for names in group.values() if len(names) > 1})
 
 
 def _with_extremes(model: Any) -> list[str]:
@@ -169,22 +195,21 @@ def narrow(cfg: str, measured: Measured) -> tuple[str, list[str]]:
         The text, and the tensors that keep the toolkit's range, as none of ours is like it.
     """
     head, title, entries = cfg.partition("quantize_parameters:\n")
-    left: list[str] = []
+    known = {match["name"]: _range(match["body"]) for match in _ENTRY.finditer(entries)}
+    found = {name: measured.range(name, ends) for name, ends in known.items() if ends is not None}  # None: weights
+    new = {name: ends for name, ends in found.items() if ends is not None and ends[0] < ends[1]}
+    for names in measured.alike:
+        if shared := [name for name in names if name in new]:
+            lowest, highest = (end(new[name][i] for name in shared) for i, end in enumerate((min, max)))
+            new |= dict.fromkeys(shared, (lowest, highest))
 
     def replace(match: re.Match[str]) -> str:
-        known = _range(match["body"])
-        if known is None:  # weights, with a range for each channel
-            return match[0]
-        new = measured.range(match["name"], known)
-        if new is None or new[0] == new[1]:
-            left.append(match["name"])
-            return match[0]
         body = match["body"]
-        for end, value in zip(("min", "max"), new, strict=True):
+        for end, value in zip(("min", "max"), new.get(match["name"], ()), strict=False):
             body = re.sub(rf"(?m)^( {{8}}{end}:\n {{8}}- +)\S+$", rf"\g<1>{value!r}", body)
         return f"    {match['name']}:\n{body}"
 
-    return head + title + _ENTRY.sub(replace, entries), left
+    return head + title + _ENTRY.sub(replace, entries), [name for name in found if name not in new]
 
 
 def _range(body: str) -> Range | None:
