@@ -198,6 +198,11 @@ def test_bad_data_yaml(data: Path, text: str, message: str) -> None:
         validate(DEMO_ONNX, data)
 
 
+def test_no_data_yaml_at_all() -> None:
+    with pytest.raises(DatasetError, match=r"demo\.onnx is not a data\.yaml: give the one with"):
+        validate(DEMO_ONNX, DEMO_ONNX)
+
+
 @needs_ort
 def test_other_classes_than_the_models(data: Path, tmp_path: Path) -> None:
     data.write_text("val: images\nnames: [a, b, c, d, e, f, g]")

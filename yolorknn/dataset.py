@@ -170,10 +170,12 @@ def _read(file: Path) -> dict[str, Any]:
         raise DatasetError(f"there is no data.yaml {file}: give one with 'train' or 'val' images and 'names'")
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+    except (OSError, yaml.YAMLError) as exc:
         raise DatasetError(f"cannot read {file}: {str(exc).splitlines()[0]}") from exc
+    except UnicodeDecodeError:
+        data = None
     if not isinstance(data, dict):
-        raise DatasetError(f"{file} is not a data.yaml: it names no images and classes")
+        raise DatasetError(f"{file} is not a data.yaml: give the one with 'train' or 'val' images and 'names'")
     return data
 
 
