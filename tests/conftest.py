@@ -6,8 +6,11 @@ import importlib.util
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from yolorknn import Detections, Detector
 
 os.environ["YOLO_AUTOINSTALL"] = "False"
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests in the background
@@ -39,3 +42,17 @@ def board_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.recorded import record
 
     return record(tmp_path_factory.mktemp("board"))
+
+
+def on_the_demo_images(model: Path, **options: Any) -> list[Detections]:
+    """Return what a model finds on ten of them."""
+    with Detector(model, **options) as detector:
+        return [detector.detect(image) for image in sorted((DATASET / "images").glob("*.jpg"))[:10]]
+
+
+@pytest.fixture(scope="module")
+def onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo checkpoint's .onnx, exported anew."""
+    from yolorknn.convert.export import export
+
+    return export(DEMO, output=tmp_path_factory.mktemp("onnx"))
