@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolorknn.convert import ranges
+from yolorknn.errors import BuildError
 
 
 def keep_float16(tensors: tuple[str, ...]) -> dict[str, str]:
@@ -17,7 +18,7 @@ def keep_float16(tensors: tuple[str, ...]) -> dict[str, str]:
         The files it left, as arguments of hybrid_quantization_step2.
 
     Raises:
-        ValueError: a tensor is not in the toolkit's graph.
+        BuildError: a tensor is not in the toolkit's graph.
     """
     (cfg,) = Path().glob("*.quantization.cfg")
     name = cfg.name.removesuffix(".quantization.cfg")
@@ -26,7 +27,7 @@ def keep_float16(tensors: tuple[str, ...]) -> dict[str, str]:
     for tensor in tensors:
         if tensor not in known:
             near = difflib.get_close_matches(tensor, known, n=1, cutoff=0)
-            raise ValueError(f"the model has no tensor '{tensor}' to keep in float16: the nearest name is '{near[0]}'")
+            raise BuildError(f"the model has no tensor '{tensor}' to keep in float16: the nearest name is '{near[0]}'")
     if tensors:
         layers = layers.replace("custom_quantize_layers: {}", "custom_quantize_layers:")
         layers += "".join(f"    {tensor}: float16\n" for tensor in tensors if f" {tensor}:" not in layers)

@@ -191,6 +191,8 @@ class Toolkit:
                 case ("failed", step, reason):
                     self._step = step
                     raise self._error(f"{reason}: {self._last_words()}" if "returned" in reason else reason)
+                case ("refused", reason):
+                    raise BuildError(reason)
                 case ("outputs", outputs):
                     return outputs
                 case _:

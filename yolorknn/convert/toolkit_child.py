@@ -1,7 +1,8 @@
 """The process that talks to rknn-toolkit2, started by convert/toolkit.py: the vendor's code may abort it at any point.
 
-stdout and stderr are the log file. Messages go over a socket: ("step", name), then ("done",) or ("failed", step,
-reason); after ("done",) a serving process answers each image with ("outputs", arrays) or ("failed", ...).
+stdout and stderr are the log file. Messages go over a socket: ("step", name), then ("done",), ("failed", step, reason),
+or ("refused", reason) where the fault is not the vendor's; after ("done",) a serving process answers each image with
+("outputs", arrays) or ("failed", ...).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 from yolorknn.convert import hybrid, ranges
 from yolorknn.convert.device_child import DeviceJob, run_on_device
 from yolorknn.convert.recipe import BuildOptions
+from yolorknn.errors import BuildError
 from yolorknn.platforms import Dtype
 
 
@@ -210,6 +212,8 @@ def run(job: Job | DeviceJob, link: Connection) -> None:
         pass
     except StepFailed as exc:
         link.send(("failed", work.step, str(exc)))
+    except BuildError as exc:
+        link.send(("refused", str(exc)))
     except Exception as exc:  # the vendor raises ValueError, IndexError, TypeError, ...
         traceback.print_exc()
         link.send(("failed", work.step, str(exc).strip().splitlines()[-1] if str(exc).strip() else type(exc).__name__))
