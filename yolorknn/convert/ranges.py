@@ -27,12 +27,12 @@ SHARE, FEWEST = 0.4, 8
 and with these a build takes no longer than the vendor's."""
 AGREEMENT = 0.02
 """How far our extreme of a tensor may be from the toolkit's, as a share of its width; else they differ in meaning."""
+SAME = 1e-5
+"""The same for a tensor of another name, taken for ours, or for a multiple of it."""
 MOVING = frozenset({"Split", "Slice", "Reshape", "Transpose", "MaxPool", "Resize"})
 """Ops whose outputs hold values of their input."""
 WIDE = 0.5
 """Of a Concat's inputs, those of at least this share of its width get its range: it costs them one bit at most."""
-SAME = 1e-5
-"""The same for a tensor of another name, taken for ours, or for a multiple of it."""
 
 _ENTRY = re.compile(r"^ {4}(?P<name>\S.*):\n(?P<body>(?: {8}.*\n)+)", re.MULTILINE)
 
@@ -152,7 +152,7 @@ def measure(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: S
 
 
 def _alike(nodes: Iterable[Any], extremes: Mapping[str, NDArray[np.float64]]) -> tuple[frozenset[str], ...]:
-    """Return the groups of tensors between which values are only moved."""
+    """Return the groups of tensors between which MOVING ops and Concats only move values, of those with extremes."""
     width = {name: float(np.ptp(_mean(ends, 1.0))) for name, ends in extremes.items()}
     group = {name: {name} for name in width}
     for node in nodes:
