@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import DEMO_ONNX, needs_ort
-from yolorknn.convert.ranges import FEWEST, Measured, measure, narrow, seen
+from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit, needs_torch
+from tests.families import make_checkpoint
+from yolorknn.convert.ranges import FEWEST, Measured, choose, measure, put, seen
 
 CFG = """custom_quantize_layers: {}
 quantize_parameters:
@@ -65,6 +66,11 @@ quantize_parameters:
         max:
         -   4.0
 """
+
+
+def narrow(cfg: str, measured: Measured) -> tuple[str, list[str]]:
+    ranges, left = choose(cfg, measured)
+    return put(cfg, ranges), left
 
 
 def test_narrowed_ranges() -> None:
@@ -152,6 +158,21 @@ def test_one_range_where_values_are_only_moved() -> None:
     for name in ("/a/Conv_output_0", "before a sigmoid"):
         entry = text.partition(f"    {name}:\n")[2].partition("        min:\n")[2].split()[:5]
         assert entry == ["-", "-7.0", "max:", "-", "4.0"]
+
+
+@needs_torch
+@needs_toolkit
+@pytest.mark.toolkit
+@pytest.mark.builds
+def test_the_toolkit_builds_with_mean_ranges(tmp_path: Path) -> None:
+    """Also where it has tensors of its own, as 2.5.0 has in an attention; it prints which ranges were changed."""
+    from yolorknn.convert.build import build
+    from yolorknn.convert.export import export
+
+    onnx = export(make_checkpoint("yolo11n.yaml", tmp_path, names=("a", "b"), imgsz=192), imgsz=(192, 192))
+    (tmp_path / "images.txt").write_text("".join(f"{image}\n" for image in sorted((DATASET / "images").iterdir())[:3]))
+    log = build(onnx, dataset=tmp_path / "images.txt").with_suffix(".log").read_text(errors="replace")
+    assert log.count("were changed") > 150  # of some 230 tensors
 
 
 @needs_ort

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from yolorknn.convert import ranges
@@ -35,8 +35,16 @@ def keep_float16(tensors: tuple[str, ...]) -> dict[str, str]:
     return {"model_input": f"{name}.model", "data_input": f"{name}.data", "model_quantization_cfg": cfg.name}
 
 
-def narrow(onnx: Path, dataset: str, *, mean: Sequence[float] | None, std: Sequence[float] | None) -> list[str]:
-    """Give the .cfg in the working directory the mean ranges of a calibration set; see ranges.apply."""
+def mean_ranges(
+    onnx: Path, dataset: str, *, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> tuple[dict[str, ranges.Range], list[str]]:
+    """Measure the ranges of the tensors in the .cfg in the working directory; see ranges.mean_ranges."""
     (cfg,) = Path().glob("*.quantization.cfg")
     assert mean is not None and std is not None, "a detector has them"
-    return ranges.apply(cfg, onnx, Path(dataset), mean=mean, std=std)
+    return ranges.mean_ranges(cfg.read_text(), onnx, Path(dataset), mean=mean, std=std)
+
+
+def put_ranges(found: Mapping[str, ranges.Range]) -> None:
+    """Write ranges into the .cfg in the working directory."""
+    (cfg,) = Path().glob("*.quantization.cfg")
+    cfg.write_text(ranges.put(cfg.read_text(), found))

@@ -37,25 +37,25 @@ WIDE = 0.5
 _ENTRY = re.compile(r"^ {4}(?P<name>\S.*):\n(?P<body>(?: {8}.*\n)+)", re.MULTILINE)
 
 
-def apply(cfg: Path, onnx: Path, listing: Path, *, mean: Sequence[float], std: Sequence[float]) -> list[str]:
-    """Give the tensors of hybrid_quantization_step1's quantization.cfg, made on seen(listing), the mean ranges.
+def mean_ranges(
+    cfg: str, onnx: Path, listing: Path, *, mean: Sequence[float], std: Sequence[float]
+) -> tuple[dict[str, Range], list[str]]:
+    """Measure the ranges of the tensors in hybrid_quantization_step1's quantization.cfg, made on seen(listing).
 
     Args:
-        cfg: the file to change.
+        cfg: the file's text.
         onnx: the model, of standard ops.
         listing: the calibration set: .npy files, uint8 (1, 3, H, W), one a line.
         mean: the network sees (pixel - mean) / std.
         std: see mean.
 
     Returns:
-        The tensors that keep the toolkit's range, as none of ours is like it.
+        The ranges, and the tensors that have none, as none of ours is like them.
     """
     lines = _arrays(listing)
     count = min(len(lines), max(FEWEST, round(SHARE * len(lines))))
     arrays = [lines[i * len(lines) // count] for i in range(count)]
-    text, left = narrow(cfg.read_text(), measure(onnx, arrays, mean=mean, std=std))
-    cfg.write_text(text)
-    return left
+    return choose(cfg, measure(onnx, arrays, mean=mean, std=std))
 
 
 def seen(listing: Path) -> Path:
@@ -186,30 +186,36 @@ def _with_extremes(model: Any) -> list[str]:
     return names
 
 
-def narrow(cfg: str, measured: Measured) -> tuple[str, list[str]]:
-    """Put mean ranges into the text of hybrid_quantization_step1's quantization.cfg.
-
-    Only min and max: the toolkit computes scales from them, and refuses others.
-
-    Returns:
-        The text, and the tensors that keep the toolkit's range, as none of ours is like it.
-    """
-    head, title, entries = cfg.partition("quantize_parameters:\n")
-    known = {match["name"]: _range(match["body"]) for match in _ENTRY.finditer(entries)}
+def choose(cfg: str, measured: Measured) -> tuple[dict[str, Range], list[str]]:
+    """Return the ranges of the tensors in the text of a quantization.cfg, and the tensors that have none."""
+    known = {match["name"]: _range(match["body"]) for match in _ENTRY.finditer(_entries(cfg))}
     found = {name: measured.range(name, ends) for name, ends in known.items() if ends is not None}  # None: weights
     new = {name: ends for name, ends in found.items() if ends is not None and ends[0] < ends[1]}
     for names in measured.alike:
         if shared := [name for name in names if name in new]:
             lowest, highest = (end(new[name][i] for name in shared) for i, end in enumerate((min, max)))
             new |= dict.fromkeys(shared, (lowest, highest))
+    return new, [name for name in found if name not in new]
+
+
+def put(cfg: str, ranges: Mapping[str, Range]) -> str:
+    """Return the text of a quantization.cfg with these ranges.
+
+    Only min and max: the toolkit computes scales from them, and refuses others.
+    """
 
     def replace(match: re.Match[str]) -> str:
         body = match["body"]
-        for end, value in zip(("min", "max"), new.get(match["name"], ()), strict=False):
+        for end, value in zip(("min", "max"), ranges.get(match["name"], ()), strict=False):
             body = re.sub(rf"(?m)^( {{8}}{end}:\n {{8}}- +)\S+$", rf"\g<1>{value!r}", body)
         return f"    {match['name']}:\n{body}"
 
-    return head + title + _ENTRY.sub(replace, entries), [name for name in found if name not in new]
+    entries = _entries(cfg)
+    return cfg.removesuffix(entries) + _ENTRY.sub(replace, entries)
+
+
+def _entries(cfg: str) -> str:
+    return cfg.partition("quantize_parameters:\n")[2]
 
 
 def _range(body: str) -> Range | None:

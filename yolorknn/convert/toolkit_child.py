@@ -161,10 +161,11 @@ class Work:
         else:
             self._first_step(job, str(ranges.seen(Path(job.dataset))))
             self.begin("measuring ranges")
-            if left := hybrid.narrow(Path(job.onnx), job.dataset, mean=job.mean, std=job.std):
+            found, left = hybrid.mean_ranges(Path(job.onnx), job.dataset, mean=job.mean, std=job.std)
+            if left:
                 print("ranges of the toolkit's own, from all images, for", *left, flush=True)
                 self._first_step(job, job.dataset)
-                hybrid.narrow(Path(job.onnx), job.dataset, mean=job.mean, std=job.std)
+            hybrid.put_ranges(found)
         files = hybrid.keep_float16(job.options.float16)
         rknn = self.configured(job)
         self.call("hybrid_quantization_step2", rknn.hybrid_quantization_step2, **files)
