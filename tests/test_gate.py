@@ -18,6 +18,7 @@ from tests.conftest import DATASET, DEMO_ONNX, needs_toolkit
 from yolorknn import rknn_file
 from yolorknn.cli import app
 from yolorknn.convert import gate
+from yolorknn.convert.build import build as rebuild
 from yolorknn.convert.calibrate import CalibrationSet
 from yolorknn.convert.gate_report import GateReport, Trial, best, passing
 from yolorknn.convert.holdout import hold_out
@@ -190,6 +191,8 @@ def test_what_passes_is_built_and_carries_what_was_measured(
 
     monkeypatch.setattr(gate, "FEW", 2)
     onnx, data = small
+    rejected = onnx.with_name("demo-rk3588-i8.rejected.json")
+    rejected.write_text("of an earlier run")
     done = CliRunner().invoke(
         app, ["build", str(onnx), "--data", str(data), "--max-drop", "30"], catch_exceptions=False
     )
@@ -208,6 +211,12 @@ def test_what_passes_is_built_and_carries_what_was_measured(
         again = validate(onnx, data, images=measured, detector=detector)
     assert again.map == pytest.approx(said["trials"][0]["map"], abs=1e-9), "what was measured is what was written"
     assert said["float_map"] == pytest.approx(validate(onnx, data, images=measured).map, abs=1e-9)
+    assert not rejected.exists()
+    with pytest.raises(AccuracyError, match=r"demo-rk3588-i8\.rknn is of an earlier build$"):
+        monkeypatch.setattr(gate, "recipes", lambda *_, **__: iter([gate.Recipe("x", BuildOptions(float16=("no",)))]))
+        gate.build_within(onnx, data=data, max_drop=0)
+    rebuild(onnx, dataset=Path(build.dataset))
+    assert not onnx.with_name("demo-rk3588-i8.accuracy.json").exists(), "it was of the model that is replaced"
 
 
 @needs_toolkit

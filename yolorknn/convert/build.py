@@ -153,6 +153,7 @@ def _make(job: Job, scratch: Path, metadata: ModelMetadata | None, outcome: Outc
         if encrypt:
             write_bytes(target.with_suffix(".crypt.rknn"), locked.read_bytes())
         write_bytes(target, made.read_bytes())
+        target.with_suffix(".accuracy.json").unlink(missing_ok=True)  # of the model that was here; the gate writes anew
 
 
 @contextmanager

@@ -143,9 +143,11 @@ def build_within(
         lines = sets[recipe.few].dataset.read_bytes() if given is None else b""
     if report.chosen is None:
         write_bytes(rejected, json.dumps(report.to_json(), indent=2).encode())
+        earlier = folder / f"{name}.rknn"
+        kept = f"; {earlier} is of an earlier build" if earlier.exists() else ""
         raise AccuracyError(
             f"{report.why} (all of them: {rejected}): calibrate with more, or more typical, images (--dataset), "
-            "allow a larger --max-drop, or build --dtype fp16",
+            f"allow a larger --max-drop, or build --dtype fp16{kept}",
             table=report.table(),
         )
     if given is None:
@@ -161,12 +163,10 @@ def build_within(
         output=folder,
         progress=progress,
     )
-    trials = (
-        *report.trials[:-1],
-        replace(report.trials[-1], size=built.stat().st_size),
-    )  # with metadata, some bytes more
-    report = replace(report, trials=trials)
+    last = replace(report.trials[-1], size=built.stat().st_size)  # with metadata, some bytes more
+    report = replace(report, trials=(*report.trials[:-1], last))
     write_bytes(accuracy, json.dumps(report.to_json(), indent=2).encode())
+    rejected.unlink(missing_ok=True)
     return built, report
 
 
