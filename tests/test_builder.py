@@ -281,3 +281,18 @@ def test_a_full_disk_leaves_none_of_the_three_results(onnx: Path, tmp_path: Path
     assert done.returncode == 1 and "Traceback" not in done.stderr, done
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert not out.exists() or names(out) <= {"demo-rk3588-fp16.log"}
+
+
+@pytest.mark.parametrize("threads", [None, "3"])
+def test_ultralytics_does_not_change_the_vendors_threads(threads: str | None) -> None:
+    """Where it is not set, `import ultralytics` sets OMP_NUM_THREADS to 1: the same recipe then built another model."""
+    code = (
+        "import os, ultralytics\n"
+        "from yolorknn.convert.toolkit import environment\n"
+        "print(os.environ['OMP_NUM_THREADS'], environment('x').get('OMP_NUM_THREADS'))"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    env |= {"OMP_NUM_THREADS": threads} if threads else {}
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout.splitlines()[-1] == f"{threads or 1} {threads}"

@@ -57,6 +57,24 @@ def printed(log: Path) -> str:
     return _ANSI.sub("", log.read_bytes().decode("utf-8", "replace"))
 
 
+def environment(scratch: str) -> dict[str, str]:
+    """Return the child's environment: the vendor leaves files in TMPDIR.
+
+    The OMP_NUM_THREADS that `import ultralytics` sets to 1 is left out: another number of threads gives rknn-toolkit2's
+    sums other last bits, and so int8 other values.
+    """
+    package_root = str(Path(__file__).resolve().parents[2])
+    ours = {
+        **os.environ,
+        "TMPDIR": scratch,
+        "PYTHONPATH": os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")])),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if "ultralytics" in sys.modules and b"\0OMP_NUM_THREADS=" not in b"\0" + Path("/proc/self/environ").read_bytes():
+        ours.pop("OMP_NUM_THREADS", None)
+    return ours
+
+
 class Toolkit:
     """One child process that runs one Job; a context manager that kills it on leaving.
 
@@ -141,14 +159,6 @@ class Toolkit:
 
     def _start(self) -> tuple[Connection, subprocess.Popen[bytes]]:
         ours, theirs = socket.socketpair()
-        package_root = str(Path(__file__).resolve().parents[2])
-        # In a scratch folder: the vendor leaves files in the working directory and in TMPDIR.
-        environment = {
-            **os.environ,
-            "TMPDIR": self._scratch.name,
-            "PYTHONPATH": os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")])),
-            "PYTHONUNBUFFERED": "1",
-        }
         with theirs, writing(self._log), self._log.open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "yolorknn.convert.toolkit_child", str(theirs.fileno())],
@@ -156,7 +166,7 @@ class Toolkit:
                 stdout=log,
                 stderr=log,
                 cwd=self._scratch.name,
-                env=environment,
+                env=environment(self._scratch.name),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # the terminal's Ctrl-C reaches us alone, and we end the child
             )
