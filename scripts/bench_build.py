@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from yolorknn.dataset import read_folder
+from yolorknn.data.dataset import read_folder
 
 ROUNDS = 2
 VENDOR = """

@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 import cv2
 
-from yolorknn.preprocess import Canvas
-from yolorknn.synthetic import pictures
+from yolorknn.image import Canvas
+from yolorknn.measure.synthetic import pictures
 
 IMGSZ = (640, 640)
 ROUNDS = 300

@@ -14,8 +14,8 @@ import threading
 from pathlib import Path
 
 from yolorknn.detector import Detector, read_metadata
-from yolorknn.memory import resident_mb, share_arena
-from yolorknn.synthetic import SimulatedNpu, pictures
+from yolorknn.measure.synthetic import SimulatedNpu, pictures
+from yolorknn.runtime.memory import resident_mb, share_arena
 
 DEMO = Path(__file__).resolve().parent.parent / "models/demo.onnx"
 CORES, NPU_MS, SETTLED = 3, 3.0, 1000

@@ -20,10 +20,10 @@ import torch
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.tal import dist2bbox, make_anchors
 
-from yolorknn.backends.ort import OrtBackend
-from yolorknn.postprocess import postprocess
-from yolorknn.preprocess import letterbox
-from yolorknn.video import read_image
+from yolorknn.image import letterbox
+from yolorknn.runtime.ort import OrtBackend
+from yolorknn.stream.sources.capture import read_image
+from yolorknn.tasks.detect import postprocess
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS, REPEATS = 60, 5

@@ -13,4 +13,4 @@ if [ ! -f "$folder/complete" ]; then
     fi
     touch "$folder/complete"
 fi
-PYTHONPATH=$folder exec .venv/bin/python -m pytest tests/test_tensorflow.py
+PYTHONPATH=$folder exec .venv/bin/python -m pytest tests/convert/test_tensorflow.py

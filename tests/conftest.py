@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def board_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models, frames, a video, and the simulator's answers to them; made once, as builds take long."""
-    from tests.recorded import record
+    from tests.fakes.recorded import record
 
     return record(tmp_path_factory.mktemp("board"))
 
@@ -53,6 +53,6 @@ def on_the_demo_images(model: Path, **options: Any) -> list[Detections]:
 @pytest.fixture(scope="module")
 def onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo checkpoint's .onnx, exported anew."""
-    from yolorknn.convert.export import export
+    from yolorknn.convert.export.export import export
 
     return export(DEMO, output=tmp_path_factory.mktemp("onnx"))

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.encode import decoded_metadata, split_metadata
-from tests.fakes import write_rknn
-from yolorknn import rknn_file
+from tests.fakes.encode import decoded_metadata, split_metadata
+from tests.fakes.rknnlite import write_rknn
 from yolorknn.errors import MetadataError, ModelError, OutputError
 from yolorknn.files import atomic, check_folder, write_bytes
-from yolorknn.layout import recognise, ultralytics_names
-from yolorknn.metadata import MAX_CUSTOM_STRING, Build, ModelMetadata, Tensor
-from yolorknn.platforms import FIRST_GENERATION, PLATFORMS, chips, get_platform, runs_on, this_platform
+from yolorknn.model import rknn_file
+from yolorknn.model.layout import recognise, ultralytics_names
+from yolorknn.model.metadata import MAX_CUSTOM_STRING, Build, ModelMetadata, Tensor
+from yolorknn.model.platforms import FIRST_GENERATION, PLATFORMS, chips, get_platform, runs_on, this_platform
 
 BUILD = Build("rk3588", "i8", "2.3.2", dataset="dataset/données été", images=40, digest="ab" * 32)
 COCO_NAMES = tuple(f"class name {i}" for i in range(80))

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.coco import mean_ap
 from tests.conftest import SHARED, needs_shared, needs_toolkit
+from tests.fakes.coco import mean_ap
 from yolorknn import Detections, Detector
-from yolorknn.video import read_image
+from yolorknn.stream.sources.capture import read_image
 
 pytestmark = [needs_shared, pytest.mark.shared]
 
@@ -26,7 +26,7 @@ def weights(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def split(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from yolorknn.convert.export import export
+    from yolorknn.convert.export.export import export
 
     return export(weights, output=tmp_path_factory.mktemp("split"))
 
@@ -62,7 +62,7 @@ def test_split_onnx_gives_ultralytics_boxes(split: Path, reference: list[Detecti
 
 
 def test_decoded_gives_what_split_gives(weights: Path, split: Path, tmp_path: Path) -> None:
-    from yolorknn.convert.export import export
+    from yolorknn.convert.export.export import export
 
     decoded = export(weights, head="decoded", output=tmp_path)
     with Detector(split) as one, Detector(decoded) as other:
@@ -99,7 +99,7 @@ def test_int8_keeps_the_accuracy(split: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("platform", ["rk3588", "rk3576", "rk3568", "rk3562"])
 def test_builds_for_the_platforms(split: Path, tmp_path: Path, platform: str) -> None:
     from yolorknn.convert.build import build
-    from yolorknn.info import describe
+    from yolorknn.model.describe import describe
 
     facts = describe(build(split, platform=platform, output=tmp_path))
     assert facts["platforms"] == [platform] and facts["names"][0] == "person" and facts["imgsz"] == [640, 640]

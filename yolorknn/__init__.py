@@ -11,10 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yolorknn.backends import Backend
-    from yolorknn.detections import Detections
     from yolorknn.detector import Detector
-    from yolorknn.drawing import draw
     from yolorknn.errors import (
         AccuracyError,
         BackendError,
@@ -34,9 +31,12 @@ if TYPE_CHECKING:
         SourceError,
         YolorknnError,
     )
-    from yolorknn.metadata import ModelMetadata
-    from yolorknn.results import Result, Timings
-    from yolorknn.stream import Stream
+    from yolorknn.model.metadata import ModelMetadata
+    from yolorknn.runtime.backend import Backend
+    from yolorknn.stream.result import Result, Timings
+    from yolorknn.stream.stream import Stream
+    from yolorknn.tasks.detections import Detections
+    from yolorknn.tasks.drawing import draw
 
 __version__ = "0.1.0"
 
@@ -70,14 +70,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Backend": "backends",
-    "Detections": "detections",
+    "Backend": "runtime.backend",
+    "Detections": "tasks.detections",
     "Detector": "detector",
-    "ModelMetadata": "metadata",
-    "Result": "results",
-    "Stream": "stream",
-    "Timings": "results",
-    "draw": "drawing",
+    "ModelMetadata": "model.metadata",
+    "Result": "stream.result",
+    "Stream": "stream.stream",
+    "Timings": "stream.result",
+    "draw": "tasks.drawing",
 }
 
 

@@ -31,7 +31,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, interrupt)  # finish files as on Ctrl-C
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it is ignored behind a script's &
             signal.signal(signal.SIGINT, interrupt)
-        from yolorknn.cli import app  # noqa: PLC0415
+        from yolorknn.cli.app import app  # noqa: PLC0415
         from yolorknn.errors import YolorknnError  # noqa: PLC0415
 
         try:

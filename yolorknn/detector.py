@@ -10,16 +10,16 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from yolorknn.backends import Backend, open_backends
-from yolorknn.detections import Detections
-from yolorknn.engine import Drop, Inferred, Prepared
 from yolorknn.errors import BackendError, ModelError
-from yolorknn.metadata import ModelMetadata
-from yolorknn.pool import BackendPool
-from yolorknn.postprocess import postprocess
-from yolorknn.preprocess import Canvas, Image
-from yolorknn.stream import Stream
-from yolorknn.video import open_source, read_image
+from yolorknn.image import Canvas, Image
+from yolorknn.model.metadata import ModelMetadata
+from yolorknn.runtime.backend import Backend, open_backends
+from yolorknn.runtime.pool import BackendPool
+from yolorknn.stream.engine import Drop, Inferred, Prepared
+from yolorknn.stream.sources.capture import open_source, read_image
+from yolorknn.stream.stream import Stream
+from yolorknn.tasks.detect import postprocess
+from yolorknn.tasks.detections import Detections
 
 
 class Detector:
@@ -74,7 +74,7 @@ class Detector:
         if backends is not None:
             metadata, opened = read_metadata(path, names=own_names), list(backends)
         elif simulate:
-            from yolorknn.backends.simulator import SimulatorBackend  # noqa: PLC0415
+            from yolorknn.convert.simulator import SimulatorBackend  # noqa: PLC0415
 
             simulator = SimulatorBackend(path, dataset=None if dataset is None else Path(dataset), names=own_names)
             metadata, opened = simulator.metadata, [simulator]
@@ -220,10 +220,10 @@ def read_metadata(path: Path, *, names: list[str] | None = None) -> ModelMetadat
         MissingDependencyError: reading an .onnx needs the onnx package.
     """
     if path.suffix.lower() == ".rknn":
-        from yolorknn import rknn_file  # noqa: PLC0415
+        from yolorknn.model import rknn_file  # noqa: PLC0415
 
         return rknn_file.read(path).metadata(names=names)
-    from yolorknn.convert import onnx_file  # noqa: PLC0415
+    from yolorknn.model import onnx_file  # noqa: PLC0415
 
     return onnx_file.read(path).metadata(names=names)
 

@@ -1,4 +1,4 @@
-/* librknnrt.so as a custom op's plug-in sees it: one function, whose answers the test gives. See tests/plugin.py. */
+/* librknnrt.so as a custom op's plug-in sees it: one function, whose answers the test gives. See tests/fakes/plugin.py. */
 typedef void answer(void *context, const char *name, void *found);
 
 static answer *answering;

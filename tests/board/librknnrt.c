@@ -1,7 +1,7 @@
 /* A stand-in for Rockchip's librknnrt.so, for tests: no NPU and nothing of the vendor's.
  *
  * It has the functions that the rknn-toolkit-lite2 wheel calls through ctypes, declared here as far as the wheel uses
- * them. Shapes, types and platform come from the real .rknn it is given (layout: yolorknn/rknn_file.py); inputs that do
+ * them. Shapes, types and platform come from the real .rknn it is given (layout: yolorknn/model/rknn_file.py); inputs that do
  * not fit the model exactly are refused; outputs are recorded ones, found by the crc32 of the input's bytes, or one
  * number per input where nothing is recorded.
  *

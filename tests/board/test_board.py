@@ -1,6 +1,6 @@
 """yolorknn, unmodified, on the vendor's real wheel: an aarch64 Python under qemu, with librknnrt.c for the runtime.
 
-Started by tests/test_board_emulator.py, which also makes the folder of models, frames and recorded outputs.
+Started by tests/runtime/test_board_emulator.py, which also makes the folder of models, frames and recorded outputs.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from yolorknn import Detections, Detector, errors, rknn_file
+from yolorknn import Detections, Detector, errors
 from yolorknn.__main__ import main
-from yolorknn.backends import recovering, rknnlite
-from yolorknn.platforms import PLATFORMS, this_platform
-from yolorknn.preprocess import letterbox
-from yolorknn.video import open_source, read_image
+from yolorknn.image import letterbox
+from yolorknn.model import rknn_file
+from yolorknn.model.platforms import PLATFORMS, this_platform
+from yolorknn.runtime import recovering, rknnlite
+from yolorknn.stream.sources.capture import open_source, read_image
 
 if "YOLORKNN_BOARD_DATA" not in os.environ:
-    pytest.skip("runs on the emulated board: tests/test_board_emulator.py starts it", allow_module_level=True)
+    pytest.skip("runs on the emulated board: tests/runtime/test_board_emulator.py starts it", allow_module_level=True)
 
 DATA = Path(os.environ["YOLORKNN_BOARD_DATA"])
 MODEL = DATA / "demo-rk3588-i8.rknn"

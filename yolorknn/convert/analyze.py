@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.convert.estimate import Estimate, estimate, layer_ms
-from yolorknn.convert.layers import Layer, LayerError, parse_errors, parse_layers, worst_first
-from yolorknn.convert.recipe import BuildOptions
-from yolorknn.convert.recorded import recipe_of
-from yolorknn.convert.toolkit import Progress, Toolkit
-from yolorknn.convert.toolkit_child import Job
+from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.recorded import recipe_of
+from yolorknn.convert.tables.estimate import Estimate, estimate, layer_ms
+from yolorknn.convert.tables.layers import Layer, LayerError, parse_errors, parse_layers, worst_first
+from yolorknn.convert.toolkit.child import Job
+from yolorknn.convert.toolkit.toolkit import Progress, Toolkit
 from yolorknn.errors import BuildError, CalibrationError, MissingDependencyError
 from yolorknn.files import atomic, writing
-from yolorknn.metadata import ModelMetadata
-from yolorknn.platforms import Dtype
-from yolorknn.preprocess import Image, letterbox
-from yolorknn.video import read_image
+from yolorknn.image import Image, letterbox
+from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.platforms import Dtype
+from yolorknn.stream.sources.capture import read_image
 
 SHOWN = 20
 """Bars of each kind in a plot."""

@@ -11,18 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yolorknn import rknn_file
 from yolorknn.convert.analyze import analyze
-from yolorknn.convert.generic import LOADERS, prepared_generic
-from yolorknn.convert.layers import lossy
-from yolorknn.convert.prepared import choose_dtype, prepared
-from yolorknn.convert.recipe import BuildOptions
-from yolorknn.convert.toolkit import Progress, Toolkit
-from yolorknn.convert.toolkit_child import Job
+from yolorknn.convert.recipe.generic import LOADERS, prepared_generic
+from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.prepared import choose_dtype, prepared
+from yolorknn.convert.tables.layers import lossy
+from yolorknn.convert.toolkit.child import Job
+from yolorknn.convert.toolkit.toolkit import Progress, Toolkit
 from yolorknn.errors import BuildError
 from yolorknn.files import check_folder, write_bytes, writing
-from yolorknn.metadata import GENERIC, ModelMetadata
-from yolorknn.platforms import Dtype, get_platform
+from yolorknn.model import rknn_file
+from yolorknn.model.metadata import GENERIC, ModelMetadata
+from yolorknn.model.platforms import Dtype, get_platform
 
 
 def build(
@@ -45,7 +45,7 @@ def build(
 
     Args:
         onnx: made by yolorknn, or one whose head can be recognised from its tensors; or a model of another format
-            (convert.generic.LOADERS), which is always generic.
+            (convert.recipe.generic.LOADERS), which is always generic.
         platform: the chip, as `rk3588`.
         dtype: "i8" needs a dataset; default is "i8" with one and "fp16" without.
         dataset: calibration set: a folder, a list (.txt), a data.yaml, or a video.

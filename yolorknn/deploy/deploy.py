@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from yolorknn import rknn_file
-from yolorknn.deploy import board as boards
-from yolorknn.deploy import compare
-from yolorknn.deploy.board import Board, Installed
+from yolorknn.deploy import install as boards
+from yolorknn.deploy.install import Board, Installed
 from yolorknn.deploy.ssh import Done, Remote
 from yolorknn.deploy.wheels import board_wheel
-from yolorknn.detections import Detections
 from yolorknn.detector import Detector
-from yolorknn.doctor import Finding
+from yolorknn.doctor.examine import Finding
 from yolorknn.errors import DeployError, ModelError, SourceError
 from yolorknn.files import sha256
-from yolorknn.video import IMAGE_SUFFIXES
+from yolorknn.model import rknn_file
+from yolorknn.stream.sources.capture import IMAGE_SUFFIXES
+from yolorknn.tasks import agreement as compare
+from yolorknn.tasks.detections import Detections
 
 MOST_SAMPLES = 20
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from yolorknn.deploy.board import OWN, Board, Installed
+from yolorknn.deploy.install import OWN, Board, Installed
 from yolorknn.deploy.ssh import Remote
 
 UNITS = "/etc/systemd/system"

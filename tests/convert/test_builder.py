@@ -1,0 +1,298 @@
+"""The rarer results of a build on the vendor's real toolkit, and what goes wrong around one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import DATASET, DEMO_ONNX, ROOT, needs_ort, needs_toolkit, needs_torch
+from yolorknn import Detector
+from yolorknn.convert.build import build
+from yolorknn.convert.recipe.generic import prepared_generic
+from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.prepared import prepared
+from yolorknn.convert.toolkit.toolkit import Toolkit
+from yolorknn.errors import BuildError, CalibrationError, MetadataError, ModelError
+from yolorknn.model import rknn_file
+from yolorknn.model.platforms import Dtype
+from yolorknn.runtime.rknnlite import open_cores
+
+pytestmark = [needs_torch, needs_ort, needs_toolkit, pytest.mark.toolkit]
+
+IMAGES = sorted((DATASET / "images").glob("*.jpg"))
+HIDDEN = "/model.0/act/Mul_output_0"
+
+
+@pytest.fixture
+def onnx(tmp_path: Path) -> Path:
+    return Path(shutil.copy(DEMO_ONNX, tmp_path / "demo.onnx"))
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_batches_the_encrypted_model_and_the_example(onnx: Path) -> None:
+    """All three are made, and each says who runs it."""
+    made = build(onnx, options=BuildOptions(batch=4), encrypt=3, codegen=True)
+    locked, example = made.with_suffix(".crypt.rknn"), made.with_name(f"{made.stem}-cpp")
+    assert names(onnx.parent) == {onnx.name, made.name, f"{made.stem}.log", locked.name, example.name}
+    assert locked.read_bytes()[:4] == b"CYPT" and b"yolorknn1:" not in locked.read_bytes()
+    assert "rknn_init" in (example / "src/rknn_app.cc").read_text()
+    with pytest.raises(ModelError, match="is encrypted: only the NPU's runtime reads it"):
+        rknn_file.read(locked)
+    with pytest.raises(ModelError, match="not for detection by yolorknn: it takes batches of 4 images"):
+        open_cores(made)
+    with pytest.raises(ModelError, match=r"cannot be simulated .* batches of 4 images"):
+        Detector(made, simulate=True)
+    with pytest.raises(BuildError, match=r"-cpp, which exists: remove it"):
+        build(onnx, codegen=True)
+    with pytest.raises(BuildError, match="encryption level 4 is not"):
+        build(onnx, encrypt=4)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"dynamic_input": [[[1, 3, 320, 320]], [[1, 3, 192, 320]]]}, "several sizes"),
+        ({"remove_weight": True}, "in another model"),
+    ],
+)
+def test_what_the_detector_cannot_run_is_refused(onnx: Path, config: dict[str, Any], words: str) -> None:
+    with pytest.raises(ModelError, match=f"not for detection by yolorknn: .*{words}"):
+        open_cores(build(onnx, options=BuildOptions(config=config)))
+
+
+def test_mean_and_std_are_in_the_file_and_its_metadata(onnx: Path) -> None:
+    options = BuildOptions(config={"mean_values": [[1, 2, 3]], "std_values": [128, 128, 128], "single_core_mode": True})
+    file = rknn_file.read(build(onnx, options=options))
+    assert (file.mean, file.std) == ((1, 2, 3), (128, 128, 128)) == (file.metadata().mean, file.metadata().std)
+    for bad in ([[1, 2]], "1,2,3", [[1, 2, "x"]]):
+        with pytest.raises(BuildError, match="is not three numbers"):
+            build(onnx, options=BuildOptions(config={"mean_values": bad}))
+    with pytest.raises(MetadataError, match="std"):
+        build(onnx, options=BuildOptions(config={"std_values": [0, 1, 1]}))
+    for config in ({"quant_img_RGB2BGR": True}, {"inputs_yuv_fmt": ["nv12"]}):
+        with pytest.raises(BuildError, match="is for generic models"):
+            build(onnx, options=BuildOptions(config=config))
+
+
+def layers(onnx: Path, dataset: Path | None, options: BuildOptions) -> list[list[str]]:
+    """Return the rows of the compiler's own table, which verbose prints: operation, dtype, target, ..."""
+    log = onnx.with_suffix(".verbose.log")
+    dtype: Dtype = "i8" if dataset else "fp16"
+    with (
+        prepared(onnx, platform="rk3588", dtype=dtype, dataset=dataset, options=options) as made,
+        Toolkit(replace(made.job, verbose=True), log=log),
+    ):
+        text = log.read_text(errors="replace")
+    _, _, table = text.partition("Network Layer Information Table")
+    rows = [line.split("] ", 1)[-1].split() for line in table.splitlines() if line.startswith("D RKNN")]
+    found = [row[1:] for row in rows if len(row) > 6 and row[0].isdigit()]
+    assert len(found) > 50
+    return found
+
+
+def test_op_target_moves_layers_to_the_cpu(onnx: Path) -> None:
+    plain = layers(onnx, None, BuildOptions())
+    moved = layers(onnx, None, BuildOptions(config={"op_target": {HIDDEN: "cpu"}}))
+    assert sum(row[2] == "CPU" for row in moved) > sum(row[2] == "CPU" for row in plain)
+    assert not Path("check0_base_optimize.onnx").exists()
+    with pytest.raises(BuildError, match="Invalid key of 'nowhere' in 'op_target'"):
+        build(onnx, options=BuildOptions(config={"op_target": {"nowhere": "cpu"}}))
+
+
+def test_the_command_line_passes_its_options_on_over_the_files(onnx: Path, tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text("algorithm = 'mmse'\noptimization_level = 2\n[config]\nmodel_pruning = true\n")
+    chosen = ("--algorithm", "kl_divergence", "--method", "layer", "--mean", "0,0,1", "--auto-hybrid")
+    process = started(onnx, "--dataset", IMAGES[0], "--config", file, *chosen, "-o", tmp_path / "out")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    made = rknn_file.read(tmp_path / "out/demo-rk3588-i8.rknn").metadata()
+    assert made.mean == (0, 0, 1) and made.build is not None
+    assert BuildOptions.of(made.build) == BuildOptions(
+        algorithm="kl_divergence",
+        method="layer",
+        optimization_level=2,
+        auto_hybrid=True,
+        config={"model_pruning": True, "mean_values": [[0, 0, 1]]},
+    )
+    file.write_text("[config]\nmodel_prunning = true\n")
+    process = started(onnx, "--config", file)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert errors == f"error: {file}: there is no 'model_prunning' in [config]: did you mean 'model_pruning'?\n"
+
+
+def test_layers_that_the_toolkit_proposes_are_float16(onnx: Path) -> None:
+    def floating(options: BuildOptions) -> int:
+        return sum(row[0].startswith("Conv") and row[1] == "FLOAT16" for row in layers(onnx, IMAGES[0], options))
+
+    assert floating(BuildOptions(proposal=1)) > floating(BuildOptions()) == 0
+
+
+# Generic models
+
+
+@pytest.fixture
+def traced(tmp_path: Path) -> tuple[Path, Any]:
+    import torch
+
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, 2, 1), torch.nn.ReLU()).eval()
+    path = tmp_path / "né two.torchscript"
+    torch.jit.trace(network, torch.zeros(1, 3, 32, 32)).save(str(path))
+    return path, network
+
+
+LOAD = {"input_size_list": [[1, 3, 32, 32]]}
+
+
+def test_a_torchscript_model_computes_what_torch_computes(traced: tuple[Path, Any], tmp_path: Path) -> None:
+    import torch
+
+    path, network = traced
+    options = BuildOptions(load=LOAD, config={"mean_values": [[0, 0, 0]], "std_values": [[255, 255, 255]]})
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    with (
+        prepared_generic(path, platform="rk3588", dtype="fp16", dataset=None, options=options) as (job, _),
+        Toolkit(replace(job, serve=True), log=tmp_path / "x.log") as toolkit,
+    ):
+        (found,) = toolkit.infer(image)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(image.transpose(2, 0, 1)[None] / np.float32(255))).numpy()
+    assert np.allclose(found, expected, atol=0.01)
+
+
+def test_a_generic_model_is_quantized_and_says_that_it_is_no_detector(traced: tuple[Path, Any], tmp_path: Path) -> None:
+    from yolorknn.model.describe import describe
+
+    path, _ = traced
+    (tmp_path / "images").mkdir()
+    shutil.copy(IMAGES[0], tmp_path / "images/an image.jpg")
+    made = build(path, dataset=tmp_path / "images", options=BuildOptions(load=LOAD))
+    assert made.name == "né two-rk3588-i8.rknn"
+    assert [tensor.dtype for tensor in rknn_file.read(made).outputs] == ["int8"]
+    assert "is a generic model" in describe(made)["metadata"]
+    with pytest.raises(MetadataError, match="is a generic model"):
+        Detector(made)
+
+
+def test_darknet_and_a_detector_taken_as_generic(tmp_path: Path, onnx: Path) -> None:
+    cfg = tmp_path / "net.cfg"
+    cfg.write_text(
+        "[net]\nwidth=32\nheight=32\nchannels=3\n\n"
+        "[convolutional]\nbatch_normalize=0\nfilters=8\nsize=3\nstride=2\npad=1\nactivation=leaky\n"
+    )
+    with pytest.raises(ModelError, match=r"needs its weights beside it, but there is no .*net.weights"):
+        build(cfg)
+    header = np.array([0, 2, 0, 0, 0], np.int32).tobytes()
+    cfg.with_suffix(".weights").write_bytes(header + np.ones(8 + 8 * 27, np.float32).tobytes())
+    assert [tensor.shape for tensor in rknn_file.read(build(cfg)).outputs] == [(1, 8, 16, 16)]
+    cut = rknn_file.read(build(onnx, generic=True, options=BuildOptions(load={"outputs": [HIDDEN]})))
+    assert [tensor.name for tensor in cut.outputs] == [HIDDEN]
+
+
+def test_generic_models_that_cannot_be_built(traced: tuple[Path, Any], onnx: Path, tmp_path: Path) -> None:
+    path, _ = traced
+    (tmp_path / "x.h5").write_bytes(b"")
+    (tmp_path / "x.torchscript").write_bytes(b"junk")
+    (tmp_path / "list.txt").write_text("an image.jpg\n")
+    (tmp_path / "none.txt").write_text("\n")
+    load = BuildOptions(load=LOAD)
+    with pytest.raises(BuildError, match=r"needs input_size_list: write it into \[load\]"):
+        build(path)
+    with pytest.raises(BuildError, match=r"no 'input_size' in \[load\] for load_pytorch: .*'input_size_list'"):
+        build(path, options=BuildOptions(load={"input_size": 1}))
+    with pytest.raises(ModelError, match="there is no model file"):
+        build(tmp_path / "absent.torchscript", options=load)
+    with pytest.raises(ModelError, match=r"suffix '.h5': build reads .onnx, .torchscript"):
+        build(tmp_path / "x.h5", generic=True)
+    with pytest.raises(BuildError, match="failed in load_pytorch"):
+        build(tmp_path / "x.torchscript", options=load)
+    with pytest.raises(BuildError, match="a generic model has none"):
+        build(path, names=["a"], options=load)
+    with pytest.raises(BuildError, match="add --generic"):
+        build(onnx, options=load)
+    with pytest.raises(CalibrationError, match=r"there is no file .* may have no spaces"):
+        build(path, dataset=tmp_path / "list.txt", options=load)
+    with pytest.raises(CalibrationError, match="has no images"):
+        build(path, dataset=tmp_path / "none.txt", options=load)
+    with pytest.raises(CalibrationError, match="cannot read the calibration set"):
+        build(path, dataset=tmp_path / "absent", options=load)
+    assert not list(tmp_path.glob("*.rknn"))
+
+
+# Around a build
+
+
+def started(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "yolorknn", "build", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_build_killed_in_the_middle_is_started_again(onnx: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = started(onnx, "--dataset", DATASET, "-o", out, env={**os.environ, "TMPDIR": str(tmp_path)})
+    log = out / "demo-rk3588-i8.log"
+    while not (log.exists() and log.stat().st_size):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert names(out) == {log.name}
+    made = build(onnx, dataset=IMAGES[0], output=out)
+    assert names(out) == {log.name, made.name}
+    rknn_file.read(made)
+
+
+def test_two_builds_at_once_in_one_folder(onnx: Path, tmp_path: Path) -> None:
+    """Of one model for two chips: both succeed. Of the very same: one does, and the other says so or comes later."""
+    out = tmp_path / "out"
+    chips = ("rk3588", "rk3588", "rk3576")
+    running = [started(onnx, "--platform", chip, "-o", out) for chip in chips]
+    done = [(process.communicate(timeout=300), process.returncode) for process in running]
+    assert done[2][1] == 0 and 0 in (done[0][1], done[1][1])
+    for (_, errors), code in done:
+        assert code == 0 or (code == 1 and "another build is writing" in errors), errors
+    assert names(out) == {f"demo-{chip}-fp16{suffix}" for chip in chips for suffix in (".rknn", ".log")}
+    for chip in chips:
+        assert rknn_file.read(out / f"demo-{chip}-fp16.rknn").platforms == (chip,)
+
+
+@pytest.mark.parametrize("limit", [20_000, 1_000_000, 2_913_000])
+def test_a_full_disk_leaves_none_of_the_three_results(onnx: Path, tmp_path: Path, limit: int) -> None:
+    """The system refuses to let any file grow beyond the limit: the ONNX's copy, the .rknn, the encrypted one."""
+    out = tmp_path / "out"
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+    code += "from yolorknn.__main__ import main; main()"
+    command = [sys.executable, "-c", code, "build", str(onnx), "-o", str(out), "--encrypt", "1", "--codegen"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert not out.exists() or names(out) <= {"demo-rk3588-fp16.log"}
+
+
+@pytest.mark.parametrize("threads", [None, "3"])
+def test_ultralytics_does_not_change_the_vendors_threads(threads: str | None) -> None:
+    """Where it is not set, `import ultralytics` sets OMP_NUM_THREADS to 1: the same recipe then built another model."""
+    code = (
+        "import os, ultralytics\n"
+        "from yolorknn.convert.toolkit.toolkit import environment\n"
+        "print(os.environ['OMP_NUM_THREADS'], environment('x').get('OMP_NUM_THREADS'))"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    env |= {"OMP_NUM_THREADS": threads} if threads else {}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.splitlines()[-1] == f"{threads or 1} {threads}"

@@ -1,0 +1,86 @@
+"""What int8 is calibrated with: every kind of set names the same images, letterboxed as the detector does."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import DATASET
+from yolorknn.errors import CalibrationError
+from yolorknn.image import letterbox
+from yolorknn.stream.sources.capture import read_image
+
+IMAGES = sorted((DATASET / "images").glob("*.jpg"))
+
+
+def open_set(source: Path) -> Any:
+    from yolorknn.data.calibration_set import CalibrationSet
+
+    return CalibrationSet.open(source)
+
+
+def test_calibration_images_are_what_the_detector_sees(tmp_path: Path) -> None:
+    awkward = tmp_path / "a folder, né 1"
+    awkward.mkdir()
+    for path in IMAGES[:3]:
+        shutil.copy(path, awkward / f"img {path.name}")
+    listing, count, digest = open_set(awkward).write(tmp_path, imgsz=(192, 320))
+    names = listing.read_text().split()
+    assert count == len(names) == 3 and len(digest) == 64
+    for name, path in zip(names, IMAGES[:3], strict=True):
+        pixels, _ = letterbox(read_image(path), (192, 320))
+        assert np.array_equal(np.load(tmp_path / name), pixels.transpose(2, 0, 1)[None])
+
+
+def test_every_kind_of_calibration_set_names_the_same_images(tmp_path: Path) -> None:
+    folder = open_set(DATASET / "images").images
+    assert list(folder) == IMAGES
+    assert open_set(DATASET / "dataset.txt").images == folder
+    assert open_set(DATASET / "data.yaml").images == folder
+    assert open_set(DATASET).images == folder
+    assert open_set(IMAGES[0]).images == (IMAGES[0],)
+
+
+def test_a_video_is_sampled_evenly(tmp_path: Path) -> None:
+    path = tmp_path / "v.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (64, 48))
+    for number in range(450):
+        writer.write(np.full((48, 64, 3), number // 2, np.uint8))
+    writer.release()
+    levels = [int(frame.mean().round()) for frame in open_set(path).frames()]
+    assert 100 <= len(levels) <= 200 and levels[0] <= 2 and levels[-1] >= 220
+
+
+def test_calibration_sets_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "none.txt").write_text("\n\n")
+    (tmp_path / "absent.txt").write_text("img one.jpg\n")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9.jpg\n")
+    (tmp_path / "bad.yaml").write_text("{")
+    (tmp_path / "no.yaml").write_text("names: [a]\n")
+    (tmp_path / "away.yaml").write_text("train: nowhere\n")
+    (tmp_path / "x.pdf").write_bytes(b"")
+    for name, words in {
+        "absent": "there is no dataset",
+        "empty": "has no images",
+        "none.txt": "has no images",
+        "absent.txt": r"absent.txt, line 1: there is no image .*img one.jpg",
+        "latin.txt": "cannot read the list",
+        "bad.yaml": "cannot read",
+        "no.yaml": "names no 'train'",
+        "away.yaml": "names nowhere",
+        "x.pdf": "is not a folder",
+    }.items():
+        with pytest.raises(CalibrationError, match=words):
+            open_set(tmp_path / name)
+    (tmp_path / "damaged.jpg").write_bytes(b"\xff\xd8junk")
+    with pytest.raises(CalibrationError, match=r"damaged.jpg is not a readable image"):
+        list(open_set(tmp_path / "damaged.jpg").frames())
+    (tmp_path / "v.mp4").write_bytes(b"junk")
+    with pytest.raises(CalibrationError, match="no frame"):
+        open_set(tmp_path / "v.mp4").write(tmp_path / "empty", imgsz=(32, 32))

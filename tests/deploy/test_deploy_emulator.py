@@ -1,0 +1,379 @@
+"""`yolorknn deploy` through a real sshd onto the emulated board: a real venv, the vendor's real aarch64 wheel."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, needs_ort, needs_toolkit
+from tests.fakes import sshd
+from tests.fakes.recorded import BOARD, needs_board
+from yolorknn import DeployError
+from yolorknn.deploy import install as boards
+from yolorknn.deploy import service
+from yolorknn.deploy.ssh import Remote
+
+pytestmark = [
+    pytest.mark.emulator,
+    needs_board,
+    needs_toolkit,
+    needs_ort,
+    pytest.mark.skipif(bool(sshd.unavailable()), reason=sshd.unavailable()),
+]
+BARE = str(BOARD / "bin/python3")
+MODEL = "demo-rk3588-i8.rknn"
+FOLDER = 'it\'s $HOME; a "board"'
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
+    server = sshd.Sshd(tmp_path_factory.mktemp("sshd") / "server")
+    yield server
+    server.close()
+
+
+def command(server: sshd.Sshd, model: Path, *options: str, key: str = "key", host: str = "") -> list[str]:
+    words = [sys.executable, "-m", "yolorknn", "deploy", str(model), host or server.host, "--port", str(server.port)]
+    for option in server.options(key):
+        words += ["--ssh-option", option]
+    return [*words, *options]
+
+
+def deploy(server: sshd.Sshd, model: Path, *options: str, key: str = "key") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(BOARD / "wheels")}
+    words = command(server, model, *options, key=key)
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=400, env=environment)
+
+
+def refused(server: sshd.Sshd, model: Path, *options: str, key: str = "key") -> str:
+    """Deploy what must fail with one sentence; return it."""
+    done = deploy(server, model, *options, key=key)
+    assert done.returncode == 1 and done.stdout == "", done
+    *steps, last = done.stderr.splitlines()
+    assert last.startswith("error: ") and all(step.startswith(f"{server.host}$ ") for step in steps), done.stderr
+    return last
+
+
+@pytest.fixture(scope="module")
+def model(board_data: Path, server: sshd.Sshd) -> Path:
+    server.set(STANDIN_REPLAY=str(board_data / "replay.bin"))
+    return board_data / MODEL
+
+
+DOCUMENTED = {
+    line.partition(" #")[0].strip(): None
+    for file in ("README.md", "docs/board.md")
+    for line in (ROOT / file).read_text().splitlines()
+    if line.startswith("yolorknn deploy ")
+}
+
+
+class Documented:
+    """The commands of README.md and docs/board.md as they stand, `board` being a name in an ssh configuration."""
+
+    def __init__(self, server: sshd.Sshd, model: Path, folder: Path) -> None:
+        self._folder, self.left = folder, list(DOCUMENTED)
+        settings = [f"Host board\n    Port {server.port}", *(o.replace("=", " ", 1) for o in server.options())]
+        (folder / "ssh_config").write_text("\n    ".join(settings))
+        (folder / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {folder}/ssh_config "$@"\n')
+        (folder / "ssh").chmod(0o755)
+        shutil.copy(model, folder / "v8n-rk3588-i8.rknn")
+        shutil.copy(model.with_name("demo.onnx"), folder)
+        shutil.copytree(model.parent / "frames", folder / "images")
+        (server.home / FOLDER).mkdir()
+        for name in ("yolorknn", "detector"):
+            (server.home / name).symlink_to(FOLDER)
+        (server.home / ".local/bin").mkdir(parents=True)
+        (server.home / ".local/bin/python3.12").symlink_to(BARE)
+
+    def run(self, last: str) -> subprocess.CompletedProcess[str]:
+        """Run the command with these last options."""
+        (line,) = [line for line in self.left if line.endswith(last)]
+        environment = os.environ | {
+            "PATH": f"{self._folder}:{os.environ['PATH']}",
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(BOARD / "wheels"),
+        }
+        words = [sys.executable, "-m", *shlex.split(line)]
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False, timeout=400, cwd=self._folder, env=environment
+        )
+        self.left.remove(line)
+        return done
+
+
+@pytest.fixture(scope="module")
+def documented(server: sshd.Sshd, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Documented:
+    return Documented(server, model, tmp_path_factory.mktemp("documented"))
+
+
+@pytest.fixture(scope="module")
+def deployed(documented: Documented) -> subprocess.CompletedProcess[str]:
+    """The first deployment, onto a bare board without internet."""
+    return documented.run("--offline")
+
+
+def asked(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in done.stderr.splitlines() if line.startswith("board$ ")]
+
+
+def test_a_bare_board_without_internet(deployed: subprocess.CompletedProcess[str], server: sshd.Sshd) -> None:
+    assert deployed.returncode == 0, deployed.stderr
+    first, *rows, last = [line.split() for line in deployed.stdout.splitlines()]
+    assert first[:3] == ["image", "PC", "board"] and len(rows) == 6 and last[:3] == ["all", "6", "images"]
+    assert "problem: kernel" in deployed.stderr and "fix: sudo apt install linux-image-vendor" in deployed.stderr
+    words = ["-c ...", "mkdir -p", "-c ...", "-m venv --clear .venv", "mkdir -p", "pip install", "doctor", "detect"]
+    for word, step in zip(words, asked(deployed), strict=True):
+        assert word in step
+    place = server.home / FOLDER
+    assert {path.name for path in place.iterdir()} == {".venv", "wheels", "samples", "v8n-rk3588-i8.rknn"}
+    assert list((place / ".venv/lib").glob("python*/site-packages/rknnlite"))
+    assert list((place / ".venv/lib").glob("python*/site-packages/yolorknn/deploy"))
+
+
+def test_again_with_the_simulator(
+    deployed: subprocess.CompletedProcess[str], documented: Documented, server: sshd.Sshd
+) -> None:
+    """What the NPU is said to compute is what the simulator did: nothing in between changes it."""
+    samples = server.home / FOLDER / "samples"
+    (samples / "9999.png").write_bytes(b"of an earlier, larger set")
+    done = documented.run("--simulate --dataset images/")
+    assert done.returncode == 0, done.stderr
+    assert not any("pip" in step or "-m venv" in step for step in asked(done)) and len(asked(done)) == 5
+    assert len(list(samples.iterdir())) == 6
+    _, *rows, last = [line.split() for line in done.stdout.splitlines()]
+    assert all(row[1] == row[2] == row[3] and row[4:6] == ["0", "0"] for row in rows), done.stdout
+    assert int(last[3]) > 6 and float(last[-2]) > 0.999 and abs(float(last[-1])) < 0.001
+
+
+def test_a_board_that_finds_other_boxes(
+    deployed: subprocess.CompletedProcess[str], documented: Documented, server: sshd.Sshd, model: Path, tmp_path: Path
+) -> None:
+    """It answers each image with the outputs of another."""
+    data = model.with_name("replay.bin").read_bytes()
+    keys, outputs, at = [], [], 4
+    while at < len(data):
+        key, floats = struct.unpack_from("<II", data, at)
+        keys.append(key)
+        outputs.append(data[at + 4 : at + 8 + 4 * floats])
+        at += 8 + 4 * floats
+    mixed = b"".join(struct.pack("<I", key) + other for key, other in zip(keys, outputs[3:] + outputs[:3], strict=True))
+    (tmp_path / "mixed.bin").write_bytes(b"YKRP" + mixed)
+    server.set(STANDIN_REPLAY=str(tmp_path / "mixed.bin"))
+    done = documented.run("--samples images/")
+    server.set(STANDIN_REPLAY=str(model.with_name("replay.bin")))
+    assert done.returncode == 1 and done.stdout.splitlines()[-1].startswith("all 6 images"), done.stderr
+    assert re.search(r"error: the board agrees with demo.onnx in \d+% of the boxes, less than 80%", done.stderr)
+
+
+def test_a_board_whose_pip_reaches_nothing(
+    deployed: subprocess.CompletedProcess[str], documented: Documented, server: sshd.Sshd, model: Path
+) -> None:
+    """An older yolorknn is there, and one of its packages is not."""
+    (about,) = (server.home / FOLDER / ".venv/lib").glob("python*/site-packages/yolorknn-*.dist-info")
+    (needed,) = about.parent.glob("mdurl-*.dist-info")
+    shutil.move(needed, server.folder)
+    old = about.rename(about.with_name("yolorknn-0.0.1.dist-info"))
+    metadata = re.sub(r"^Version: .*", "Version: 0.0.1", (old / "METADATA").read_text(), flags=re.MULTILINE)
+    (old / "METADATA").write_text(metadata)
+    frames = str(model.parent / "frames")
+    server.set(PIP_NO_INDEX="0", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
+    said = refused(server, model, "--samples", frames, "--folder", FOLDER)
+    assert re.search(r"pip on \S+ cannot fetch packages: .*; without internet, add --offline", said)
+    server.set(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(BOARD / "wheels"))  # what it can reach
+    done = documented.run("--python .local/bin/python3.12 --folder detector")
+    assert done.returncode == 0, done.stderr
+    assert any("pip install" in step and "--no-index" not in step for step in asked(done))
+    assert not any("-m venv" in step for step in asked(done))
+    assert done.stdout.splitlines()[-1].startswith("all 6 images")
+
+
+def test_a_model_for_another_chip(deployed: subprocess.CompletedProcess[str], server: sshd.Sshd, model: Path) -> None:
+    other = model.with_name("demo-rk3566-fp16.rknn")
+    done = deploy(server, other, "--samples", str(model.parent / "frames"), "--folder", FOLDER)
+    assert done.returncode == 1
+    assert re.search(r"^error: .*built for rk3566.*, this board is rk3588: yolorknn build ", done.stderr, re.MULTILINE)
+
+
+def test_an_npu_that_fails(deployed: subprocess.CompletedProcess[str], server: sshd.Sshd, model: Path) -> None:
+    server.set(STANDIN_FAIL="rknn_init:-6")
+    done = deploy(server, model, "--samples", str(model.parent / "frames"), "--folder", FOLDER)
+    server.set(STANDIN_FAIL="")
+    assert done.returncode == 1 and done.stdout == ""
+    said = done.stderr.splitlines()[-1]
+    assert re.match(
+        r"error: detect failed on \S+: init_runtime returned -1 .*RKNN_ERR_MODEL_INVALID.*doctor finds: ", said
+    )
+
+
+def test_a_documented_service(
+    deployed: subprocess.CompletedProcess[str], documented: Documented, server: sshd.Sshd
+) -> None:
+    server.command("systemctl", "true")
+    server.command("install", "true")
+    done = documented.run("--service camera0")
+    assert done.returncode == 0 and "yolorknn-camera0.service runs now and after each boot" in done.stdout, done.stderr
+    assert documented.left == [], "every documented command is run"
+
+
+def test_the_service(deployed: subprocess.CompletedProcess[str], server: sshd.Sshd) -> None:
+    """systemd cannot run here; what is asked of it is noted."""
+    log, place = server.folder / "asked", server.home / FOLDER
+    server.command("systemctl", f'echo systemctl "$@" >>{log}')
+    server.command("install", f'echo install "$@" >>{log}')
+    with Remote(server.host, port=server.port, options=server.options()) as remote:
+        board = boards.probe(remote, "python3")
+        installed = boards.Installed(str(place), MODEL)
+        told = service.install(remote, dataclasses.replace(board, root=True), installed, "camera0")
+        unit = "yolorknn-camera0.service"
+        assert log.read_text().splitlines() == [
+            f"install -m 644 {place}/{unit} /etc/systemd/system/{unit}",
+            "systemctl daemon-reload",
+            f"systemctl enable {unit}",
+            f"systemctl restart {unit}",
+        ]
+        assert f"journalctl -fu {unit}" in told and f"systemctl disable --now {unit}" in told
+        assert "ExecStart=" in (place / unit).read_text()
+        server.command("sudo", "echo sudo: a password is required >&2; exit 1")
+        told = service.install(remote, dataclasses.replace(board, root=False), installed, "camera0")
+        commands = [shlex.split(line) for line in told.splitlines()[1:]]
+        assert [words[:2] for words in commands] == [["sudo", "install"], *[["sudo", "systemctl"]] * 3]
+        assert commands[0][4] == f"{place}/{unit}"
+        server.command("sudo", f'[ "$1" = -n ] && shift; echo as root: "$@" >>{log}')
+        service.install(remote, dataclasses.replace(board, root=False), installed, "camera0")
+        assert log.read_text().splitlines()[-1] == f"as root: systemctl restart {unit}"
+        server.command("systemctl", "echo Failed to enable unit: no >&2; exit 1")
+        with pytest.raises(DeployError, match=r"systemctl daemon-reload failed on \S+: Failed to enable unit: no"):
+            service.install(remote, dataclasses.replace(board, root=True), installed, "camera0")
+    for name in ("systemctl", "install", "sudo"):
+        (server.bin / name).unlink()
+
+
+PYTHONS = {
+    "another architecture": ('exec /usr/bin/python3 "$@"', r"has a Python for x86_64, 64 bit: .*aarch64"),
+    "too new": (
+        f'exec {BARE} -c "import sys; sys.version_info = (3, 13, 1); exec(sys.argv[1])" "$2"',
+        r"has Python 3\.13, .*uv python install 3\.12.*--python",
+    ),
+    "without venv": (
+        f'exec {BARE} -c "import sys; sys.modules[\'ensurepip\'] = None; exec(sys.argv[1])" "$2"',
+        r"cannot make a venv: run there 'sudo apt install python3\.\d+-venv'",
+    ),
+    "not JSON": ("echo hello", r"answered nonsense .*'hello'"),
+}
+
+
+@pytest.mark.parametrize("kind", PYTHONS)
+def test_a_python_that_will_not_do(server: sshd.Sshd, model: Path, kind: str) -> None:
+    script, message = PYTHONS[kind]
+    server.command("python-odd", script)
+    said = refused(server, model, "--samples", "dataset/images", "--python", "python-odd")
+    assert re.search(message, said), said
+
+
+def test_no_python(server: sshd.Sshd, model: Path) -> None:
+    said = refused(server, model, "--samples", "dataset/images", "--python", "python9")
+    assert "has no python9: run there 'sudo apt install python3-venv'" in said
+
+
+def test_a_full_disk(server: sshd.Sshd, model: Path) -> None:
+    small = server.home / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], capture_output=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip("only root can mount a disk to fill")
+    try:
+        said = refused(server, model, "--samples", "dataset/images", "--folder", "small")
+        assert re.search(r"copying to .*small failed, as the disk of \S+ is full: see 'df -h' there", said)
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_connections_that_fail(server: sshd.Sshd, model: Path, tmp_path: Path) -> None:
+    assert "refused the login; check the user" in refused(server, model, key="other")
+    assert "refuses ssh" in refused(server, model, "--port", "9")
+    unknown = tmp_path / "known_hosts"
+    unknown.touch()
+    strict = ["--ssh-option", "StrictHostKeyChecking=yes"]
+    words = [word.replace(f"{server.folder}/known_hosts", str(unknown)) for word in command(server, model, *strict)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "its host key is not known here; connect once with: ssh " in done.stderr
+    unknown.write_text("board " + (server.folder / "other.pub").read_text())
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "has another host key than before" in done.stderr
+    words = [word.replace("HostName=127.0.0.1", "HostName=board.invalid") for word in command(server, model)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "no such host; give its address" in done.stderr
+
+
+def test_words_arrive_as_they_are(server: sshd.Sshd) -> None:
+    words = ["", " ", "a b", "it's", '"', "$HOME", "`id`", "\\", "*", "-n", "x\ny", "ä€", "%s", "!1", "#", "~"]
+    with Remote(server.host, port=server.port, options=server.options()) as remote:
+        script = "import json, sys; print(json.dumps(sys.argv[1:]))"
+        done = remote.run("/usr/bin/python3", "-c", script, *words)
+        assert json.loads(done.stdout) == words
+        for name in ("a b", "it's", "$HOME", "-n", "ü"):
+            remote.send({"x y.txt": name.encode(), "d/e": b""}, f"{server.home}/{name}")
+            assert remote.run("cat", "x y.txt", folder=f"{server.home}/{name}").stdout == name
+            shutil.rmtree(server.home / name)
+        assert remote.run("sh", "-c", "echo no >&2; exit 7").reason == "no"
+        assert remote.run("sh", "-c", "exit 7").status == 7
+
+
+def running(marker: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_running(server: sshd.Sshd, sign: signal.Signals) -> None:
+    """A child of a child on the board, and the connection on the PC."""
+    marker = f"1000{sign.value}{os.getpid()}"
+    code = (
+        "import sys; from yolorknn.deploy.ssh import Remote\n"
+        f"with Remote({server.host!r}, port={server.port}, options={server.options()!r}) as remote:\n"
+        f"    remote.run('sh', '-c', 'sh -c \"sleep {marker}; true\"; true')"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        wait_for(lambda: len(running(f"sleep\0{marker}")) == 1)
+        os.kill(process.pid, sign)
+        process.wait(20)
+        wait_for(lambda: not running(marker))
+        connections = running(f"-p\0{server.port}\0")
+        assert len(connections) == (sign == signal.SIGKILL), "of which nothing can be closed, it closes later"
+        for pid in connections:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            os.kill(pid, signal.SIGTERM)
+            shutil.rmtree(Path(words[words.index("-S") + 1]).parent)
+    finally:
+        process.kill()
+
+
+def wait_for(happens: object) -> None:
+    assert callable(happens)
+    for _ in range(200):
+        if happens():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not happen in 20 seconds")

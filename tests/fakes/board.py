@@ -1,0 +1,41 @@
+"""`python tests/fakes/board.py detect ...`: the command line on a pretended RK3588, with a fake runtime and camera."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.fakes.encode import encode_split
+from tests.fakes.rknnlite import cell_of, install
+from yolorknn.__main__ import main
+from yolorknn.model import rknn_file
+from yolorknn.model.platforms import PLATFORMS
+from yolorknn.runtime import rknnlite
+from yolorknn.stream.sources import capture as video
+
+
+def recording(_: object) -> video.Source:
+    """Stand in for a camera: a clip that ends."""
+    return video.Capture(cv2.VideoCapture("clip.mp4"), name="camera0", live=False, failure="no clip")
+
+
+if __name__ == "__main__":
+    fake, modules = install("rk3588")
+    sys.modules.update(modules)
+    metadata = rknn_file.read(Path(next(word for word in sys.argv if word.endswith(".rknn")))).metadata()
+
+    def answer(_: np.ndarray) -> list[np.ndarray]:
+        return encode_split(metadata, [cell_of(0)])
+
+    fake.answer = staticmethod(answer)
+    vars(rknnlite)["this_platform"] = lambda: PLATFORMS["rk3588"]
+    vars(video).update(_camera=recording, _stream=recording)
+    try:
+        main()
+    finally:
+        assert not fake.wrongs and not fake.live, (fake.wrongs, fake.live)

@@ -1,0 +1,82 @@
+"""A checkpoint of every family, with random weights and enough signal in them to tell right from wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.conftest import DATASET
+from yolorknn.convert.export.export import sample
+from yolorknn.image import letterbox
+from yolorknn.stream.sources.capture import read_image
+
+IMAGES = sorted((DATASET / "images").glob("*.jpg"))[:6]
+CONFIDENT = 0.02
+"""Part of the (anchor, class) pairs that shall have a score above 0.5."""
+
+
+def make_checkpoint(config: str, folder: Path, *, names: tuple[str, ...], imgsz: int) -> Path:
+    """Write NAME.pt: ultralytics' own network with seeded random weights.
+
+    A fresh network says the same everywhere. Three things make it speak: the batch norms take the statistics of
+    rendered images (and of what export() compares on), so that activations keep their variance through all layers, and
+    shift them to where SiLU is nearly straight, as else a deep random network amplifies rounding errors a thousandfold;
+    the last convolutions for boxes are scaled up, so that boxes differ; those for classes are scaled and shifted until
+    CONFIDENT of the scores are above 0.5. The one-to-one branch of an end-to-end head, at first a copy, gets weights of
+    its own, so that it shows which one is used.
+    """
+    import torch
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import DetectionModel
+
+    torch.manual_seed(len(config) + sum(config.encode()))
+    yolo = YOLO(config)
+    model = DetectionModel(yolo.model.yaml, nc=len(names), verbose=False)
+    model.names = dict(enumerate(names))
+    model.args = yolo.model.args
+    model.task = "detect"
+    detect = model.model[-1]
+    branches = [(detect.cv2, detect.cv3)]
+    if getattr(detect, "one2one_cv2", None) is not None:
+        branches.append((detect.one2one_cv2, detect.one2one_cv3))
+        for module in (*detect.one2one_cv2.modules(), *detect.one2one_cv3.modules()):
+            if isinstance(module, torch.nn.Conv2d):
+                module.reset_parameters()
+    pixels = [letterbox(read_image(path), (imgsz, imgsz))[0].transpose(2, 0, 1) for path in IMAGES]
+    images = torch.from_numpy(np.stack(pixels)).float() / 255
+    images = torch.cat([images, torch.from_numpy(sample(imgsz=(imgsz, imgsz)))])
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = None  # the average of all batches
+                module.reset_running_stats()
+                module.bias.fill_(1.0)
+        model.train()
+        model(images)
+        model.eval()
+        features: list[Any] = []
+        hook = detect.register_forward_pre_hook(lambda _, arguments: features.extend(arguments[0]))
+        model(images)
+        hook.remove()
+        for boxes, classes in branches:
+            for box, cls, feature in zip(boxes, classes, features, strict=True):
+                _spread(box[-1], box(feature), std=1.0 if detect.reg_max == 1 else 2.0, level=2.0, share=0.5)
+                _spread(cls[-1], cls(feature), std=1.5, level=0.0, share=1 - CONFIDENT)
+    yolo.model = model
+    path = folder / f"{Path(config).stem}.pt"
+    yolo.save(path)
+    return path
+
+
+def _spread(conv: Any, values: Any, *, std: float, level: float, share: float) -> None:
+    """Scale and shift a last convolution until its outputs have `std`, and `share` of each channel is below `level`.
+
+    The former for all that it is shown, the latter for the rendered images alone, which are compared on.
+    """
+    scale = std / values.transpose(0, 1).flatten(1).std(dim=1).clamp(min=1e-6)
+    conv.weight.mul_(scale[:, None, None, None])
+    flat = values[: len(IMAGES)].transpose(0, 1).flatten(1)
+    middle = (flat - conv.bias[:, None]).mul(scale[:, None]).quantile(share, dim=1)
+    conv.bias.copy_(level - middle)

@@ -1,0 +1,77 @@
+"""What bench reports is consistent; how fast things are is not tested."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import DATASET, DEMO_ONNX, needs_ort
+from tests.fakes.encode import decoded_metadata, split_metadata
+from yolorknn.measure.bench import bench
+from yolorknn.measure.synthetic import CANDIDATES, Paced, SimulatedNpu, scene
+from yolorknn.tasks.detect import decode, postprocess
+
+
+@pytest.mark.parametrize("sums", [False, True])
+def test_the_scene_is_a_normal_one(sums: bool) -> None:
+    metadata = split_metadata((640, 640), 80, sums=sums)
+    outputs = scene(metadata)
+    assert {name: array.shape for name, array in zip(metadata.shapes(), outputs, strict=True)} == metadata.shapes()
+    assert len(decode(outputs, metadata, conf=0.25).confidence) == pytest.approx(CANDIDATES, abs=8)
+    assert 5 <= len(postprocess(outputs, metadata, conf=0.25, iou=0.7, max_det=300).confidence) <= 60
+
+
+def test_the_scene_of_a_decoded_head() -> None:
+    metadata = decoded_metadata((640, 640), 80, normalized=True)
+    assert len(decode(scene(metadata), metadata, conf=0.25).confidence) == CANDIDATES
+
+
+def test_a_simulated_core_takes_its_time_on_average_and_gives_fresh_arrays() -> None:
+    npu = SimulatedNpu(split_metadata((64, 64), 2), 5)
+    start = time.perf_counter()
+    first, *_ = [npu.infer(np.zeros((64, 64, 3), np.uint8)) for _ in range(20)]
+    assert time.perf_counter() - start >= 0.099
+    first[0][:] = 7
+    assert not (npu.infer(np.zeros((64, 64, 3), np.uint8))[0] == 7).any()
+
+
+def test_a_paced_camera_is_never_ahead_of_its_time() -> None:
+    camera = Paced([np.zeros((4, 4, 3), np.uint8)], 200)
+    start = time.perf_counter()
+    for _ in range(20):
+        camera.read()
+    assert time.perf_counter() - start >= 0.095
+
+
+@needs_ort
+@pytest.mark.parametrize("options", [{"npu_ms": 2.0, "cores": 2}, {"npu_ms": 2.0, "cores": 1, "fps": 100.0}, {}])
+def test_a_report_is_consistent(options: dict) -> None:
+    report = bench(DEMO_ONNX, source=str(DATASET / "images"), seconds=0.3, **options)
+    cores = options.get("cores", 1)
+    assert {run.cores for run in report.runs} == set(range(1, cores + 1))
+    assert report.best in report.runs and report.best.fps >= 0.99 * max(run.fps for run in report.runs)
+    for run in report.runs:
+        assert run.workers in (run.cores, run.cores + 1) and run.limit in ("NPU", "CPU", "source")
+        assert 0 < run.fps <= run.frames / 0.3 and 0 < run.busy <= 1
+        for stage in [run.latency_ms, *run.stages_ms.values()]:
+            assert 0 <= stage["p50"] <= stage["p90"] <= stage["p99"]
+        if "npu_ms" in options:
+            assert run.fps <= 1000 / options["npu_ms"] * run.cores * 1.1
+    assert json.loads(json.dumps(report.to_json()))["best"]["workers"] == report.best.workers
+    assert f"best: {report.best.cores} cores" in report.table()
+
+
+@needs_ort
+def test_the_command_draws_a_plot(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    command = ["bench", str(DEMO_ONNX), "--npu-ms", "3", "--cores", "1", "--seconds", "0.2", "--plot", "b.png"]
+    words = [sys.executable, "-m", "yolorknn", *command]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "frames/s" in done.stdout and (tmp_path / "b.png").read_bytes()[:4] == b"\x89PNG"

@@ -1,0 +1,253 @@
+"""The gate: which trial it takes, which images it measures with, and all of it on the demo model."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from tests.conftest import DATASET, DEMO_ONNX, needs_toolkit
+from yolorknn.cli.app import app
+from yolorknn.convert.build import build as rebuild
+from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.tables.layers import LayerError
+from yolorknn.data.calibration_set import CalibrationSet
+from yolorknn.data.holdout import hold_out
+from yolorknn.errors import AccuracyError, BuildError, DatasetError
+from yolorknn.measure import gate
+from yolorknn.measure.gate_report import GateReport, Trial, best, passing
+from yolorknn.model import rknn_file
+from yolorknn.model.metadata import Build, ModelMetadata, Output
+
+IMAGES = sorted((DATASET / "images").glob("*.jpg"))
+DATA = DATASET / "data.yaml"
+
+
+def trial(name: str, drop: float | None, size: int = 1) -> Trial:
+    return Trial(name, {}, 64, None if drop is None else 0.5 - drop / 100, drop, size, refused="no" * (drop is None))
+
+
+def report(*trials: Trial, chosen: str | None = None) -> GateReport:
+    return GateReport("m.onnx", "rk3588", "d.yaml", 64, 0.5, 0.5, trials, chosen)
+
+
+@given(st.lists(st.none() | st.floats(-5, 60), max_size=8), st.floats(0, 10))
+def test_the_first_that_passes_and_the_best(drops: list[float | None], max_drop: float) -> None:
+    trials = [trial(str(number), drop) for number, drop in enumerate(drops)]
+    good = [number for number, drop in enumerate(drops) if drop is not None and drop <= max_drop]
+    taken, nearest = passing(trials, max_drop), best(trials)
+    assert (taken.recipe if taken else None) == (str(good[0]) if good else None)
+    measured = [drop for drop in drops if drop is not None]
+    assert (nearest.drop if nearest else None) == (min(measured) if measured else None)
+
+
+def test_of_equals_the_smaller_then_the_earlier() -> None:
+    found = best([trial("big", 1, 9), trial("small", 1, 5), trial("later", 1, 5)])
+    assert found is not None and found.recipe == "small"
+
+
+def test_exactly_the_limit_passes() -> None:
+    assert passing([trial("a", 0.5)], 0.5) and not passing([trial("a", 0.5001)], 0.5)
+
+
+def test_report() -> None:
+    passed = report(trial("mean", 0.7), trial("bad", None), trial("normal", 0.2), chosen="normal")
+    assert (
+        re.search(r"(?m)^normal +64 +49\.80 +0\.20 .*<- chosen$", passed.table())
+        and "bad    refused: no" in passed.table()
+    )
+    said = json.loads(json.dumps(passed.to_json()))
+    assert [entry["drop"] for entry in said["trials"]] == [0.7, None, 0.2] and "1 point is 0.01" in said["unit"]
+    assert passed.summary()["trials"] == {"mean": [0.7, 0.0, 0.0], "bad": [], "normal": [0.2, 0.0, 0.0]}
+    assert report(trial("a", 3), trial("b", 2)).why.endswith("the best, 'b', loses 2.00")
+    assert "refused all 1 recipes: no" in report(trial("a", None)).why
+
+
+def test_the_summary_fits_into_a_rknn_with_eighty_names() -> None:
+    from ultralytics.cfg import get_cfg  # noqa: F401  (ultralytics carries COCO's names)
+    from ultralytics.utils import ROOT as ULTRALYTICS
+    from ultralytics.utils import YAML
+
+    names = tuple(YAML.load(ULTRALYTICS / "cfg/datasets/coco.yaml")["names"].values())
+    every = [name for name, *_ in gate.recipes(list, attention=(("a", "b"),), more=True, float16=True, mmse=True)]
+    summary = report(*(trial(name, 12.34) for name in every)).summary()
+    outputs = tuple(Output(f"{role}{stride}", role, stride) for stride in (8, 16, 32) for role in ("box", "cls"))
+    made = Build(
+        "rk3588", "i8", "2.3.2", "mean", dataset="yolo11n-rk3588-i8.calibration.txt", images=100, digest="ab" * 32
+    )
+    build = Build(**{**vars(made), "accuracy": summary})
+    metadata = ModelMetadata(names, (640, 640), "split", outputs, source="yolo11n.onnx", sha256="cd" * 32, build=build)
+    packed = metadata.pack()
+    assert packed is not None and ModelMetadata.unpack(packed) == metadata
+
+
+def test_recipes_from_cheap_to_dear() -> None:
+    asked = []
+
+    def compare() -> Sequence[LayerError]:
+        asked.append(1)
+        rows = [("Input", "images", 0.1, ""), ("Conv", "a", 0.9, ""), ("Conv", "b", None, "q_zero")]
+        return [LayerError(op, name, cosine, 1.0, cosine, 1.0, note) for op, name, cosine, note in rows] + [
+            LayerError("Conv", "c", None, None, None, None, "fused")
+        ]
+
+    tried = gate.recipes(compare, attention=(("a", "b"),), more=True, float16=True, mmse=False)
+    first = [next(tried) for _ in range(4)]
+    assert [recipe.options.algorithm for recipe in first] == ["mean", "mean", "normal", "kl_divergence"] and not asked
+    assert [recipe.few for recipe in first] == [True, False, True, True]
+    assert next(tried).options.custom_hybrid == (("a", "b"),) and not asked
+    assert next(tried).options.float16 == ("b", "a"), "the worst first; no input, and nothing that was fused away"
+    assert [recipe.name for recipe in tried][-1] == "auto_hybrid" and len(asked) == 1
+    cheap = [recipe.name for recipe in gate.recipes(compare, attention=(), more=False, float16=False, mmse=True)]
+    assert cheap[-2:] == ["kl_divergence", "mmse"]
+    assert len(asked) == 1, "a chip without float16 needs no comparison"
+    for recipe in gate.recipes(compare, attention=(("a", "b"),), more=True, float16=True, mmse=True):
+        recipe.options.check("i8")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for name in ("train", "val"):
+        (tmp_path / name).mkdir()
+        for number in range(6):
+            (tmp_path / name / f"{number}.jpg").write_text(f"{name} {number}")
+    return tmp_path / "data.yaml"
+
+
+def split(file: Path, text: str, given: CalibrationSet | None = None) -> list[list[str]]:
+    file.write_text(text + "names: [a]\n")
+    return [[f"{image.parent.name}/{image.stem}" for image in part] for part in hold_out(file, given)]
+
+
+def test_hold_out(data: Path) -> None:
+    train, val = ([f"{name}/{number}" for number in range(6)] for name in ("train", "val"))
+    assert split(data, "train: train\nval: val\n") == [train, val]
+    assert split(data, "train: val\nval: val\n") == split(data, "val: val\n") == [val[::2], val[1::2]]
+    assert split(data, "train: [train, val]\nval: val\n") == [val[::2], val[1::2]], "they share images"
+    listing = data.with_name("own.txt")
+    listing.write_text("val/../val/0.jpg\nval/3.jpg\n")
+    assert split(data, "val: val\n", CalibrationSet.open(listing))[1] == ["val/1", "val/2", "val/4", "val/5"]
+    (data.parent / "train/5.jpg").write_text("val 0")
+    assert split(data, "train: train\nval: val\n") == [train[:5], val], "one is a copy of what is measured on"
+    listing.write_text("train/5.jpg\nval/3.jpg\n")
+    assert split(data, "val: val\n", CalibrationSet.open(listing))[1] == ["val/1", "val/2", "val/4", "val/5"]
+    with pytest.raises(DatasetError, match=r"nothing of .*data\.yaml is left to measure on: all 6 images"):
+        split(data, "val: val\n", CalibrationSet.open(data.with_name("val")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--max-drop", "1"], "needs --data"),
+        (["--data", str(DATA)], "needs --max-drop"),
+        (["--data", str(DATA), "--max-drop", "1", "--dtype", "fp16"], "leave out --dtype fp16"),
+        (["--data", str(DATA), "--max-drop", "1", "--algorithm", "mmse"], "chooses the recipe itself"),
+        (["--data", str(DATA), "--max-drop", "-1"], "greater than or equal to 0"),
+    ],
+)
+@pytest.mark.parametrize("command", [["build", "x.onnx"], ["export", "x.pt"]])
+def test_contradictory_options(command: list[str], arguments: list[str], words: str) -> None:
+    done = CliRunner().invoke(app, [*command, *arguments])
+    assert done.exit_code == 2 and words in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_settled() -> None:
+    assert BuildOptions().settled("i8").algorithm == "mean" and BuildOptions().settled("fp16").algorithm == "normal"
+    assert BuildOptions(auto_hybrid=True).settled("i8").algorithm == "normal"
+    assert BuildOptions(config={"quantized_dtype": "w4a16"}).settled("i8").algorithm == "normal"
+    assert BuildOptions(algorithm="mmse").settled("i8").algorithm == "mmse"
+    with pytest.raises(BuildError, match="auto_hybrid goes with the vendor's own algorithms"):
+        BuildOptions(algorithm="mean", auto_hybrid=True).check("i8")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> tuple[Path, Path]:
+    """The demo model, and six labelled images of its data."""
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    for image in IMAGES[:6]:
+        shutil.copy(image, tmp_path / "images")
+        shutil.copy(DATASET / "labels" / f"{image.stem}.txt", tmp_path / "labels")
+    (tmp_path / "data.yaml").write_text("val: images\n" + DATA.read_text().partition("val: images\n")[2])
+    return Path(shutil.copy(DEMO_ONNX, tmp_path / "demo.onnx")), tmp_path / "data.yaml"
+
+
+@needs_toolkit
+@pytest.mark.toolkit
+def test_what_passes_is_built_and_carries_what_was_measured(
+    small: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first recipe calibrates with FEW of the images that are not measured with."""
+    from yolorknn.convert.simulator import SimulatorBackend
+    from yolorknn.measure.val import measuring, validate
+
+    monkeypatch.setattr(gate, "FEW", 2)
+    onnx, data = small
+    rejected = onnx.with_name("demo-rk3588-i8.rejected.json")
+    rejected.write_text("of an earlier run")
+    done = CliRunner().invoke(
+        app, ["build", str(onnx), "--data", str(data), "--max-drop", "30"], catch_exceptions=False
+    )
+    made = Path(done.stdout.strip())
+    assert done.exit_code == 0 and made == onnx.with_name("demo-rk3588-i8.rknn") and "<- chosen" in done.stderr
+    said = json.loads(onnx.with_name("demo-rk3588-i8.accuracy.json").read_text())
+    build = rknn_file.read(made).metadata().build
+    assert build is not None and build.algorithm == "mean" and build.images == said["trials"][0]["calibration"] == 2
+    (figures,) = build.accuracy["trials"].values()
+    assert figures[0] == round(said["trials"][0]["drop"], 2) and figures[2] > 0.5 and build.accuracy["images"] == 3
+    assert figures[1] == pytest.approx(made.stat().st_size / 1e6, abs=0.06)
+    calibration = Path(build.dataset).read_text().split()
+    measured = sorted((data.parent / "images").iterdir())[1::2]
+    assert len(calibration) == 2 and not {str(image.resolve()) for image in measured} & set(calibration)
+    with measuring(onnx, backends=[SimulatorBackend(made)]) as detector:
+        again = validate(onnx, data, images=measured, detector=detector)
+    assert again.map == pytest.approx(said["trials"][0]["map"], abs=1e-9), "what was measured is what was written"
+    assert said["float_map"] == pytest.approx(validate(onnx, data, images=measured).map, abs=1e-9)
+    assert not rejected.exists()
+    with pytest.raises(AccuracyError, match=r"demo-rk3588-i8\.rknn is of an earlier build$"):
+        monkeypatch.setattr(gate, "recipes", lambda *_, **__: iter([gate.Recipe("x", BuildOptions(float16=("no",)))]))
+        gate.build_within(onnx, data=data, max_drop=0)
+    rebuild(onnx, dataset=Path(build.dataset))
+    assert not onnx.with_name("demo-rk3588-i8.accuracy.json").exists(), "it was of the model that is replaced"
+
+
+@needs_toolkit
+@pytest.mark.toolkit
+def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calibrated on black, int8 sees nothing; the third recipe does not exist, the fourth takes the worst layers."""
+    import cv2
+
+    def some(compare: Callable[[], Sequence[LayerError]], **_: object) -> Iterator[gate.Recipe]:
+        every = list(recipes(compare, attention=(), more=False, float16=True, mmse=False))
+        yield from every[:2]
+        yield gate.Recipe("nonsense", BuildOptions(float16=("nowhere",)))
+        yield from [recipe for recipe in every if "10 layers" in recipe.name]
+
+    recipes = gate.recipes
+    monkeypatch.setattr(gate, "recipes", some)
+    onnx, data = small
+    black = data.with_name("black.png")
+    cv2.imwrite(str(black), np.zeros((64, 64, 3), np.uint8))
+    before = {path.name for path in onnx.parent.iterdir()}
+    with pytest.raises(
+        AccuracyError, match=r"none of 4 recipes loses at most 0\.5 points .* 6 images; the best, '"
+    ) as told:
+        gate.build_within(onnx, data=data, max_drop=0.5, dataset=black)
+    report = json.loads(onnx.with_name("demo-rk3588-i8.rejected.json").read_text())
+    assert str(onnx.with_name("demo-rk3588-i8.rejected.json")) in str(told.value)
+    assert {path.name for path in onnx.parent.iterdir()} - before == {"demo-rk3588-i8.rejected.json"}
+    tried = {entry["recipe"]: entry for entry in report["trials"]}
+    assert "has no tensor 'nowhere'" in tried["nonsense"]["refused"] and report["chosen"] is None
+    assert all(
+        entry["drop"] > 0.5 and entry["size"] > 1e6 and entry["ms"] > 0.5 for entry in (tried["mean"], tried["normal"])
+    )
+    hybrid = tried["mean, 10 layers float16"]
+    assert len(hybrid["options"]["float16"]) == 10 and hybrid["map"] is not None

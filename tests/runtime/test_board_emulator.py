@@ -1,0 +1,28 @@
+"""Runs tests/board/test_board.py on the emulated board, once for each version of the vendor's wheel.
+
+What the NPU would answer is in the fixture `board_data`; scripts/board-emulator.sh makes the board.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, needs_toolkit
+from tests.fakes.recorded import PYTHON, needs_board
+
+pytestmark = [pytest.mark.emulator, needs_board, needs_toolkit]
+
+
+@pytest.mark.parametrize("wheel", ["2.3.2", "newest"])
+def test_the_board(board_data: Path, wheel: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
+    environment |= {"YOLORKNN_BOARD_DATA": str(board_data), "PYTHONPATH": str(ROOT), "LITE": wheel}
+    command = [str(PYTHON), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", "tests/board/test_board.py"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900)
+    print(done.stdout[-20000:], done.stderr[-5000:])
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout and "skipped" not in done.stdout

@@ -1,0 +1,49 @@
+"""`yolorknn analyze`: where a quantized model loses accuracy and time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yolorknn.cli.options import Dataset, DtypeOption, Names, bars, check_file, check_plot, err, read_names
+
+
+def analyze(
+    model: Annotated[Path, typer.Argument(help="An .onnx, or a .rknn with its .onnx beside it.", metavar="MODEL")],
+    image: Annotated[Path | None, typer.Option(help="Compare layers on it [default: a calibration image].")] = None,
+    platform: Annotated[str | None, typer.Option(help="For an .onnx, the chip [default: rk3588].")] = None,
+    dtype: DtypeOption = None,
+    dataset: Dataset = None,
+    names: Names = None,
+    rows: Annotated[int, typer.Option(min=1, help="Layers to print of each table; files hold all.")] = 15,
+    csv: Annotated[Path | None, typer.Option(help="Write FILE.csv and FILE-operators.csv.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw it to this .png or .svg.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say layer by layer what int8 costs in accuracy, what falls to the CPU, and how long a frame may take."""
+    from yolorknn.convert import analyze as analyzing
+
+    check_plot(plot)
+    check_file(csv)
+
+    if model.suffix.lower() == ".rknn" and (platform or dtype):
+        raise typer.BadParameter("a .rknn has its own", param_hint="--platform" if platform else "--dtype")
+    own = read_names(names)
+    with bars() as progress:
+        analysis = analyzing.analyze(
+            model,
+            image=image,
+            platform=platform or "rk3588",
+            dtype=dtype,
+            dataset=dataset,
+            names=own,
+            progress=progress,
+        )
+    if csv:
+        err.print(f"wrote {csv} and {analyzing.write_csv(analysis, csv)}")
+    if plot:
+        analyzing.plot(analysis, plot)
+    print(json.dumps(analysis.to_json(), indent=2) if as_json else analysis.table(rows))

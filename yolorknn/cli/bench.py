@@ -1,0 +1,54 @@
+"""`yolorknn bench`: how fast, and what limits it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yolorknn.cli.options import Device, DeviceId, bars, check_plot
+
+
+def bench(
+    model: Annotated[Path, typer.Argument(help="A .rknn on the board, an .onnx anywhere.", metavar="MODEL")],
+    source: Annotated[str | None, typer.Option(help="Frames to use [default: made-up 1920x1080 pictures].")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each setting runs.")] = 2.0,
+    npu_ms: Annotated[
+        float | None, typer.Option("--npu-ms", min=0.1, help="Simulate an NPU that takes so long, on any machine.")
+    ] = None,
+    cores: Annotated[int, typer.Option(min=1, max=16, help="Cores of the simulated NPU.")] = 3,
+    fps: Annotated[
+        float | None, typer.Option(min=0.1, help="Give the frames as a live camera would [default: at full speed].")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw it to this .png or .svg.")] = None,
+    device: Device = False,
+    device_id: DeviceId = None,
+) -> None:
+    """Measure latency by stage and throughput by cores and workers, and say what limits it.
+
+    With --device: the vendor's measurement on a board attached over adb, of inference alone and of memory.
+    """
+    if device or device_id:
+        if source or npu_ms or fps or plot:
+            raise typer.BadParameter("--source, --npu-ms, --fps and --plot do not go with it", param_hint="--device")
+        from yolorknn.convert.device import measure
+
+        with bars() as progress:
+            profile = measure(model, device_id=device_id, progress=progress)
+        print(json.dumps(profile.to_json(), indent=2) if as_json else profile.table())
+        return
+    from yolorknn.measure import bench as benching
+    from yolorknn.runtime.memory import share_arena
+
+    check_plot(plot)
+    share_arena()
+    with bars() as progress:
+        report = benching.bench(
+            model, source=source, seconds=seconds, npu_ms=npu_ms, cores=cores, fps=fps, progress=progress
+        )
+    if plot:
+        benching.plot(report, plot)
+    print(json.dumps(report.to_json(), indent=2) if as_json else report.table())

@@ -1,0 +1,32 @@
+"""`yolorknn calibrate`: images to quantize with, chosen from a source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yolorknn.cli.options import bars, err
+
+
+def calibrate(
+    source: Annotated[
+        str,
+        typer.Argument(help="A video, camera0, stream's URL, folder, glob, list or data.yaml.", metavar="SOURCE"),
+    ],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=10000, help="How many images to choose.")] = 100,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to make.")] = Path("dataset"),
+) -> None:
+    """Choose calibration images that differ: no near-duplicates, no broken frames."""
+    from yolorknn.data.calibrate import calibrate as choose
+
+    with bars() as progress:
+        chosen = choose(source, count=count, output=output, progress=progress)
+    print(output / "dataset.txt")
+    err.print(
+        f"{chosen.images} of {chosen.seen} frames chosen ({chosen.broken} broken, {chosen.alike} near-duplicates); "
+        f"look at {output / 'contact-sheet.jpg'}"
+    )
+    if chosen.images < count:
+        err.print(f"fewer than the {count} asked for: {chosen.ended or 'the source has no more that differ'}")

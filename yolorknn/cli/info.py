@@ -1,0 +1,24 @@
+"""`yolorknn info`: what a model file says of itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def info(
+    file: Annotated[Path, typer.Argument(help="A .pt, .onnx or .rknn.", metavar="FILE")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Say what a model file says of itself."""
+    from yolorknn.model.describe import describe
+
+    facts = describe(file)
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    for key, value in facts.items():
+        print(f"{key:<15} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")

@@ -1,0 +1,66 @@
+"""`yolorknn val`: mAP of models on labelled images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yolorknn.cli.options import Device, DeviceId, Names, bars, err, place_of, read_names
+from yolorknn.errors import ModelError
+
+
+def val(
+    models: Annotated[
+        list[Path], typer.Argument(help="A .pt or .onnx anywhere, a .rknn on the board.", metavar="MODEL...")
+    ],
+    data: Annotated[Path, typer.Option("--data", help="The data.yaml with the labelled 'val' images.")],
+    simulate: Annotated[
+        bool,
+        typer.Option("--simulate", help="Run on the vendor's simulator, on a PC: .rknn, and with --dataset .onnx."),
+    ] = False,
+    dataset: Annotated[Path | None, typer.Option(help="With --simulate: calibration images for i8.")] = None,
+    device: Device = False,
+    device_id: DeviceId = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for predictions, which an interrupted run goes on from.")
+    ] = Path("runs/val"),
+    names: Names = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure mAP50 and mAP50-95 of one or several models, class by class."""
+    from yolorknn.measure.val import table, validate
+    from yolorknn.open_model import HERE
+
+    place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
+    own = read_names(names)
+    if simulate:
+        from yolorknn.convert.recipe.recorded import read_recorded
+
+        for model in models:
+            if model.suffix.lower() == ".rknn":
+                read_recorded(model)  # so that a missing .onnx shows before the first model has run
+    placed = (".rknn", ".onnx") if simulate and dataset else (".rknn",)
+    if place != HERE and not any(model.suffix.lower() in placed for model in models):
+        hint = ", or an .onnx with --dataset, which says how to build it" if simulate else ""
+        raise ModelError(f"--{'simulate' if simulate else 'device'} is for a .rknn{hint}: none of the models is one")
+    with bars() as progress:
+        reports = [
+            validate(
+                model,
+                data,
+                place=place if model.suffix.lower() in placed else HERE,
+                names=own,
+                store=output,
+                progress=progress,
+            )
+            for model in models
+        ]
+    first = reports[0]
+    if first.unlabelled:
+        err.print(f"{first.unlabelled} of {first.images} images have no label file and count as images of nothing")
+    if first.absent:
+        err.print(f"no labels of {len(first.absent)} classes, which are in no mean: {', '.join(first.absent)}")
+    print(json.dumps([report.to_json() for report in reports], indent=2) if as_json else table(reports))

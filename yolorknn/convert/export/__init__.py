@@ -1,0 +1,1 @@
+""".pt -> .onnx: an ultralytics checkpoint to a fixed-shape, RKNN-friendly ONNX."""

@@ -1,0 +1,1 @@
+"""How a .rknn is built: the options, what a build needs prepared, and what is changed on the way."""

@@ -1,0 +1,103 @@
+"""yolorknn.toml: the build options that are too rare for the command line."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.toolkit.toolkit import toolkit_version
+from yolorknn.errors import BuildError
+
+# Taken by config(**kwargs) but in no signature; listed by the toolkit in the error that names a wrong one.
+UNDOCUMENTED = frozenset(
+    (
+        "output_optimize",
+        "set_op_attr",
+        "sram_prefer",
+        "nbuf_prefer",
+        "check_data",
+        "stream_op",
+        "disable_rules",
+        "enable_rnn_loop",
+    )
+)
+RENAMED = {"quantized_algorithm": "algorithm", "quantized_method": "method", "optimization_level": "optimization_level"}
+TABLES = ("config", "load")
+
+
+def read(path: Path) -> BuildOptions:
+    """Read a file of options: the fields of BuildOptions, with the tables [config] and [load].
+
+    Raises:
+        BuildError: unreadable, no TOML, or a name or value that is wrong; the nearest name is given.
+        MissingDependencyError: rknn-toolkit2, which knows the names, is not installed.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib as toml
+    else:
+        import tomli as toml
+    try:
+        fields = toml.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as exc:
+        raise BuildError(f"cannot read the options in {path}: {getattr(exc, 'strerror', None) or exc}") from exc
+    try:
+        return from_dict(fields)
+    except BuildError as exc:
+        raise BuildError(f"{path}: {exc}") from exc
+
+
+def from_dict(fields: Mapping[str, Any]) -> BuildOptions:
+    """Return the options in a dict of the shape of yolorknn.toml.
+
+    Raises:
+        BuildError: a name or value is wrong; the nearest name is given.
+        MissingDependencyError: rknn-toolkit2, which knows the names, is not installed.
+    """
+    check_names(fields, BuildOptions.__dataclass_fields__.keys(), where="among the build options")
+    values = dict(fields)
+    for table in TABLES:
+        if not isinstance(values.get(table, {}), Mapping):
+            raise BuildError(f"{table} = {values[table]!r} is not a table: write [{table}] and the options below it")
+    config = dict(values.get("config", {}))
+    check_names(config, {*parameters("config"), *UNDOCUMENTED}, where="in [config]")
+    for theirs, ours in RENAMED.items():
+        if theirs in config:
+            if ours in fields:
+                raise BuildError(f"{ours} and config's {theirs} are the same: leave one out")
+            values[ours] = config.pop(theirs)
+    values["config"] = config
+    return BuildOptions.parse(values)
+
+
+def check_names(given: Collection[str], known: Collection[str], *, where: str) -> None:
+    """Refuse a name that is not known.
+
+    Raises:
+        BuildError: naming the nearest.
+    """
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            raise BuildError(f"there is no '{name}' {where}: did you mean '{near[0]}'?")
+
+
+def parameters(call: str) -> tuple[str, ...]:
+    """Return the parameters of a method of the installed RKNN, read from its source: importing it takes seconds.
+
+    Raises:
+        MissingDependencyError: rknn-toolkit2 is not installed.
+    """
+    toolkit_version()
+    spec = importlib.util.find_spec("rknn")
+    assert spec is not None and spec.submodule_search_locations is not None
+    source = Path(spec.submodule_search_locations[0]) / "api/rknn.py"
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.name == call:
+            return tuple(argument.arg for argument in node.args.args[1:])
+    raise BuildError(f"the installed rknn-toolkit2 has no {call}()")

@@ -1,0 +1,1 @@
+"""What rknn-toolkit2 prints about a model, read."""

@@ -1,0 +1,1 @@
+"""The vendor's toolkit, in a process of its own."""

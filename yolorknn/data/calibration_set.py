@@ -1,0 +1,181 @@
+"""CalibrationSet: a list, folder, data.yaml or video, made into images as the detector will see them.
+
+rknn-toolkit2 would stretch raw images to the input's size, and refuse paths with spaces. So every image is letterboxed
+exactly as frames will be, and handed over as an array in a folder of ours; that alone gains accuracy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from yolorknn.convert.toolkit.toolkit import Progress
+from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list
+from yolorknn.data.near_duplicates import ALIKE, distances, thumbnail
+from yolorknn.errors import CalibrationError, DatasetError, SourceError
+from yolorknn.files import writing
+from yolorknn.image import Image, Letterbox, letterbox
+from yolorknn.stream.sources.capture import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_image
+
+LIMIT = 200
+"""Most images taken from a folder, data.yaml or video, evenly spread: each costs 10 MB and 0.3 s in the toolkit."""
+
+FEW = 20
+"""Fewer images than this are too few."""
+ENLARGED, COVERED = 1.5, 0.5
+"""Medians over the images, beyond which they are unlike what the model was trained on at its imgsz."""
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Images to quantize with.
+
+    Attributes:
+        source: as the user named it.
+        images: the image files, in order; empty where `video` is given.
+        video: a video to take frames from.
+    """
+
+    source: Path
+    images: tuple[Path, ...]
+    video: Path | None = None
+
+    @classmethod
+    def open(cls, source: Path) -> CalibrationSet:
+        """List the images of a .txt (one path a line, relative to it), a folder, a data.yaml, a video or one image.
+
+        Raises:
+            CalibrationError: absent, without images, or naming images that do not exist.
+        """
+        suffix = source.suffix.lower()
+        if not source.exists():
+            raise CalibrationError(
+                f"there is no dataset {source}: give a folder of images, a list of them (.txt), a data.yaml or a video"
+            )
+        if suffix in VIDEO_SUFFIXES:
+            return cls(source, (), video=source)
+        try:
+            if source.is_dir():
+                listing = source / LISTING  # `yolorknn calibrate` puts a contact sheet beside it
+                images = read_list(listing) if listing.is_file() else read_folder(source)
+            elif suffix == ".txt":
+                images = read_list(source)
+            elif suffix in (".yaml", ".yml"):
+                images = images_of(source, splits=("train", "val"))
+            elif suffix in IMAGE_SUFFIXES:
+                images = [source]
+            else:
+                raise CalibrationError(f"{source} is not a folder, .txt, data.yaml, video or image")
+        except DatasetError as exc:
+            raise CalibrationError(str(exc)) from exc
+        if not images:
+            raise CalibrationError(f"{source} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        return cls(source, tuple(images if suffix == ".txt" else _spread(images, LIMIT)))
+
+    def frames(self) -> Iterator[Image]:
+        """Read the images one by one, BGR.
+
+        Raises:
+            CalibrationError: one cannot be read; it is named.
+        """
+        if self.video is not None:
+            yield from _video_frames(self.video)
+            return
+        for path in self.images:
+            try:
+                yield read_image(path)
+            except SourceError as exc:
+                raise CalibrationError(f"calibration image: {exc}") from exc
+
+    def concerns(self, imgsz: tuple[int, int]) -> list[str]:
+        """Return what makes a poor calibration set of this one, a sentence each.
+
+        Compared are: the number of images with FEW; each image's thumbnail with those of the others (see
+        near_duplicates.thumbnail); and each image's size with the model's input: by how much the letterbox enlarges
+        it, and how much of the input it covers.
+
+        Args:
+            imgsz: height and width of the model's input, at which it was trained.
+
+        Raises:
+            CalibrationError: an image cannot be read.
+        """
+        count, different = 0, list[NDArray[np.float32]]()
+        scales, covers = [], []
+        for image in self.frames():
+            count += 1
+            placed = Letterbox.fit((image.shape[0], image.shape[1]), imgsz)
+            scales.append(placed.resized[0] / image.shape[0])
+            covers.append(placed.resized[0] * placed.resized[1] / (imgsz[0] * imgsz[1]))
+            if len(different) < FEW and not (distances(thumbnail(image), different) < ALIKE).any():
+                different.append(thumbnail(image))
+        size = f"{imgsz[1]}x{imgsz[0]}"
+        found = []
+        if count < FEW:
+            found.append(f"the calibration set has {count} images; 50 to {LIMIT} show more of what the model will see")
+        if count > 1 and len(different) < min(count, FEW) / 2:
+            found.append(f"only {len(different)} of the {count} calibration images differ; see 'yolorknn calibrate'")
+        if count and (scale := float(np.median(scales))) > ENLARGED:
+            found.append(
+                f"the calibration images are enlarged {scale:.1f} times to the model's {size}: use larger ones"
+            )
+        if count and (cover := float(np.median(covers))) < COVERED:
+            found.append(f"the calibration images cover {cover:.0%} of the model's {size}, the rest is grey padding")
+        return found
+
+    def write(self, folder: Path, *, imgsz: tuple[int, int], progress: Progress | None = None) -> tuple[Path, int, str]:
+        """Letterbox every image into `folder`.
+
+        Args:
+            folder: an existing, empty folder.
+            imgsz: height and width of the model's input.
+            progress: told how far it is.
+
+        Returns:
+            The list that rknn-toolkit2 reads, the number of images, and the sha256 over their pixels.
+        """
+        digest = hashlib.sha256()
+        names: list[str] = []
+        for number, image in enumerate(self.frames()):
+            pixels, _ = letterbox(image, imgsz)
+            digest.update(pixels.tobytes())
+            name = f"{number:05d}.npy"
+            with writing(folder / name):
+                np.save(folder / name, np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
+            names.append(name)
+            if progress:
+                progress("calibration images", (number + 1) / max(len(self.images), number + 1))
+        if not names:
+            raise CalibrationError(f"no frame of {self.source} can be read")
+        listing = folder / "dataset.txt"
+        with writing(listing):
+            listing.write_text("".join(f"{name}\n" for name in names))
+        return listing, len(names), digest.hexdigest()
+
+
+def _spread(images: Sequence[Path], limit: int) -> list[Path]:
+    count = min(len(images), limit)
+    return [images[i * len(images) // count] for i in range(count)]
+
+
+def _video_frames(path: Path) -> Iterator[Image]:
+    capture = cv2.VideoCapture(str(path))
+    try:
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        step = max(1, -(-count // LIMIT))
+        number = taken = 0
+        while taken < LIMIT and capture.grab():
+            if number % step == 0:
+                ok, frame = capture.retrieve()
+                if ok:
+                    taken += 1
+                    yield np.asarray(frame, np.uint8)
+            number += 1
+    finally:
+        capture.release()

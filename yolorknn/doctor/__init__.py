@@ -1,0 +1,1 @@
+"""What keeps yolorknn from working here, and the command that mends it."""

@@ -1,0 +1,247 @@
+"""The doctor's checks of a board: chip, driver, librknnrt, devices, clocks, heat, and the model against them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from yolorknn.doctor.examine import Finding, Machine, check_memory, check_python, numbers
+from yolorknn.model import rknn_file
+from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
+
+LIBRARY = "/usr/lib/librknnrt.so"
+"""The only place where rknn-toolkit-lite2 looks."""
+PLUGIN = "/usr/lib/rknpu/op_plugins/librkcst_softmax.so"
+"""Ours for cstSoftmax, in the vendor's folder; names there begin with librkcst_."""
+OTHER_PLACES = ("/usr/lib64", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib", "/lib64", "/oem/usr/lib", "/vendor/lib64")
+DEVICE_TREE = "/proc/device-tree/compatible"
+CONTAINER = f"docker run --security-opt systempaths=unconfined --device /dev/dri -v {LIBRARY}:{LIBRARY} ..."
+UPGRADE = "sudo apt update && sudo apt full-upgrade && sudo reboot"
+MACHINES = {183: "aarch64", 40: "arm (32 bit)", 62: "x86_64", 3: "x86 (32 bit)"}
+"""e_machine of an ELF file."""
+HOT = 85
+"""Degrees Celsius; about there the kernels of these boards lower the clocks."""
+
+
+def is_board(machine: Machine) -> bool:
+    """Tell whether this is a board, also where a container hides that: an ARM with the device tree hidden."""
+    names = chips(machine.path(DEVICE_TREE))
+    known = this_platform(machine.path(DEVICE_TREE)) is not None or set(names) & set(FIRST_GENERATION)
+    rockchip = "rockchip" in (machine.read(DEVICE_TREE) or "")
+    hidden = machine.architecture == "aarch64" and not names and machine.in_container
+    return bool(known) or rockchip or hidden or machine.path(LIBRARY).exists()
+
+
+def checks(machine: Machine, model: Path | None) -> Iterator[Finding]:
+    """Look at a board; see doctor.examine."""
+    board = this_platform(machine.path(DEVICE_TREE))
+    yield _chip(machine, board)
+    yield _driver(machine)
+    yield _device(machine)
+    library = _library(machine)
+    yield library
+    yield check_python(machine)
+    yield _wheel(machine)
+    if model is not None:
+        yield from _model(machine, model, board)
+    yield from _npu_clock(machine)
+    yield from _cpu_clock(machine)
+    yield from _load(machine)
+    yield from check_memory(machine, least=300, why="a 640x640 detector on three cores takes about 200 MB")
+    yield from _heat(machine)
+
+
+def _chip(machine: Machine, board: Platform | None) -> Finding:
+    names = chips(machine.path(DEVICE_TREE))
+    model = machine.read("/proc/device-tree/model") or (names[0] if names else "")
+    old = [name for name in names if name in FIRST_GENERATION]
+    if board and board.python:
+        cores = f"{board.cores} NPU cores" if board.cores > 1 else "1 NPU core"
+        return Finding("chip", "ok", f"{model}: {board.name}, {cores}")
+    if board:
+        text = f"{model}: rknn-toolkit-lite2 does not run on {board.name}, only the vendor's C runtime (rknpu2)"
+        return Finding("chip", "problem", text, "git clone --depth 1 https://github.com/airockchip/rknn_model_zoo")
+    if old:
+        return Finding(
+            "chip", "problem", first_generation(old[0]), "git clone https://github.com/airockchip/rknn-toolkit"
+        )
+    if not names:
+        where = "the container hides" if machine.in_container else "there is no"
+        return Finding(
+            "chip", "problem", f"{where} {DEVICE_TREE}, by which the vendor's runtime knows the chip", CONTAINER
+        )
+    return Finding(
+        "chip", "problem", f"{model}: {names[-1]} is no chip that rknn-toolkit2 builds for", "yolorknn build --help"
+    )
+
+
+def _driver(machine: Machine) -> Finding:
+    said = None
+    for place in ("/sys/kernel/debug/rknpu/version", "/proc/rknpu/version", "/sys/module/rknpu/version"):
+        said = said or machine.read(place)
+    kernel = machine.read("/proc/sys/kernel/osrelease") or "?"
+    if said and (found := re.search(r"\d+\.\d+\.\d+", said)):
+        version = found[0]
+        text = f"rknpu {version}, kernel {kernel}"
+        if numbers(version) < (0, 9, 6):
+            return Finding(
+                "NPU driver",
+                "warning",
+                f"{text}: before 0.9.6, jobs on cores 1 and 2 can fail with 'failed to submit!' or error -13",
+                UPGRADE,
+            )
+        return Finding("NPU driver", "ok", text)
+    loaded = ("/sys/module/rknpu", "/sys/bus/platform/drivers/RKNPU", "/sys/kernel/debug/rknpu", "/dev/rknpu")
+    if any(machine.path(place).exists() for place in loaded):
+        text = f"rknpu is loaded (kernel {kernel}), its version is readable by root only"
+        return Finding("NPU driver", "warning", text, "sudo cat /sys/kernel/debug/rknpu/version")
+    text = f"kernel {kernel} has no rknpu driver ('failed to open rknpu module')"
+    if machine.path("/sys/module/rocket").exists() or machine.glob("/dev/accel/accel*"):
+        text += ": its rocket driver is mainline's, which cannot run a .rknn"
+    return Finding(
+        "NPU driver",
+        "problem",
+        f"{text}; boot an image with Rockchip's 5.10 or 6.1 kernel (Armbian: the vendor kernel)",
+        "sudo apt install linux-image-vendor-rk35xx linux-dtb-vendor-rk35xx && sudo reboot",
+    )
+
+
+def _device(machine: Machine) -> Finding:
+    nodes = machine.glob("/dev/dri/renderD*") + machine.glob("/dev/rknpu")
+    if not nodes:
+        fix = CONTAINER if machine.in_container else "ls -l /dev/dri; sudo dmesg | grep -i rknpu"
+        return Finding("device", "problem", "there is no /dev/dri/renderD*, through which the NPU is reached", fix)
+    if machine.in_container and "/dev/dri/renderD129" not in nodes:
+        text = "the container has no /dev/dri/renderD129, which rknn-toolkit-lite2 asks for there"
+        return Finding("device", "problem", text, CONTAINER)
+    shut = [node for node in nodes if not machine.may_use(node)]
+    if shut:
+        text = f"no permission for {', '.join(shut)} ('failed to open rknpu module')"
+        return Finding("device", "problem", text, "sudo usermod -aG render,video $USER  # then log in again")
+    return Finding("device", "ok", ", ".join(nodes))
+
+
+def _get_library(version: str) -> str:
+    url = f"https://github.com/airockchip/rknn-toolkit2/raw/v{version}/rknpu2/runtime/Linux/librknn_api/aarch64/librknnrt.so"
+    return f"sudo curl -fL -o {LIBRARY} {url}"
+
+
+def _library(machine: Machine) -> Finding:
+    try:
+        data = machine.path(LIBRARY).read_bytes()
+    except OSError:
+        elsewhere = [f"{place}/librknnrt.so" for place in OTHER_PLACES]
+        for place in elsewhere:
+            if machine.path(place).exists():
+                text = f"librknnrt.so is {place}, but rknn-toolkit-lite2 looks for {LIBRARY} only"
+                return Finding("librknnrt", "problem", text, f"sudo ln -s {place} {LIBRARY}")
+        return Finding("librknnrt", "problem", f"there is no readable {LIBRARY}", _get_library("2.3.2"))
+    if data[:4] != b"\x7fELF":
+        kind = (
+            "a web page" if b"<html" in data[:1000].lower() or b"<!doctype" in data[:1000].lower() else "not a library"
+        )
+        return Finding("librknnrt", "problem", f"{LIBRARY} is {kind} ('invalid ELF header')", _get_library("2.3.2"))
+    kind = MACHINES.get(int.from_bytes(data[18:20], "little"), "another machine")
+    if kind != "aarch64":
+        return Finding("librknnrt", "problem", f"{LIBRARY} is for {kind}, not aarch64", _get_library("2.3.2"))
+    version = _runtime_version(data)
+    if version is None:
+        text = f"{LIBRARY} does not say its version"
+        return Finding("librknnrt", "warning", text, f"strings {LIBRARY} | grep 'librknnrt version'")
+    if numbers(version) < (1, 6):
+        text = f"librknnrt {version} refuses the models of rknn-toolkit2 2 ('Invalid RKNN model version 6')"
+        return Finding("librknnrt", "problem", text, _get_library("2.3.2"))
+    return Finding("librknnrt", "ok", f"librknnrt {version}")
+
+
+def _runtime_version(data: bytes) -> str | None:
+    found = re.search(rb"librknnrt version: ?(\d+\.\d+\.\d+)", data)
+    return found[1].decode() if found else None
+
+
+def _wheel(machine: Machine) -> Finding:
+    version = machine.version("rknn-toolkit-lite2")
+    if version is None:
+        return Finding(
+            "rknn-toolkit-lite2", "problem", "rknn-toolkit-lite2 is not installed", "pip install 'yolorknn[board]'"
+        )
+    if numbers(version) < (2, 3, 2):
+        text = f"rknn-toolkit-lite2 {version} is older than 2.3.2, with which yolorknn is tested"
+        return Finding("rknn-toolkit-lite2", "warning", text, "pip install -U 'yolorknn[board]'")
+    return Finding("rknn-toolkit-lite2", "ok", f"rknn-toolkit-lite2 {version}")
+
+
+def _model(machine: Machine, path: Path, board: Platform | None) -> Iterator[Finding]:
+    file = rknn_file.read(path)
+    built = f"{path} is built for {', '.join(file.platforms)} by rknn-toolkit2 {file.toolkit}"
+    if board and not any(runs_on(name, board) for name in file.platforms):
+        text = f"{built}, this board is {board.name}"
+        yield Finding("model", "problem", text, f"yolorknn build {path.stem}.onnx --platform {board.name}")
+        return
+    try:
+        runtime = _runtime_version(machine.path(LIBRARY).read_bytes())
+    except OSError:
+        runtime = None
+    if runtime and numbers(runtime) < numbers(file.toolkit):
+        text = f"{built}, but librknnrt is {runtime}: an older one refuses the model or crashes in it"
+        yield Finding("model", "problem", text, _get_library(file.toolkit))
+        return
+    metadata = file.metadata() if file.custom_string else None
+    if metadata and metadata.custom_softmax and not machine.path(PLUGIN).exists():
+        text = f"{built} with the custom op cstSoftmax, but there is no {PLUGIN} (scripts/build-plugin.sh makes one)"
+        yield Finding("model", "warning", text, "yolorknn export CHECKPOINT.pt --no-custom-softmax")
+        return
+    yield Finding("model", "ok", built)
+
+
+def _npu_clock(machine: Machine) -> Iterator[Finding]:
+    for place in machine.glob("/sys/class/devfreq/*npu*"):
+        governor, now = machine.read(f"{place}/governor") or "?", machine.number(f"{place}/cur_freq") or 0
+        steps = [int(step) for step in (machine.read(f"{place}/available_frequencies") or "").split() if step.isdigit()]
+        most, ceiling = max(steps, default=0), machine.number(f"{place}/max_freq") or 0
+        text = f"governor {governor}, {now // 1_000_000} MHz of {max(most, ceiling) // 1_000_000}"
+        if governor in ("powersave", "userspace"):
+            yield Finding("NPU clock", "warning", text, f"echo performance | sudo tee {place}/governor")
+        elif 0 < ceiling < most:
+            yield Finding("NPU clock", "warning", f"{text}, limited", f"echo {most} | sudo tee {place}/max_freq")
+        else:
+            yield Finding("NPU clock", "ok", text)
+
+
+def _cpu_clock(machine: Machine) -> Iterator[Finding]:
+    policies = machine.glob("/sys/devices/system/cpu/cpufreq/policy*")
+    governors = {place: machine.read(f"{place}/scaling_governor") or "?" for place in policies}
+    slow = [place for place, governor in governors.items() if governor == "powersave"]
+    clocks = [(machine.number(f"{place}/scaling_cur_freq") or 0) // 1000 for place in policies]
+    text = f"governor {', '.join(sorted(set(governors.values())))}; {', '.join(map(str, clocks))} MHz"
+    if slow:
+        fix = "echo performance | sudo tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor"
+        yield Finding("CPU clock", "warning", f"{text}: boxes are decoded on the CPU", fix)
+    elif policies:
+        yield Finding("CPU clock", "ok", text)
+
+
+def _load(machine: Machine) -> Iterator[Finding]:
+    loads = [int(load) for load in re.findall(r"(\d+)%", machine.read("/sys/kernel/debug/rknpu/load") or "")]
+    if not loads:
+        return
+    text = f"NPU cores are {', '.join(f'{load}%' for load in loads)} busy"
+    if max(loads) >= 50:
+        yield Finding("NPU load", "warning", f"{text}: something else runs on it", "sudo fuser -v /dev/dri/renderD*")
+    else:
+        yield Finding("NPU load", "ok", text)
+
+
+def _heat(machine: Machine) -> Iterator[Finding]:
+    zones = machine.glob("/sys/class/thermal/thermal_zone*")
+    degrees = {machine.read(f"{zone}/type") or zone: (machine.number(f"{zone}/temp") or 0) / 1000 for zone in zones}
+    if not degrees:
+        return
+    name, most = max(degrees.items(), key=lambda item: item[1])
+    text = f"{most:.0f} °C at most ({name})"
+    if most >= HOT:
+        fix = "watch -n1 'cat /sys/class/thermal/thermal_zone*/temp'  # and cool it: a heat sink, a fan"
+        yield Finding("temperature", "warning", f"{text}: the clocks are being lowered", fix)
+    else:
+        yield Finding("temperature", "ok", text)

@@ -1,0 +1,140 @@
+"""mAP of boxes against labels: matched by pycocotools, averaged as ultralytics averages.
+
+pycocotools matches each box to a label, the most confident first, at each IoU of 0.50, 0.55, ... 0.95
+(https://cocodataset.org/#detection-eval). COCO's AP is the mean of the precision at 101 recalls, each read at the next
+point of the curve. ultralytics' val interpolates linearly between the points and integrates over the recall, so that a
+perfect class has 0.995; over few images the two differ by some thousandths. Both are reported, and `map` means
+ultralytics', as that is the number a user has seen in training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolorknn.errors import MissingDependencyError
+from yolorknn.tasks.detections import Detections
+
+RECALLS = np.linspace(0, 1, 101)
+
+
+@dataclass(frozen=True)
+class ClassAP:
+    """Average precision of one class, 0 to 1.
+
+    Attributes:
+        class_id: index into the names.
+        name: the class's name.
+        labels: how many labels it has.
+        map50: AP at IoU 0.5.
+        map: mean AP over IoU 0.50 to 0.95.
+        coco_map50: map50 as COCO defines it.
+        coco_map: map as COCO defines it.
+    """
+
+    class_id: int
+    name: str
+    labels: int
+    map50: float
+    map: float
+    coco_map50: float
+    coco_map: float
+
+
+def average_precision(
+    found: Sequence[Detections],
+    truth: Sequence[NDArray[np.float64]],
+    *,
+    names: Sequence[str],
+    max_det: int = 300,
+) -> tuple[ClassAP, ...]:
+    """Return the AP of every class that has labels, in the order of the class ids.
+
+    Args:
+        found: the boxes of each image, in pixels.
+        truth: the labels of each image, (N, 5): class id and xyxy in the same pixels.
+        names: class names.
+        max_det: at most so many boxes of one class in one image are matched, the most confident.
+
+    Raises:
+        MissingDependencyError: pycocotools is not installed.
+    """
+    try:
+        from pycocotools.coco import COCO  # noqa: PLC0415
+        from pycocotools.cocoeval import COCOeval  # noqa: PLC0415
+    except ImportError as exc:
+        raise MissingDependencyError("pycocotools", "val", "measuring mAP") from exc
+    counts = np.bincount(np.concatenate([rows[:, 0] for rows in truth]).astype(int), minlength=len(names))
+    classes = [int(class_id) for class_id in np.flatnonzero(counts)]
+    labelled, boxes = COCO(), COCO()
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its steps
+        for coco, annotations in (
+            (labelled, [_annotations(i, rows[:, 1:], rows[:, 0]) for i, rows in enumerate(truth)]),
+            (boxes, [_annotations(i, some.xyxy, some.class_id, some.confidence) for i, some in enumerate(found)]),
+        ):
+            flat = [annotation for image in annotations for annotation in image]
+            coco.dataset = {
+                "images": [{"id": number} for number in range(len(truth))],
+                "categories": [{"id": class_id} for class_id in range(len(names))],
+                "annotations": [{**annotation, "id": number} for number, annotation in enumerate(flat, 1)],
+            }
+            coco.createIndex()
+        evaluation = COCOeval(labelled, boxes, "bbox")
+        evaluation.params.catIds = classes
+        evaluation.params.maxDets = [max_det]
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, float("inf")]], ["all"]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    precision = evaluation.eval["precision"][..., 0, 0]  # (IoU, recall, class)
+    matches: dict[int, list[Any]] = {class_id: [] for class_id in classes}
+    for entry in evaluation.evalImgs:
+        if entry is not None:
+            matches[entry["category_id"]].append(entry)
+    result = []
+    for column, class_id in enumerate(classes):
+        each = _interpolated(matches[class_id], int(counts[class_id]))
+        coco_each = precision[:, :, column].mean(axis=1)
+        values = (each[0], each.mean(), coco_each[0], coco_each.mean())
+        result.append(ClassAP(class_id, names[class_id], int(counts[class_id]), *(float(value) for value in values)))
+    return tuple(result)
+
+
+def _annotations(
+    image: int, xyxy: NDArray[Any], class_id: NDArray[Any], score: NDArray[Any] | None = None
+) -> list[dict[str, Any]]:
+    corners = xyxy.astype(np.float64)
+    xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    rows = [
+        {"image_id": image, "category_id": int(name), "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
+        for box, name in zip(xywh.tolist(), class_id.tolist(), strict=True)
+    ]
+    if score is not None:
+        for row, value in zip(rows, score.tolist(), strict=True):
+            row["score"] = value
+    return rows
+
+
+def _interpolated(matches: list[Any], labels: int) -> NDArray[np.float64]:
+    """Return the AP at each IoU (10,): ultralytics' area under the precision envelope, over pycocotools' matches.
+
+    The curve begins at precision 1 and recall 0, and falls to 0 at the highest recall reached.
+    """
+    scores = np.concatenate([entry["dtScores"] for entry in matches])
+    hits = np.concatenate([entry["dtMatches"] > 0 for entry in matches], axis=1)[:, np.argsort(-scores, kind="stable")]
+    areas = np.zeros(len(hits))
+    if len(scores) == 0:
+        return areas
+    for number, hit in enumerate(hits):
+        true = np.cumsum(hit)
+        recall = true / labels
+        precision = true / np.arange(1, len(hit) + 1)
+        envelope = np.maximum.accumulate(np.concatenate([[1.0], precision, [0.0, 0.0]])[::-1])[::-1]
+        curve = np.interp(RECALLS, np.concatenate([[0.0], recall, [recall[-1], 1.0]]), envelope)
+        areas[number] = (curve[1:] + curve[:-1]).sum() / 2 * (RECALLS[1] - RECALLS[0])
+    return areas

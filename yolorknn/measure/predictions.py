@@ -1,0 +1,86 @@
+"""Predictions: what a model found in each image, kept in a file as it comes, so that an interrupted val goes on."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from yolorknn.files import check_folder, writing
+from yolorknn.tasks.detections import Detections
+
+
+class Found(NamedTuple):
+    """What a model found in an image, and the image's height and width."""
+
+    detections: Detections
+    size: tuple[int, int]
+
+
+class Predictions:
+    """A file of JSON lines, one an image: the sha256 of its content, its size, and the boxes.
+
+    The file's name holds a digest of everything that the boxes depend on but the image, so nothing stale is ever used.
+    A line that a killed process left unfinished is passed over, and two processes may append to one file.
+
+    Args:
+        folder: where the file is; made when the first image is added.
+        name: beginning of the file's name, for people.
+        key: everything that the boxes depend on: the model's sha256, the runtime, the settings.
+    """
+
+    def __init__(self, folder: Path, *, name: str, key: tuple[object, ...]) -> None:
+        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+        self.path = folder / f"{name}-{digest[:16]}.jsonl"
+        self._found = dict(_lines(self.path))
+
+    def get(self, image: str) -> Found | None:
+        """Return what was found in the image of this sha256, or None."""
+        return self._found.get(image)
+
+    @contextlib.contextmanager
+    def adding(self) -> Iterator[BinaryIO]:
+        """Open the file to add to.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        check_folder(self.path.parent)
+        with writing(self.path), self.path.open("ab") as file:
+            file.write(b"\n")  # ends a line that was left unfinished
+            yield file
+
+    def add(self, file: BinaryIO, image: str, found: Found) -> None:
+        """Keep what was found in an image.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        boxes = found.detections
+        columns = np.column_stack([boxes.xyxy, boxes.confidence, boxes.class_id]).astype("<f4")
+        line = json.dumps({"image": image, "size": found.size, "boxes": base64.b64encode(columns.tobytes()).decode()})
+        with writing(self.path):
+            file.write(f"{line}\n".encode())
+            file.flush()
+        self._found[image] = found
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Found]]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError, binascii.Error):
+            entry = json.loads(line)
+            columns = np.frombuffer(base64.b64decode(entry["boxes"], validate=True), "<f4").reshape(-1, 6)
+            height, width = entry["size"]
+            boxes = Detections(columns[:, :4], columns[:, 4], columns[:, 5].astype(np.int64))
+            yield entry["image"], Found(boxes, (int(height), int(width)))

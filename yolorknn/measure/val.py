@@ -1,0 +1,247 @@
+"""val: mAP of a model on labelled images, with the settings of ultralytics' val."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import yolorknn
+from yolorknn.data.dataset import Dataset
+from yolorknn.detector import Detector
+from yolorknn.errors import DatasetError, InferenceError, ModelError, SourceError
+from yolorknn.files import sha256
+from yolorknn.measure.average_precision import ClassAP, average_precision
+from yolorknn.measure.predictions import Found, Predictions
+from yolorknn.open_model import HERE, Place
+from yolorknn.stream.sources.capture import read_image
+
+if TYPE_CHECKING:
+    from yolorknn.convert.toolkit.toolkit import Progress
+
+_logger = logging.getLogger(__name__)
+
+CONF, IOU, MAX_DET = 0.001, 0.7, 300
+"""Of ultralytics' val; with them a box is kept for each class above CONF."""
+
+
+@dataclass(frozen=True)
+class ValReport:
+    """What a model measured.
+
+    Attributes:
+        model: the model, as it was named.
+        map50: mean of the classes' AP at IoU 0.5, as ultralytics' val defines it; see average_precision.py.
+        map: mean of the classes' AP over IoU 0.50 to 0.95, as ultralytics' val defines it.
+        coco_map50: map50 as COCO defines it.
+        coco_map: map as COCO defines it.
+        per_class: classes that have labels, in the order of the class ids.
+        absent: names of the classes without a label in these images; they are in no mean.
+        images: number of images.
+        unlabelled: how many of them have no label file, and count as images of nothing.
+    """
+
+    model: str
+    map50: float
+    map: float
+    coco_map50: float
+    coco_map: float
+    per_class: tuple[ClassAP, ...]
+    absent: tuple[str, ...]
+    images: int
+    unlabelled: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        return asdict(self)
+
+
+def validate(
+    model: str | Path,
+    data: str | Path,
+    *,
+    images: Sequence[Path] | None = None,
+    detector: Detector | None = None,
+    place: Place = HERE,
+    names: Sequence[str] | None = None,
+    store: Path | None = None,
+    progress: Progress | None = None,
+) -> ValReport:
+    """Measure a model on the `val` images of a data.yaml.
+
+    Args:
+        model: a .pt (exported in float, run by onnxruntime), an .onnx, or a .rknn (on a board, or with simulate).
+        data: the data.yaml.
+        images: measure on these instead; their labels are found as those of the data.yaml.
+        detector: run this instead of opening the model; made with measuring(), and not closed. Nothing is stored.
+        place: run the model on the vendor's simulator, or on a board attached to this PC.
+        names: class names, for a model without metadata.
+        store: folder to keep predictions in, so that an interrupted run goes on where it was; not
+            for a board attached to this PC, of whose software nothing is known here.
+        progress: told how far it is.
+
+    Raises:
+        DatasetError: the data.yaml, an image or a label cannot be used, or the classes are not the model's.
+        ModelError: the model is absent, broken, or not for this machine.
+        InferenceError: the runtime failed.
+        OutputError: the predictions cannot be stored.
+        MissingDependencyError: pycocotools, PyYAML or the model's runtime is not installed.
+    """
+    path = Path(model)
+    listed = Dataset.open(Path(data))
+    chosen = listed.images if images is None else tuple(Path(image) for image in images)
+    shares = listed.truth(chosen)
+    own = None if names is None else list(names)
+
+    def told(done: float) -> None:
+        if progress:
+            progress(path.name, done)
+
+    def opening() -> AbstractContextManager[Detector]:
+        if detector is not None:
+            return nullcontext(detector)
+        return _open(path, place, own, listed, progress)
+
+    kept = None
+    if store is not None and detector is None and not place.remote:
+        kept = Predictions(store, name=path.stem, key=_key(path, place, own))
+    found = _detect(chosen, listed, opening, kept, told)
+    truth = [_pixels(rows, size) for rows, (_, size) in zip(shares, found, strict=True)]
+    per_class = average_precision([boxes for boxes, _ in found], truth, names=listed.names, max_det=MAX_DET)
+    present = {entry.class_id for entry in per_class}
+    return ValReport(
+        str(model),
+        map50=float(np.mean([entry.map50 for entry in per_class])),
+        map=float(np.mean([entry.map for entry in per_class])),
+        coco_map50=float(np.mean([entry.coco_map50 for entry in per_class])),
+        coco_map=float(np.mean([entry.coco_map for entry in per_class])),
+        per_class=per_class,
+        absent=tuple(name for number, name in enumerate(listed.names) if number not in present),
+        images=len(chosen),
+        unlabelled=sum(rows is None for rows in shares),
+    )
+
+
+def measuring(model: str | Path, **options: Any) -> Detector:
+    """Return a Detector with the settings of ultralytics' val; `options` are Detector's."""
+    return Detector(model, conf=CONF, iou=IOU, max_det=MAX_DET, multi_label=True, **options)
+
+
+@contextmanager
+def _open(
+    path: Path, place: Place, names: list[str] | None, listed: Dataset, progress: Progress | None
+) -> Iterator[Detector]:
+    with ExitStack() as stack:
+        if path.suffix.lower() == ".pt":
+            from yolorknn.convert.export.export import export  # noqa: PLC0415
+
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolorknn-val-"))
+            path = export(path, output=Path(folder))
+        backends = place.backends(path, names=names, progress=progress)
+        detector = stack.enter_context(measuring(path, backends=backends, names=names))
+        for number, (name, theirs) in enumerate(zip(detector.names.values(), listed.names, strict=False)):
+            if name != theirs:
+                _logger.warning("class %d is '%s' in the model and '%s' in %s", number, name, theirs, listed.file)
+                break
+        yield detector
+
+
+def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...]:
+    """Return everything that the boxes depend on but the image."""
+    if not path.is_file():
+        raise ModelError(f"there is no model file {path}")
+    images: list[str] = []
+    if place.simulate and place.dataset is not None:
+        from yolorknn.data.calibration_set import CalibrationSet  # noqa: PLC0415
+
+        opened = CalibrationSet.open(place.dataset)
+        images = [sha256(file) for file in opened.images or (opened.source,)]
+    runtimes = []
+    for package in ("onnxruntime", "rknn-toolkit2", "rknn-toolkit-lite2", "ultralytics"):
+        with suppress(PackageNotFoundError):
+            runtimes.append(f"{package} {version(package)}")
+    with suppress(OSError):
+        runtimes.append(sha256(Path("/usr/lib/librknnrt.so")))
+    return sha256(path), yolorknn.__version__, place.simulate, images, names, runtimes, CONF, IOU, MAX_DET
+
+
+def _detect(
+    images: Sequence[Path],
+    listed: Dataset,
+    opening: Callable[[], AbstractContextManager[Detector]],
+    kept: Predictions | None,
+    told: Callable[[float], None],
+) -> list[Found]:
+    told(0.0)
+    digests = {image: _digest(image) for image in images} if kept else {}
+    known = {image: entry for image in digests if kept and (entry := kept.get(digests[image])) is not None}
+    todo = [image for image in dict.fromkeys(images) if image not in known]
+    if todo:
+        with ExitStack() as stack:
+            detector = stack.enter_context(opening())
+            _check_classes(detector, listed)
+            file = stack.enter_context(kept.adding()) if kept else None
+            stream = stack.enter_context(detector.stream(map(read_image, todo)))
+            for result in stream:
+                image = todo[result.index]
+                known[image] = Found(result.detections, (result.frame.shape[0], result.frame.shape[1]))
+                if kept and file:
+                    kept.add(file, digests[image], known[image])
+                told(len(known) / len(images))
+            if stream.lost:
+                raise InferenceError(f"the NPU did not answer {stream.lost} of {len(images)} images: run it again")
+    return [known[image] for image in images]
+
+
+def _check_classes(detector: Detector, listed: Dataset) -> None:
+    if len(detector.names) != len(listed.names):
+        raise DatasetError(
+            f"{listed.file} has {len(listed.names)} classes, the model {len(detector.names)}: "
+            "give the data.yaml that it was trained with"
+        )
+
+
+def _digest(image: Path) -> str:
+    try:
+        return sha256(image)
+    except OSError as exc:
+        raise SourceError(f"cannot read the image {image}: {exc.strerror or exc}") from exc
+
+
+def _pixels(shares: NDArray[np.float64] | None, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return labels in pixels of an image of (height, width)."""
+    height, width = size
+    return np.zeros((0, 5)) if shares is None else shares * (1, width, height, width, height)
+
+
+def table(reports: Sequence[ValReport]) -> str:
+    """Return reports side by side: a row for all classes and one for each, with the difference to the first model."""
+    first = reports[0]
+    labelled = sum(entry.labels for entry in first.per_class)
+    rows = [("all", labelled, [(report.map50, report.map) for report in reports])]
+    for number, entry in enumerate(first.per_class):
+        values = [(report.per_class[number].map50, report.per_class[number].map) for report in reports]
+        rows.append((entry.name, entry.labels, values))
+    width = max(len(name) for name, _, _ in rows)
+    lines = [f"{number}: {report.model}" for number, report in enumerate(reports, 1)]
+    lines.append(
+        f"mAP of {first.images} images; +/-: difference to 1" if len(reports) > 1 else f"{first.images} images"
+    )
+    heads = [f"{number}: mAP50   mAP50-95" for number in range(1, len(reports) + 1)]
+    lines.append(
+        f"{'class':<{width}}  labels" + "".join(f"  {head:>{24 if i else 18}}" for i, head in enumerate(heads))
+    )
+    for name, count, values in rows:
+        cells = [f"  {values[0][0]:>8.4f}  {values[0][1]:>8.4f}"]
+        for pair in values[1:]:
+            cells += [f"  {value:.4f}{value - base:>+8.4f}" for value, base in zip(pair, values[0], strict=True)]
+        lines.append(f"{name:<{width}}  {count:>6}" + "".join(cells))
+    return "\n".join(lines)

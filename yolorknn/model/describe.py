@@ -1,0 +1,71 @@
+"""What a .pt, .onnx or .rknn says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from yolorknn.errors import MetadataError, ModelError
+from yolorknn.model import rknn_file
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return the facts as plain JSON values. An .onnx needs the onnx package, a .pt needs ultralytics.
+
+    Raises:
+        ModelError: absent, broken, or of another kind.
+        MissingDependencyError: the package is not installed.
+    """
+    if not path.is_file():
+        raise ModelError(f"there is no model file {path}" if not path.is_dir() else f"{path} is a folder, not a model")
+    readers = {".rknn": _rknn, ".onnx": _onnx, ".pt": _pt}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ModelError(f"{path} has suffix '{path.suffix}': info reads {', '.join(readers)}")
+    return {"file": str(path), "bytes": path.stat().st_size, **reader(path)}
+
+
+def _rknn(path: Path) -> dict[str, Any]:
+    file = rknn_file.read(path)
+    return {
+        "format": "rknn",
+        "platforms": list(file.platforms),
+        "toolkit": file.toolkit,
+        **_detector(file),
+        "inputs": _tensors(file.inputs),
+        "outputs": _tensors(file.outputs),
+    }
+
+
+def _onnx(path: Path) -> dict[str, Any]:
+    from yolorknn.model import onnx_file  # noqa: PLC0415
+
+    file = onnx_file.read(path)
+    return {
+        "format": "onnx",
+        "opset": file.opset,
+        "producer": file.producer,
+        **_detector(file),
+        "inputs": _tensors(file.inputs),
+        "outputs": _tensors(file.outputs),
+    }
+
+
+def _pt(path: Path) -> dict[str, Any]:
+    from yolorknn.convert.export.export import inspect  # noqa: PLC0415
+
+    return {"format": "pt", **inspect(path)}
+
+
+def _detector(file: Any) -> dict[str, Any]:
+    """Return the metadata; of a model that is no detector of ours, say so instead."""
+    try:
+        fields = dict(file.metadata().describe())
+    except MetadataError as exc:
+        return {"metadata": f"none: {exc}"}
+    del fields["outputs"]
+    return fields
+
+
+def _tensors(tensors: list[Any]) -> list[str]:
+    return [f"{tensor.name} {'x'.join(map(str, tensor.shape))} {tensor.dtype}" for tensor in tensors]

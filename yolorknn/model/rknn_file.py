@@ -1,0 +1,139 @@
+"""Read a .rknn without the vendor's library: what it is for, its tensors, and the metadata embedded in it.
+
+The layout, as observed in files of rknn-toolkit2 2.3.2 and 2.5.0 (the vendor does not document it):
+
+    0     b"RKNN" u32 0 | u64 version (6, or 0x1004 for rv1103, rv1106 and rk2118) | u64 N | padding to 64
+    64    N bytes of body; NUL-terminated texts in it: the custom_string, and a Python literal {'attrs': ...} that
+          holds each tensor's shape, the input's mean and std, and quantization ranges
+    64+N  u64 J | J bytes of JSON (target_platform, version, norm_tensor), and the file ends
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yolorknn.errors import MetadataError, ModelError
+from yolorknn.model.layout import recognise
+from yolorknn.model.metadata import GENERIC, MAGIC, ModelMetadata, Tensor
+
+HEADER = 64
+
+
+@dataclass(frozen=True)
+class RknnFile:
+    """What a .rknn states."""
+
+    path: Path
+    platforms: tuple[str, ...]
+    toolkit: str
+    """Version of the rknn-toolkit2 that built it; librknnrt on the board must not be older."""
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    custom_string: str | None
+    """yolorknn's packed metadata, None in a file that others made."""
+
+    def metadata(self, *, names: list[str] | None = None) -> ModelMetadata:
+        """Return the embedded metadata, or that of the .json beside the file, or what the tensors imply.
+
+        Args:
+            names: class names, for a file without metadata.
+
+        Raises:
+            MetadataError: unreadable, or it contradicts the tensors.
+        """
+        sidecar = self.path.with_suffix(".json")
+        if self.custom_string == GENERIC:
+            raise MetadataError(f"{self.path} is a generic model: built as it is, and no detector that yolorknn runs")
+        if self.custom_string is not None:
+            metadata = ModelMetadata.unpack(self.custom_string)
+        elif sidecar.is_file():
+            metadata = ModelMetadata.from_json(sidecar.read_text(encoding="utf-8", errors="replace"))
+        else:
+            return recognise(self.inputs, self.outputs, names=names, where=str(self.path))
+        metadata.check(self.outputs, where=str(self.path))
+        if metadata.build is None or metadata.build.platform not in self.platforms:
+            raise MetadataError(
+                f"{self.path} is built for {', '.join(self.platforms)}, but its metadata says otherwise"
+            )
+        if (metadata.mean, metadata.std) != (self.mean, self.std):
+            raise MetadataError(f"{self.path} has mean {self.mean} and std {self.std}, but its metadata says otherwise")
+        return metadata
+
+
+def read(path: Path) -> RknnFile:
+    """Read a .rknn of any Rockchip platform.
+
+    Raises:
+        ModelError: absent, truncated, or not a .rknn.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise ModelError(f"cannot read the model {path}: {exc.strerror}") from exc
+    if not data:
+        raise ModelError(f"{path} is empty: copy or build it again")
+    if data[:4] == b"CYPT":
+        raise ModelError(
+            f"{path} is encrypted: only the NPU's runtime reads it, for programs that call librknnrt; "
+            "give yolorknn the plain .rknn"
+        )
+    if data[:4] != b"RKNN":
+        raise ModelError(f"{path} is not a .rknn file: build one with 'yolorknn build'")
+    try:
+        size = struct.unpack_from("<Q", data, 16)[0]
+        body = data[HEADER : HEADER + size]
+        length = struct.unpack_from("<Q", data, HEADER + size)[0]
+        start = HEADER + size + 8
+        if len(data) != start + length:
+            raise ValueError("length")
+        trailer = json.loads(data[start:])
+        return _parse(path, body, trailer)
+    except (
+        struct.error,
+        ValueError,
+        KeyError,
+        TypeError,
+        SyntaxError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+    ) as exc:
+        raise ModelError(f"{path} is truncated or damaged: copy or build it again") from exc
+
+
+def _parse(path: Path, body: bytes, trailer: Any) -> RknnFile:
+    attrs: dict[str, Any] = ast.literal_eval(_text(body, b"{'attrs'") or "")["attrs"]
+    dtypes = {tensor["url"]: tensor["dtype"]["qnt_type"] or "float16" for tensor in trailer["norm_tensor"]}
+    tensors: dict[bool, list[Tensor]] = {False: [], True: []}
+    for name, attr in sorted(attrs.items(), key=lambda item: item[1]["idx"]):
+        shape = tuple(int(side) for side in attr["shape"])
+        tensors[bool(attr["is_output"])].append(Tensor(name, shape, dtypes.get(name, "")))
+    first = attrs[tensors[False][0].name]
+    return RknnFile(
+        path=path,
+        platforms=tuple(str(name) for name in trailer["target_platform"]),
+        toolkit=str(trailer["version"]).partition("(")[0],
+        inputs=tensors[False],
+        outputs=tensors[True],
+        mean=_triple(first.get("mean", ())),
+        std=_triple(first.get("std", ())),
+        custom_string=_text(body, MAGIC.encode()),
+    )
+
+
+def _triple(values: Sequence[float]) -> tuple[float, ...]:
+    """Return a value a channel; 2.5.0's hybrid builds write equal ones once."""
+    return tuple(map(float, [*values] * 3 if len(values) == 1 else values))
+
+
+def _text(body: bytes, start: bytes) -> str | None:
+    begin = body.find(start)
+    return None if begin < 0 else body[begin : body.index(b"\0", begin)].decode()

@@ -1,0 +1,115 @@
+"""BackendPool: lends each backend to one thread at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from yolorknn.errors import BackendError, CoreDeadError
+from yolorknn.runtime.backend import Backend
+
+_logger = logging.getLogger(__name__)
+
+
+class BackendPool:
+    """Owner of the backends. A borrower has one for itself; the vendor's contexts mix up two threads' results."""
+
+    def __init__(self, backends: Sequence[Backend]) -> None:
+        if not backends:
+            raise ValueError("a pool needs at least one backend")
+        self._all = tuple(backends)
+        self._idle = list(range(len(self._all)))
+        self._dead: list[str] = []
+        self._closed = False
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
+        self._busy = dict.fromkeys(range(len(self._all)), 0.0)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return self._closed
+
+    @property
+    def busy(self) -> tuple[float, ...]:
+        """Seconds that each backend has been lent for."""
+        return tuple(self._busy.values())
+
+    @property
+    def dead(self) -> tuple[str, ...]:
+        """Why each backend that is not lent any more is not."""
+        return tuple(self._dead)
+
+    def hurry(self) -> None:
+        """Have the inferences under way end soon, where a backend can give up on one."""
+        for backend in self._all:
+            if hurry := getattr(backend, "hurry", None):
+                hurry()
+
+    @contextmanager
+    def lend(self) -> Iterator[Backend]:
+        """Wait for an idle backend and hold it for the length of the block; who came first is served first.
+
+        One that raises CoreDeadError in the block is not lent again.
+
+        Raises:
+            BackendError: the pool is closed, or every backend is dead.
+        """
+        number = self._take()
+        start = time.perf_counter()
+        dead = ""
+        try:
+            yield self._all[number]
+        except CoreDeadError as exc:
+            dead = str(exc)
+            raise
+        finally:
+            with self._changed:
+                self._busy[number] += time.perf_counter() - start
+                if not dead:
+                    self._idle.append(number)
+                else:
+                    self._dead.append(dead)
+                    left = len(self._all) - len(self._dead)
+                    _logger.warning("%s; %d of %d NPU cores go on", dead, left, len(self._all))
+                self._changed.notify_all()
+
+    def _take(self) -> int:
+        ticket = object()
+        with self._changed:
+            self._queue.append(ticket)
+            try:
+                self._changed.wait_for(
+                    lambda: self._closed or self._all_dead() or (self._idle and self._queue[0] is ticket)
+                )
+                if self._closed:
+                    raise BackendError("the detector is closed")
+                if self._all_dead():
+                    raise BackendError(f"no NPU core is left: {self._dead[-1]}")
+                return self._idle.pop(0)  # the one that has rested longest, so that the cores share the work
+            finally:
+                self._queue.remove(ticket)
+                self._changed.notify_all()
+
+    def _all_dead(self) -> bool:
+        return len(self._dead) == len(self._all)
+
+    def close(self) -> None:
+        """Wait until everything is given back, then close every backend; a second call does nothing."""
+        self.hurry()
+        with self._changed:
+            first = not self._closed
+            self._closed = True
+            self._changed.notify_all()
+            while first and len(self._idle) + len(self._dead) < len(self._all):
+                self._changed.wait()
+        if first:
+            for backend in self._all:
+                backend.close()

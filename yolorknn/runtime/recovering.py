@@ -1,0 +1,212 @@
+"""A backend that outlives a failed inference and a hung core: the frame is tried again, the context replaced."""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import wait
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
+from yolorknn.runtime.backend import Backend
+from yolorknn.runtime.context import Context, Outputs
+
+MOST_HANGS = 3
+"""Contexts in a row that may hang, or not open, before it is no loss of a frame any more but a broken core."""
+SLICE_SECONDS = 0.25
+"""The longest wait between two looks at whether hurry() was called."""
+
+_opening = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long an inference may take, in seconds, before its core counts as hung."""
+
+    opening: float = 60.0
+    """For opening a context: 100 MB are read from an SD card, and the driver may still be resetting the core."""
+    first: float = 30.0
+    """For a context's first inference: nothing is measured yet, and the driver may still be resetting the core."""
+    factor: float = 20.0
+    """Later: that many times the slowest of the last 32. A throttled or busy board is slower by a few times."""
+    least: float = 2.0
+    """But never less: an image a second apart may find the board swapping. Also what an end is held up by at most."""
+
+    def seconds(self, measured: deque[float]) -> float:
+        """Return the limit after inferences that took `measured` seconds."""
+        return max(self.least, self.factor * max(measured)) if measured else self.first
+
+
+class RecoveringBackend:
+    """A backend whose context is replaced when it fails.
+
+    An inference that fails, or that returns the outputs of another frame, is run once more on a fresh context. One that
+    does not return in time raises CoreHungError; its context is left to its thread, which releases it should it ever
+    return, and the next inference gets a fresh one. A core whose contexts hang or do not open, MOST_HANGS in a row,
+    raises CoreDeadError, from then on at once.
+    """
+
+    def __init__(
+        self,
+        open_context: Callable[[], Backend],
+        *,
+        where: str,
+        patience: Patience | None = None,
+        abandon: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Open the first context.
+
+        Args:
+            open_context: opens one, or raises BackendError; called in a thread of its own.
+            where: the model and core, for messages.
+            patience: when an inference counts as hung.
+            abandon: called when open_context did not return in time and is left to its thread.
+
+        Raises:
+            BackendError: open_context raised it, or did not return in time.
+        """
+        self._open, self._where, self._patience = open_context, where, patience or Patience()
+        self._abandon = abandon
+        self._measured: deque[float] = deque(maxlen=32)
+        self._last: tuple[int, Outputs] | None = None
+        """Checksum of the last image (whose buffer is the caller's, to use again) and what it gave."""
+        self._suspects = True
+        self._hangs = 0
+        self._hurried = self._closed = False
+        self._context: Context | None = self._fresh()
+
+    def infer(self, image: NDArray[np.uint8]) -> Outputs:
+        """Run the model; see Backend.infer.
+
+        Raises:
+            CoreDeadError: one context after the other hangs or does not open.
+            CoreHungError: no answer in time, or no fresh context; the next inference tries for one.
+            InferenceError: it failed twice, the second time on a fresh context.
+        """
+        if self._closed:
+            raise InferenceError(f"{self._where} is closed")
+        if self._hangs >= MOST_HANGS:
+            raise self._lost("hung", "")
+        self._hurried = False
+        try:
+            outputs = self._attempt(image)
+            if not self._is_stale(image, outputs):
+                self._last = (_checksum(image), outputs)
+                return outputs
+        except InferenceError:
+            if self._context is None:  # it hung
+                raise
+            outputs = None
+        self._drop()
+        try:
+            again = self._attempt(image)
+        except CoreHungError:
+            raise
+        except InferenceError as exc:
+            raise InferenceError(f"{exc} (a second time, on a fresh context: see 'yolorknn doctor')") from exc
+        if outputs is not None and _same(outputs, again):
+            self._suspects = False  # the model does answer different images alike
+        self._last = (_checksum(image), again)
+        return again
+
+    def hurry(self) -> None:
+        """Have an inference that is under way count as hung soon: after Patience.least more."""
+        self._hurried = True
+
+    def close(self) -> None:
+        """Release the context, after the inference that is under way; a second call does nothing."""
+        self._closed = True
+        self._drop()
+
+    def _fresh(self) -> Context:
+        """Open a context in its thread; one core after the other, so that none waits for another's hang."""
+        with _opening:
+            context = Context(self._open)
+            try:
+                wait([context.opened], self._patience.opening)
+            except BaseException:  # Ctrl-C
+                context.end()
+                self._abandon()
+                raise
+            if not context.opened.done():
+                context.end()
+                self._abandon()
+                raise BackendError(
+                    f"{self._where}: the runtime did not open the model in {self._patience.opening:g} s: restart the "
+                    "board, and see 'yolorknn doctor'"
+                )
+        context.opened.result()
+        return context
+
+    def _lost(self, what: str, loss: str) -> CoreHungError:
+        if self._hangs < MOST_HANGS:
+            return CoreHungError(f"{self._where} {what}: {loss}")
+        return CoreDeadError(
+            f"{self._where} {what}; after {MOST_HANGS} such failures in a row it is taken out of use: restart the "
+            "board, and see 'yolorknn doctor'"
+        )
+
+    def _attempt(self, image: NDArray[np.uint8]) -> Outputs:
+        if self._context is None:
+            self._measured.clear()
+            self._last = None
+            try:
+                self._context = self._fresh()
+            except BackendError as exc:
+                self._hangs += 1
+                raise self._lost(f"could not be opened again ({exc})", "the frame is lost") from exc
+        limit = self._patience.seconds(self._measured)
+        start = time.monotonic()
+        answer = self._context.submit(image)
+        # Unlike the vendor's call, this lets Ctrl-C through. In slices, so that a process that was stopped and goes on
+        # (SIGSTOP, a debugger) leaves the core its time.
+        waited, hurried = 0.0, False
+        while not answer.done() and waited < limit:
+            part = min(limit - waited, SLICE_SECONDS)
+            wait([answer], part)
+            waited += part
+            if self._hurried and not hurried:
+                limit, hurried = min(limit, waited + self._patience.least), True
+        if not answer.done():
+            self._context.end()
+            self._context = None
+            self._hangs += not hurried
+            raise self._lost(f"gave no answer in {waited:.1f} s", "the frame is lost, the context replaced")
+        outputs = answer.result()
+        self._measured.append(time.monotonic() - start)
+        self._hangs = 0
+        return outputs
+
+    def _is_stale(self, image: NDArray[np.uint8], outputs: Outputs) -> bool:
+        """Tell whether these are the outputs of the frame before.
+
+        The vendor's wheel does not look at the code of rknn_run: when that fails it may hand out what it finds.
+        """
+        if self._last is None or not self._suspects:
+            return False
+        before, known = self._last
+        return _same(outputs, known) and _checksum(image) != before
+
+    def _drop(self) -> None:
+        if self._context is not None:
+            self._context.end()
+            self._context.join(self._patience.least)
+            self._context = None
+
+
+def _checksum(image: NDArray[np.uint8]) -> int:
+    """Return a checksum of every sixteenth row: different frames differ there too, and it is done for each."""
+    return zlib.adler32(np.ascontiguousarray(image[::16]).data)
+
+
+def _same(one: Outputs, other: Outputs) -> bool:
+    """Compare every 61st number before all of them: outputs of two images differ nearly everywhere."""
+    return all(np.array_equal(a.ravel()[::61], b.ravel()[::61]) for a, b in zip(one, other, strict=True)) and all(
+        np.array_equal(a, b) for a, b in zip(one, other, strict=True)
+    )

@@ -1,0 +1,66 @@
+"""Stream: what Detector.stream() returns, an iterator over the results of a source's frames."""
+
+from __future__ import annotations
+
+import weakref
+
+from yolorknn.errors import CoreHungError
+from yolorknn.stream.engine import Drop, Engine, Stages
+from yolorknn.stream.result import Result
+from yolorknn.stream.sources.capture import Source
+
+
+class Stream:
+    """Iterator of Result, in the source's order. Made by Detector.stream().
+
+    One thread reads and letterboxes, `workers` threads do nothing but infer, so that a core goes from one frame to the
+    next without waiting for Python, and one thread decodes. With drop="none" the reading thread waits for the workers.
+    With drop="old" only the newest frame waits, and the one it replaces is counted in `dropped`.
+
+    An error of one frame is raised when its turn comes; a further next() goes on with the frame after it. A frame whose
+    NPU core hung is left out, and counted in `lost`.
+    Every thread is joined by close(), by leaving a `with` or the loop, and at the end of the source.
+    """
+
+    def __init__(self, source: Source, stages: Stages, *, workers: int, drop: Drop) -> None:
+        self.source = source
+        self._broken: Exception | None = None
+        self.lost = 0
+        """Frames that an NPU core did not answer."""
+        self._engine = Engine(source, stages, workers, drop)
+        # The threads hold the engine alone, so that a stream nobody refers to any more is stopped.
+        self._finalizer = weakref.finalize(self, self._engine.close)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that a newer one replaced before a worker was free."""
+        return self._engine.dropped
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Result:
+        while (slot := self._engine.take_result()) is not None and isinstance(slot.error, CoreHungError):
+            self.lost += 1
+        if slot is None:
+            self.close()
+            if self._broken is not None:
+                raise self._broken
+            raise StopIteration
+        return slot.result()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop, and join every thread; a second call does nothing."""
+        self._finalizer()
+
+    def abort(self, reason: Exception) -> None:
+        """Close, and raise `reason` in whoever goes on iterating."""
+        if self._finalizer.alive:
+            self._broken = reason
+            self.close()

@@ -1,0 +1,1 @@
+"""What a model's outputs mean, in numpy: one task a file."""

@@ -1,0 +1,56 @@
+"""Boxes drawn on a copy of the image."""
+
+from __future__ import annotations
+
+import colorsys
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+
+from yolorknn.image import Image, check_image
+from yolorknn.tasks.detections import Detections
+
+GOLDEN_RATIO = 0.618034
+"""Steps of this size around the colour wheel keep neighbouring class ids far apart."""
+
+
+def colour(class_id: int) -> tuple[int, int, int]:
+    """Return the BGR colour of a class."""
+    red, green, blue = colorsys.hsv_to_rgb(class_id * GOLDEN_RATIO % 1, 0.85, 0.95)
+    return round(blue * 255), round(green * 255), round(red * 255)
+
+
+def draw(image: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> Image:
+    """Return a copy of a BGR uint8 (H, W, 3) image with boxes, names and confidences.
+
+    Args:
+        image: not written to.
+        detections: in pixels of the image.
+        names: class names by class id.
+    """
+    canvas = check_image(image).copy()
+    height, width = canvas.shape[:2]
+    line = max(2, round((height + width) * 0.0015))  # as thick as ultralytics draws
+    size, weight = line / 3, max(1, line - 1)
+    for xyxy, confidence, class_id in reversed(list(detections)):  # the most confident on top
+        x1, y1, x2, y2 = (round(float(side)) for side in xyxy)
+        paint = colour(class_id)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), paint, line, cv2.LINE_AA)
+        text = f"{_ascii(names[class_id]) or f'#{class_id}'} {confidence:.2f}"
+        (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, weight)
+        tall = text_height + base + line
+        left = max(0, min(x1, width - text_width))
+        top = y1 - tall if y1 >= tall else min(y1, height - tall)
+        cv2.rectangle(canvas, (left, top), (left + text_width, top + tall), paint, cv2.FILLED)
+        bright = float(np.dot(paint, (0.114, 0.587, 0.299)))  # luma, ITU-R BT.601
+        ink = (0, 0, 0) if bright > 140 else (255, 255, 255)
+        place = (left, top + text_height + line)
+        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, ink, weight, cv2.LINE_AA)
+    return canvas
+
+
+def _ascii(name: str) -> str:
+    """Return the name in the letters that OpenCV's fonts have: without accents; empty where none are left."""
+    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip()
