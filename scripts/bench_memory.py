@@ -13,8 +13,9 @@ import sys
 import threading
 from pathlib import Path
 
-from yolorknn.detector import Detector, read_metadata
+from yolorknn.detector import Detector
 from yolorknn.measure.synthetic import SimulatedNpu, pictures
+from yolorknn.model.read import read_metadata
 from yolorknn.runtime.memory import resident_mb, share_arena
 
 DEMO = Path(__file__).resolve().parent.parent / "models/demo.onnx"

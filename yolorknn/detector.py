@@ -13,7 +13,9 @@ from pathlib import Path
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import Canvas, Image
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.runtime.backend import Backend, open_backends
+from yolorknn.model.read import read_metadata
+from yolorknn.open_model import open_backends
+from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.engine import Drop, Inferred, Prepared
 from yolorknn.stream.sources.capture import open_source, read_image
@@ -210,22 +212,6 @@ class Detector:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def read_metadata(path: Path, *, names: list[str] | None = None) -> ModelMetadata:
-    """Return what an .onnx or .rknn says of itself, without running it.
-
-    Raises:
-        ModelError: absent, broken, or of another kind.
-        MissingDependencyError: reading an .onnx needs the onnx package.
-    """
-    if path.suffix.lower() == ".rknn":
-        from yolorknn.model import rknn_file  # noqa: PLC0415
-
-        return rknn_file.read(path).metadata(names=names)
-    from yolorknn.model import onnx_file  # noqa: PLC0415
-
-    return onnx_file.read(path).metadata(names=names)
 
 
 def class_id(metadata: ModelMetadata, entry: int | str) -> int:

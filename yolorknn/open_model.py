@@ -1,15 +1,14 @@
-"""Where a model runs, if not on this machine's own NPU or CPU: the vendor's simulator, or a board attached over adb."""
+"""The one door: a model file, and where it is to run, to what runs it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from yolorknn.errors import ModelError
+from yolorknn.model.metadata import ModelMetadata
+from yolorknn.progress import Progress
 from yolorknn.runtime.backend import Backend
-
-if TYPE_CHECKING:
-    from yolorknn.convert.toolkit.toolkit import Progress
 
 
 @dataclass(frozen=True)
@@ -48,3 +47,34 @@ class Place:
 
 
 HERE = Place()
+
+
+def open_backends(path: Path, *, names: list[str] | None = None) -> tuple[ModelMetadata, list[Backend]]:
+    """Open a model on the runtime its suffix asks for: .onnx on onnxruntime, .rknn on every core of this board's NPU.
+
+    Args:
+        path: the model.
+        names: class names, for a model without metadata.
+
+    Raises:
+        ModelError: absent, broken, of another kind, or for another platform.
+        BackendError: the runtime refused it.
+        MissingDependencyError: the runtime is not installed.
+    """
+    if not path.is_file():
+        raise ModelError(f"there is no model file {path}" if not path.is_dir() else f"{path} is a folder, not a model")
+    match path.suffix.lower():
+        case ".onnx":
+            from yolorknn.runtime import ort
+
+            backend = ort.OrtBackend(path, names=names)
+            return backend.metadata, [backend]
+        case ".rknn":
+            from yolorknn.runtime import rknnlite
+
+            metadata, opened = rknnlite.open_cores(path, names=names)
+            return metadata, list(opened)
+        case ".pt":
+            raise ModelError(f"{path} is a training checkpoint: make a model of it with 'yolorknn export {path}'")
+        case suffix:
+            raise ModelError(f"{path} has suffix '{suffix}': a model is an .onnx or an .rknn file")

@@ -90,7 +90,9 @@ def test_no_board(model: Path, port: int, tmp_path: Path) -> None:
 
 @needs_toolkit
 def test_no_adb_server_outlives_us_when_we_are_killed(port: int) -> None:
-    code = "from yolorknn.convert.toolkit import adb; import time\nwith adb.server(): print(1, flush=True); time.sleep(60)"
+    code = (
+        "from yolorknn.convert.toolkit import adb; import time\nwith adb.server(): print(1, flush=True); time.sleep(60)"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None and process.stdout.readline() == b"1\n"
         assert listening(port)

@@ -99,6 +99,7 @@ SAYING = (
     "runtime/rknnlite.py",
     "runtime/recovering.py",
     "runtime/backend.py",
+    "open_model.py",
     *(f"deploy/{path.name}" for path in sorted((ROOT / "yolorknn/deploy").glob("*.py"))),
 )
 PLACES = {"there is no model file", "is a training checkpoint", "has suffix", "is a folder", "no_connection"}

@@ -8,15 +8,25 @@ from typing import Annotated
 
 import typer
 
+from yolorknn.errors import ModelError
+
 
 def info(
     file: Annotated[Path, typer.Argument(help="A .pt, .onnx or .rknn.", metavar="FILE")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Say what a model file says of itself."""
-    from yolorknn.model.describe import describe
+    if not file.is_file():
+        raise ModelError(f"there is no model file {file}" if not file.is_dir() else f"{file} is a folder, not a model")
+    if file.suffix.lower() == ".pt":
+        from yolorknn.convert.export.export import inspect
 
-    facts = describe(file)
+        facts = {"format": "pt", **inspect(file)}
+    else:
+        from yolorknn.model.describe import describe
+
+        facts = describe(file)
+    facts = {"file": str(file), "bytes": file.stat().st_size, **facts}
     if as_json:
         print(json.dumps(facts, ensure_ascii=False, indent=2))
         return

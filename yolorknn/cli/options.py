@@ -18,8 +18,8 @@ from yolorknn.model.platforms import Dtype
 
 if TYPE_CHECKING:
     from yolorknn.convert.recipe.options import BuildOptions
-    from yolorknn.convert.toolkit.toolkit import Progress
     from yolorknn.open_model import Place
+    from yolorknn.progress import Progress
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -83,8 +83,8 @@ def build_options(
 
 def say_unfit(options: BuildOptions, *, encrypt: int) -> None:
     """Tell what runs a model that the detector cannot run."""
+    from yolorknn.model.fit import check_fit
     from yolorknn.model.metadata import Build
-    from yolorknn.runtime.backend import check_fit
 
     if why := check_fit(Build("", "i8", "", options=options.recorded())):
         err.print(f"'yolorknn detect' does not run this model: {why}")
@@ -197,7 +197,7 @@ def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = No
     """Say what makes a poor calibration set of the dataset, for a model."""
     if dataset is not None:
         from yolorknn.data.calibration_set import CalibrationSet
-        from yolorknn.detector import read_metadata
+        from yolorknn.model.read import read_metadata
 
         for concern in CalibrationSet.open(dataset).concerns(read_metadata(model, names=names).imgsz):
             err.print(f"warning: {concern}")

@@ -18,12 +18,13 @@ from yolorknn.convert.recipe.recorded import recipe_of
 from yolorknn.convert.tables.estimate import Estimate, estimate, layer_ms
 from yolorknn.convert.tables.layers import Layer, LayerError, parse_errors, parse_layers, worst_first
 from yolorknn.convert.toolkit.child import Job
-from yolorknn.convert.toolkit.toolkit import Progress, Toolkit
+from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError, CalibrationError, MissingDependencyError
 from yolorknn.files import atomic, writing
 from yolorknn.image import Image, letterbox
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.platforms import Dtype
+from yolorknn.progress import Progress
 from yolorknn.stream.sources.capture import read_image
 
 SHOWN = 20

@@ -17,12 +17,13 @@ from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.recipe.prepared import choose_dtype, prepared
 from yolorknn.convert.tables.layers import lossy
 from yolorknn.convert.toolkit.child import Job
-from yolorknn.convert.toolkit.toolkit import Progress, Toolkit
+from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError
 from yolorknn.files import check_folder, write_bytes, writing
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import GENERIC, ModelMetadata
 from yolorknn.model.platforms import Dtype, get_platform
+from yolorknn.progress import Progress
 
 
 def build(

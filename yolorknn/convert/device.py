@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from yolorknn.convert.tables.profile import Profile, parse_memory, parse_performance
 from yolorknn.convert.toolkit import adb
 from yolorknn.convert.toolkit.device_child import DeviceJob, Measured
-from yolorknn.convert.toolkit.toolkit import Progress, Toolkit, printed, toolkit_version
+from yolorknn.convert.toolkit.toolkit import Toolkit, printed, toolkit_version
 from yolorknn.errors import BackendError, BuildError, ModelError
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.rknn_file import RknnFile
+from yolorknn.progress import Progress
 from yolorknn.runtime.backend import check_input, check_outputs
 
 STEP_SECONDS = 60.0

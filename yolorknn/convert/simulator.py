@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.recipe.recorded import recipe_of
-from yolorknn.convert.toolkit.toolkit import Progress, Toolkit
+from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.platforms import Dtype
+from yolorknn.progress import Progress
 from yolorknn.runtime.backend import check_input, check_outputs
 
 

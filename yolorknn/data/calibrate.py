@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,10 +22,8 @@ from yolorknn.data.near_duplicates import Spread, is_broken, thumbnail
 from yolorknn.errors import OutputError, SourceError
 from yolorknn.files import check_folder, writing
 from yolorknn.image import Image, letterbox
+from yolorknn.progress import Progress
 from yolorknn.stream.sources.capture import IMAGE_SUFFIXES, ImageFiles, open_source, read_image
-
-if TYPE_CHECKING:
-    from yolorknn.convert.toolkit.toolkit import Progress
 
 CANDIDATES = 50
 """At most so many frames of a video are looked at for each that is wanted, evenly spread."""

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.convert.toolkit.toolkit import Progress
 from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list
 from yolorknn.data.near_duplicates import ALIKE, distances, thumbnail
 from yolorknn.errors import CalibrationError, DatasetError, SourceError
 from yolorknn.files import writing
 from yolorknn.image import Image, Letterbox, letterbox
+from yolorknn.progress import Progress
 from yolorknn.stream.sources.capture import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_image
 
 LIMIT = 200

@@ -107,7 +107,7 @@ def examine(machine: Machine | None = None, *, model: Path | None = None) -> lis
     if doctor_board.is_board(machine):
         return list(doctor_board.checks(machine, model))
     if model is not None:
-        from yolorknn.detector import read_metadata  # noqa: PLC0415
+        from yolorknn.model.read import read_metadata  # noqa: PLC0415
 
         read_metadata(model)
     return list(_pc(machine))

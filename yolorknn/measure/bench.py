@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.detector import Detector, read_metadata
+from yolorknn.detector import Detector
 from yolorknn.errors import MissingDependencyError
 from yolorknn.files import atomic
 from yolorknn.image import Image
 from yolorknn.measure.synthetic import FRAME_SIZE, Paced, SimulatedNpu, pictures
-from yolorknn.runtime.backend import Backend, open_backends
+from yolorknn.model.read import read_metadata
+from yolorknn.open_model import open_backends
+from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.memory import resident_mb
 from yolorknn.stream.result import Timings
 from yolorknn.stream.sources.capture import Images, Source, open_source

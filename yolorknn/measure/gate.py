@@ -23,7 +23,7 @@ from yolorknn.convert.recipe.prepared import prepared
 from yolorknn.convert.simulator import simulate
 from yolorknn.convert.tables.estimate import estimate
 from yolorknn.convert.tables.layers import LayerError, lossy, parse_layers
-from yolorknn.convert.toolkit.toolkit import Progress, Toolkit
+from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.holdout import hold_out, thin
 from yolorknn.errors import AccuracyError, BuildError, ModelError
@@ -32,6 +32,7 @@ from yolorknn.measure.gate_report import GateReport, Trial, passing
 from yolorknn.measure.val import measuring, validate
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.platforms import get_platform
+from yolorknn.progress import Progress
 
 WORST = (10, 30)
 """How many of the worst layers are kept in float16."""

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,8 @@ from yolorknn.files import sha256
 from yolorknn.measure.average_precision import ClassAP, average_precision
 from yolorknn.measure.predictions import Found, Predictions
 from yolorknn.open_model import HERE, Place
+from yolorknn.progress import Progress
 from yolorknn.stream.sources.capture import read_image
-
-if TYPE_CHECKING:
-    from yolorknn.convert.toolkit.toolkit import Progress
 
 _logger = logging.getLogger(__name__)
 

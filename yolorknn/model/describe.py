@@ -1,4 +1,4 @@
-"""What a .pt, .onnx or .rknn says of itself."""
+"""What an .onnx or .rknn says of itself, as facts to show."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
-from yolorknn.model import rknn_file
+from yolorknn.model import onnx_file, rknn_file
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Return the facts as plain JSON values. An .onnx needs the onnx package, a .pt needs ultralytics.
+    """Return the facts as plain JSON values. An .onnx needs the onnx package.
 
     Raises:
         ModelError: absent, broken, or of another kind.
         MissingDependencyError: the package is not installed.
     """
-    if not path.is_file():
-        raise ModelError(f"there is no model file {path}" if not path.is_dir() else f"{path} is a folder, not a model")
-    readers = {".rknn": _rknn, ".onnx": _onnx, ".pt": _pt}
+    readers = {".rknn": _rknn, ".onnx": _onnx}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise ModelError(f"{path} has suffix '{path.suffix}': info reads {', '.join(readers)}")
-    return {"file": str(path), "bytes": path.stat().st_size, **reader(path)}
+        raise ModelError(f"{path} has suffix '{path.suffix}': info reads {', '.join(readers)}, .pt")
+    return reader(path)
 
 
 def _rknn(path: Path) -> dict[str, Any]:
@@ -38,8 +36,6 @@ def _rknn(path: Path) -> dict[str, Any]:
 
 
 def _onnx(path: Path) -> dict[str, Any]:
-    from yolorknn.model import onnx_file  # noqa: PLC0415
-
     file = onnx_file.read(path)
     return {
         "format": "onnx",
@@ -49,12 +45,6 @@ def _onnx(path: Path) -> dict[str, Any]:
         "inputs": _tensors(file.inputs),
         "outputs": _tensors(file.outputs),
     }
-
-
-def _pt(path: Path) -> dict[str, Any]:
-    from yolorknn.convert.export.export import inspect  # noqa: PLC0415
-
-    return {"format": "pt", **inspect(path)}
 
 
 def _detector(file: Any) -> dict[str, Any]:

@@ -1,15 +1,14 @@
-"""Backends: one runtime per file, behind one protocol of two methods."""
+"""Backend: a loaded model, behind a protocol of two methods that a user may plug in."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.errors import InferenceError, ModelError
-from yolorknn.model.metadata import Build, ModelMetadata
+from yolorknn.errors import InferenceError
+from yolorknn.model.metadata import ModelMetadata
 
 
 @runtime_checkable
@@ -27,50 +26,6 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free what the backend holds; a second call does nothing."""
-
-
-def open_backends(path: Path, *, names: list[str] | None = None) -> tuple[ModelMetadata, list[Backend]]:
-    """Open a model on the runtime its suffix asks for: .onnx on onnxruntime, .rknn on every core of this board's NPU.
-
-    Args:
-        path: the model.
-        names: class names, for a model without metadata.
-
-    Raises:
-        ModelError: absent, broken, of another kind, or for another platform.
-        BackendError: the runtime refused it.
-        MissingDependencyError: the runtime is not installed.
-    """
-    if not path.is_file():
-        raise ModelError(f"there is no model file {path}" if not path.is_dir() else f"{path} is a folder, not a model")
-    match path.suffix.lower():
-        case ".onnx":
-            from yolorknn.runtime import ort
-
-            backend = ort.OrtBackend(path, names=names)
-            return backend.metadata, [backend]
-        case ".rknn":
-            from yolorknn.runtime import rknnlite
-
-            metadata, opened = rknnlite.open_cores(path, names=names)
-            return metadata, list(opened)
-        case ".pt":
-            raise ModelError(f"{path} is a training checkpoint: make a model of it with 'yolorknn export {path}'")
-        case suffix:
-            raise ModelError(f"{path} has suffix '{suffix}': a model is an .onnx or an .rknn file")
-
-
-def check_fit(build: Build | None) -> str | None:
-    """Return why a detector, which gives one RGB image of imgsz at a time, cannot run a build; None if it can."""
-    options: dict[str, Any] = dict(build.options) if build else {}
-    if (batch := options.get("batch", 1)) > 1:
-        return f"it takes batches of {batch} images: programs that call rknn_inputs_set run it"
-    config = options.get("config", {})
-    reasons = {
-        "dynamic_input": "its input has several sizes: programs that call rknn_set_input_shapes run it",
-        "remove_weight": "its weights are in another model: programs that call rknn_init with both run it",
-    }
-    return next((why for name, why in reasons.items() if config.get(name)), None)
 
 
 def check_input(image: NDArray[np.uint8], metadata: ModelMetadata) -> None:

@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 
 from yolorknn.errors import BackendError, InferenceError, MissingDependencyError, ModelError
 from yolorknn.model import rknn_file
+from yolorknn.model.fit import check_fit
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
-from yolorknn.runtime.backend import check_fit, check_input, check_outputs
+from yolorknn.runtime.backend import check_input, check_outputs
 from yolorknn.runtime.recovering import RecoveringBackend
 
 VENDOR_LOGGER = "acuityLogger"

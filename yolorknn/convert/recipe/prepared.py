@@ -13,13 +13,14 @@ from yolorknn.convert.export.custom_op import OP_TYPE
 from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.recipe.repair import needs_repair, repair_attention
 from yolorknn.convert.toolkit.child import Job
-from yolorknn.convert.toolkit.toolkit import Progress, toolkit_version
+from yolorknn.convert.toolkit.toolkit import toolkit_version
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.errors import BuildError, CalibrationError
 from yolorknn.files import sha256, writing
 from yolorknn.model import onnx_file
 from yolorknn.model.metadata import Build, ModelMetadata
 from yolorknn.model.platforms import Dtype, get_platform
+from yolorknn.progress import Progress
 
 
 @dataclass(frozen=True)

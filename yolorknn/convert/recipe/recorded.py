@@ -8,13 +8,13 @@ from pathlib import Path
 
 from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.recipe.prepared import Prepared, choose_dtype, prepared
-from yolorknn.convert.toolkit.toolkit import Progress
 from yolorknn.errors import CalibrationError, ModelError
 from yolorknn.files import sha256
 from yolorknn.model import rknn_file
+from yolorknn.model.fit import check_fit
 from yolorknn.model.metadata import Build
 from yolorknn.model.platforms import Dtype
-from yolorknn.runtime.backend import check_fit
+from yolorknn.progress import Progress
 
 
 @contextmanager

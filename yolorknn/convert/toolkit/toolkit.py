@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,7 @@ from yolorknn.convert.toolkit.child import ANALYSIS, Job
 from yolorknn.convert.toolkit.device_child import DeviceJob
 from yolorknn.errors import BuildError, InferenceError, MissingDependencyError
 from yolorknn.files import writing
-
-Progress = Callable[[str, float], None]
-"""Called with the name of a stage and how much of it is done, 0 to 1."""
+from yolorknn.progress import Progress
 
 POLL_SECONDS = 0.1
 
