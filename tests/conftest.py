@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def board_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models, frames, a video, and the simulator's answers to them; made once, as builds take long."""
-    from tests.fakes.recorded import record
+    from tests.fakes.emulated_board import record
 
     return record(tmp_path_factory.mktemp("board"))
 

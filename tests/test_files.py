@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.encode import decoded_metadata, split_metadata
-from tests.fakes.rknnlite import write_rknn
+from tests.fakes.rknn_files import write_rknn
 from yolorknn.errors import MetadataError, ModelError, OutputError
 from yolorknn.files import atomic, check_folder, write_bytes
 from yolorknn.model import rknn_file

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import SHARED, needs_shared, needs_toolkit
-from tests.fakes.coco import mean_ap
+from tests.fakes.mean_ap import mean_ap
 from yolorknn import Detections, Detector
 from yolorknn.stream.sources.capture import read_image
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.conftest import DATASET, DEMO, DEMO_ONNX, needs_ort, needs_toolkit, needs_torch
 from tests.fakes.encode import split_metadata
-from tests.fakes.rknnlite import write_rknn
+from tests.fakes.rknn_files import write_rknn
 from yolorknn import Detector
 from yolorknn.model.metadata import Build, ModelMetadata
 

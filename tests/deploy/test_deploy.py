@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import yolorknn
 from tests.conftest import DATASET, DEMO_ONNX
 from tests.fakes.encode import split_metadata
-from tests.fakes.rknnlite import write_rknn
+from tests.fakes.rknn_files import write_rknn
 from yolorknn import DeployError, Detections, ModelError, SourceError
 from yolorknn.deploy import deploy, service
 from yolorknn.deploy.install import Board, absolute

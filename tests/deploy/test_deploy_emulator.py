@@ -20,7 +20,7 @@ import pytest
 
 from tests.conftest import ROOT, needs_ort, needs_toolkit
 from tests.fakes import sshd
-from tests.fakes.recorded import BOARD, needs_board
+from tests.fakes.emulated_board import BOARD, needs_board
 from yolorknn import DeployError
 from yolorknn.deploy import install as boards
 from yolorknn.deploy import service

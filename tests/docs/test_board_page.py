@@ -53,7 +53,7 @@ def test_the_boards_own_commands(tmp_path: Path) -> None:
     count = 0
     for words in map(shlex.split, COMMANDS):
         if words[:2] == ["yolorknn", "detect"]:
-            command = [sys.executable, str(ROOT / "tests/fakes/board.py"), *words[1:]]
+            command = [sys.executable, str(ROOT / "tests/fakes/pretended_board.py"), *words[1:]]
         elif words[:2] == ["yolorknn", "doctor"]:
             command = [sys.executable, "-m", *words]
         else:

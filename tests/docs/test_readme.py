@@ -75,7 +75,7 @@ def test_every_command_works(place: Path, monkeypatch: pytest.MonkeyPatch) -> No
         run([sys.executable, "-m", *words], place)
     assert len(board) >= 4
     for words in board:
-        run([sys.executable, str(ROOT / "tests/fakes/board.py"), *words[1:]], place)
+        run([sys.executable, str(ROOT / "tests/fakes/pretended_board.py"), *words[1:]], place)
     for script in PYTHON:
         run([sys.executable, "-c", script], place)
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.fakes.encode import split_metadata
-from tests.fakes.rknnlite import write_rknn
+from tests.fakes.rknn_files import write_rknn
 from tests.fakes.trees import Spoil, Tree, library
 from yolorknn import BackendError, InferenceError, ModelError
 from yolorknn.cli.app import app

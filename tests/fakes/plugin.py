@@ -1,6 +1,6 @@
 """Calls librkcst_softmax.so as librknnrt would: the structs of rknn_custom_op.h and rknn_api.h (rknn_model_zoo 2.3.2).
 
-    python tests/plugin.py PLUGIN RUNTIME CASES.npz ANSWERS.npz
+    python tests/fakes/plugin.py PLUGIN RUNTIME CASES.npz ANSWERS.npz
 
 answers each case, an array `NAME.AXIS`, where no test can run: under qemu, or in a process with a sanitizer in it.
 """

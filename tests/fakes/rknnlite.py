@@ -1,13 +1,9 @@
-"""Stand-ins for hardware that refuse what the real thing refuses."""
+"""A stand-in for rknn-toolkit-lite2 that refuses what the real one refuses."""
 
 from __future__ import annotations
 
-import json
-import random
-import struct
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -17,32 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.fakes.encode import Cell, encode_split
-from yolorknn.errors import InferenceError, ModelError
+from yolorknn.errors import ModelError
 from yolorknn.model import rknn_file
-from yolorknn.model.metadata import ModelMetadata
 
 Batch = NDArray[Any]
 Answer = Callable[[Batch], list[NDArray[np.float32]]]
-
-
-def write_rknn(path: Path, metadata: ModelMetadata, *, platform: str = "rk3588", custom: str | None = "") -> Path:
-    """Write the outside of a .rknn, as laid out in rknn_file.py: everything but the network."""
-    text = metadata.pack() if custom == "" else custom
-    shapes = {"images": (1, 3, *metadata.imgsz), **metadata.shapes()}
-    attrs = {
-        name: {"idx": max(i - 1, 0), "shape": list(shape), "layout": "nchw", "is_output": i > 0}
-        for i, (name, shape) in enumerate(shapes.items())
-    }
-    attrs["images"] |= {"mean": [int(v) for v in metadata.mean], "std": [int(v) for v in metadata.std]}
-    body = (
-        b"\x10\0\0\0junk\0" + (text.encode() + b"\0" if text else b"") + str({"attrs": attrs}).encode() + b"\0weights"
-    )
-    tensors = [{"url": name, "size": list(shape), "dtype": {"qnt_type": "int8"}} for name, shape in shapes.items()]
-    trailer = json.dumps({"target_platform": [platform], "version": "2.3.2", "norm_tensor": tensors}).encode()
-    header = (b"RKNN" + struct.pack("<IQQ", 0, 6, len(body))).ljust(64, b"\0")
-    path.write_bytes(header + body + struct.pack("<Q", len(trailer)) + trailer)
-    return path
 
 
 class _Cycle:
@@ -156,44 +131,3 @@ def install(soc: str) -> tuple[type[FakeRKNNLite], dict[str, ModuleType]]:
     package, api = ModuleType("rknnlite"), ModuleType("rknnlite.api")
     api.RKNNLite = RKNNLite  # type: ignore[attr-defined]
     return RKNNLite, {"rknnlite": package, "rknnlite.api": api}
-
-
-def numbered_frame(number: int, imgsz: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return a BGR frame whose pixels say its number."""
-    return np.full((*imgsz, 3), (number % 256, number // 256, 7), np.uint8)
-
-
-def number_of(image: NDArray[np.uint8]) -> int:
-    """Read the number back from the RGB input."""
-    assert image[0, 0, 0] == 7
-    return int(image[0, 0, 2]) + 256 * int(image[0, 0, 1])
-
-
-def cell_of(number: int) -> Cell:
-    """Return the box that stands for a number."""
-    return Cell(32, 0, 0, number % 5, 0.5 + number % 400 / 1000, (0.25, 0.25, 0.25, 0.25))
-
-
-class NumberBackend:
-    """One core of an NPU: takes its time, answers the frame's number as a box, and fails where told to."""
-
-    def __init__(self, metadata: ModelMetadata, *, seconds: float = 0.0, failing: frozenset[int] = frozenset()) -> None:
-        self.metadata, self.seconds, self.failing = metadata, seconds, failing
-        self.closed = False
-        self._busy = threading.Lock()
-
-    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        assert not self.closed, "used after close"
-        assert self._busy.acquire(blocking=False), "two threads in one backend"
-        try:
-            number = number_of(image)
-            time.sleep(random.random() * 2 * self.seconds)
-            if number in self.failing:
-                raise InferenceError(f"frame {number}")
-            return encode_split(self.metadata, [cell_of(number)])
-        finally:
-            self._busy.release()
-
-    def close(self) -> None:
-        assert not self._busy.locked(), "closed while in use"
-        self.closed = True

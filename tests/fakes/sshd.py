@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.fakes.recorded import BOARD
+from tests.fakes.emulated_board import BOARD
 
 SSHD = "/usr/sbin/sshd"
 LOGIN = """#!/bin/sh

@@ -19,8 +19,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from tests.conftest import ROOT
+from tests.fakes.emulated_board import PYTHON
 from tests.fakes.plugin import NC1HWC2, NHWC, Attr, Context, CustomOp, Memory, OpAttr, Plugin, Tensor
-from tests.fakes.recorded import PYTHON
 from yolorknn.convert.export.custom_op import OP_TYPE
 
 CROSS = "aarch64-linux-gnu-gcc"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, needs_toolkit
-from tests.fakes.recorded import PYTHON, needs_board
+from tests.fakes.emulated_board import PYTHON, needs_board
 
 pytestmark = [pytest.mark.emulator, needs_board, needs_toolkit]
 

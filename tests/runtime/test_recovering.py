@@ -19,7 +19,8 @@ import pytest
 from rich.console import Console
 
 from tests.fakes.encode import encode_split, split_metadata
-from tests.fakes.rknnlite import cell_of, number_of, numbered_frame, write_rknn
+from tests.fakes.numbered import cell_of, number_of, numbered_frame
+from tests.fakes.rknn_files import write_rknn
 from yolorknn.detector import Detector
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
 from yolorknn.model.metadata import Build

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from tests.fakes.encode import Cell, encode_split, split_metadata
-from tests.fakes.rknnlite import FakeRKNNLite, install, write_rknn
+from tests.fakes.rknn_files import write_rknn
+from tests.fakes.rknnlite import FakeRKNNLite, install
 from yolorknn import Detector
 from yolorknn.errors import BackendError, InferenceError, MissingDependencyError, ModelError
 from yolorknn.model.metadata import Build, ModelMetadata

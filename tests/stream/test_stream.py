@@ -16,8 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.conftest import ROOT
+from tests.fakes.backends import NumberBackend
 from tests.fakes.encode import split_metadata
-from tests.fakes.rknnlite import NumberBackend, cell_of, number_of, numbered_frame, write_rknn
+from tests.fakes.numbered import cell_of, number_of, numbered_frame
+from tests.fakes.rknn_files import write_rknn
 from yolorknn import Detector, InferenceError
 from yolorknn.errors import BackendError, SourceError
 from yolorknn.model.metadata import Build, ModelMetadata

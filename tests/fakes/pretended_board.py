@@ -1,4 +1,4 @@
-"""`python tests/fakes/board.py detect ...`: the command line on a pretended RK3588, with a fake runtime and camera."""
+"""The command line (`pretended_board.py detect ...`) on a pretended RK3588, with a fake runtime and camera."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.fakes.encode import encode_split
-from tests.fakes.rknnlite import cell_of, install
+from tests.fakes.numbered import cell_of
+from tests.fakes.rknnlite import install
 from yolorknn.__main__ import main
 from yolorknn.model import rknn_file
 from yolorknn.model.platforms import PLATFORMS

@@ -1,0 +1,40 @@
+"""Backends that object to what a core of an NPU would not survive."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.fakes.encode import encode_split
+from tests.fakes.numbered import cell_of, number_of
+from yolorknn.errors import InferenceError
+from yolorknn.model.metadata import ModelMetadata
+
+
+class NumberBackend:
+    """One core of an NPU: takes its time, answers the frame's number as a box, and fails where told to."""
+
+    def __init__(self, metadata: ModelMetadata, *, seconds: float = 0.0, failing: frozenset[int] = frozenset()) -> None:
+        self.metadata, self.seconds, self.failing = metadata, seconds, failing
+        self.closed = False
+        self._busy = threading.Lock()
+
+    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        assert not self.closed, "used after close"
+        assert self._busy.acquire(blocking=False), "two threads in one backend"
+        try:
+            number = number_of(image)
+            time.sleep(random.random() * 2 * self.seconds)
+            if number in self.failing:
+                raise InferenceError(f"frame {number}")
+            return encode_split(self.metadata, [cell_of(number)])
+        finally:
+            self._busy.release()
+
+    def close(self) -> None:
+        assert not self._busy.locked(), "closed while in use"
+        self.closed = True
