@@ -9,9 +9,12 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from yolorknn.errors import BackendError, ModelError
-from yolorknn.image import Canvas, Image
+from yolorknn.image import Canvas
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.read import read_metadata
 from yolorknn.open_model import open_backends
@@ -105,11 +108,12 @@ class Detector:
         """Height and width of the model's input in pixels."""
         return self.metadata.imgsz
 
-    def detect(self, image: Image | str | Path) -> Detections:
+    def detect(self, image: NDArray[Any] | str | Path | None) -> Detections:
         """Detect in one image.
 
         Args:
-            image: BGR uint8 (H, W, 3), as OpenCV reads it, not written to; or the path of an image file.
+            image: BGR uint8 (H, W, 3), as OpenCV reads it, not written to; or the path of an image file. None, which
+                cv2.imread returns where there is no image, is refused.
 
         Returns:
             Boxes in pixels of the image, the most confident first.
@@ -123,7 +127,7 @@ class Detector:
             image = read_image(Path(image))
         return self.decode(self.infer(self.prepare(image)))
 
-    def prepare(self, image: Image) -> Prepared:
+    def prepare(self, image: NDArray[Any] | None) -> Prepared:
         """Letterbox an image: the first stage of detect()."""
         start = time.perf_counter()
         try:
@@ -175,7 +179,7 @@ class Detector:
         """Why each NPU core that was taken out of use was."""
         return self._pool.dead
 
-    def stream(self, source: str | Path | int | Iterable[Image], *, drop: Drop | None = None) -> Stream:
+    def stream(self, source: str | Path | int | Iterable[NDArray[Any]], *, drop: Drop | None = None) -> Stream:
         """Detect in every frame of a source, on threads, giving the results in order.
 
         Args:

@@ -52,6 +52,8 @@ def check_image(image: Any) -> Image:
     Raises:
         ValueError: anything else.
     """
+    if image is None:
+        raise ValueError("there is no image: cv2.imread returns None for a file that is absent or not an image")
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         what = f"{image.dtype} array {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise ValueError(f"an image is a uint8 array (height, width, 3) in BGR, as cv2.imread returns; got {what}")
@@ -71,13 +73,13 @@ class Canvas:
         self.pixels: Image = np.full((*imgsz, 3), PADDING, np.uint8)
         self._region: tuple[object, ...] | None = None
 
-    def fill(self, image: Image) -> Letterbox:
+    def fill(self, image: NDArray[Any] | None) -> Letterbox:
         """Resize and pad a BGR image, uint8 (H, W, 3), into `pixels`; return how it lies there.
 
         Raises:
             ValueError: not such an image.
         """
-        check_image(image)
+        image = check_image(image)
         imgsz = (self.pixels.shape[0], self.pixels.shape[1])
         placed = Letterbox.fit((image.shape[0], image.shape[1]), imgsz)
         region = (placed.resized, placed.left, placed.top)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -31,21 +30,53 @@ class Timings(NamedTuple):
     """Finished, and waiting for the frames before it or for the caller."""
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a stream yields for one frame; it unpacks as frame, index, timestamp, detections."""
+class Result(tuple[Image, int, float, Detections]):
+    """What a stream yields for one frame; it unpacks as frame, index, timestamp, detections.
 
-    frame: Image
-    """The frame as it was read: BGR, uint8 (H, W, 3)."""
-    index: int
-    """Number of the frame in the source, from 0; gaps are dropped frames."""
-    timestamp: float
-    """Seconds: position in a video file, Unix time of capture otherwise."""
-    detections: Detections
-    timings: Timings
+    A tuple of these four, as that is what lets type checkers know each of them. Two results are equal if they are one.
+    """
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.frame, self.index, self.timestamp, self.detections))
+    def __new__(cls, frame: Image, index: int, timestamp: float, detections: Detections, timings: Timings) -> Result:
+        """Keep the timings beside the four."""
+        result = super().__new__(cls, (frame, index, timestamp, detections))
+        result._timings = timings
+        return result
+
+    _timings: Timings
+
+    @property
+    def frame(self) -> Image:
+        """The frame as it was read: BGR, uint8 (H, W, 3)."""
+        return self[0]
+
+    @property
+    def index(self) -> int:  # type: ignore[override]  # tuple's own searches
+        """Number of the frame in the source, from 0; gaps are dropped frames."""
+        return self[1]
+
+    @property
+    def timestamp(self) -> float:
+        """Seconds: position in a video file, Unix time of capture otherwise."""
+        return self[2]
+
+    @property
+    def detections(self) -> Detections:
+        """What was found in it."""
+        return self[3]
+
+    @property
+    def timings(self) -> Timings:
+        """How long each stage took."""
+        return self._timings
+
+    __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__  # a tuple's would compare pictures
+
+    def __repr__(self) -> str:
+        height, width = self.frame.shape[:2]
+        return f"Result({width}x{height}, {self.index}, {self.timestamp}, {self.detections}, {self.timings})"
+
+    def __getnewargs__(self) -> tuple[Image, int, float, Detections, Timings]:  # to be copied
+        return (*self, self.timings)
 
 
 def record(result: Result, *, source: str, names: Mapping[int, str]) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import colorsys
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from yolorknn.image import Image, check_image
 from yolorknn.tasks.detections import Detections
@@ -22,13 +24,16 @@ def colour(class_id: int) -> tuple[int, int, int]:
     return round(blue * 255), round(green * 255), round(red * 255)
 
 
-def draw(image: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> Image:
+def draw(image: NDArray[Any] | None, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> Image:
     """Return a copy of a BGR uint8 (H, W, 3) image with boxes, names and confidences.
 
     Args:
-        image: not written to.
+        image: not written to. None, which cv2.imread returns where there is no image, is refused.
         detections: in pixels of the image.
         names: class names by class id.
+
+    Raises:
+        ValueError: not such an image.
     """
     canvas = check_image(image).copy()
     height, width = canvas.shape[:2]
