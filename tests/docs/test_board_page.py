@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, ROOT, needs_toolkit
-from yolorknn.doctor import board as doctor_board
+from yolorknn.doctor.board import CONTAINER, _get_library
 
 TEXT = (ROOT / "docs/board.md").read_text()
 COMMANDS = [
@@ -65,8 +65,8 @@ def test_the_boards_own_commands(tmp_path: Path) -> None:
 
 
 def test_what_the_doctor_types_is_what_the_page_types() -> None:
-    assert doctor_board._get_library("2.3.2") in TEXT
-    assert doctor_board.CONTAINER in TEXT
+    assert _get_library("2.3.2") in TEXT
+    assert CONTAINER in TEXT
     assert "sudo apt install linux-image-vendor-rk35xx linux-dtb-vendor-rk35xx && sudo reboot" in TEXT
 
 
@@ -79,9 +79,10 @@ def calls(file: str, name: str) -> Iterator[ast.Call]:
 def test_every_check_of_the_doctor_is_explained() -> None:
     names = {
         str(call.args[0].value)
-        for call in calls("doctor/board.py", "Finding")
+        for file in ("board", "speed", "checks")
+        for call in calls(f"doctor/{file}.py", "Finding")
         if call.args and isinstance(call.args[0], ast.Constant)
-    } | {"Python", "memory"}
+    }
     rows = re.findall(r"^\| ([\w -]+) \| ", TEXT.partition("## What the doctor")[2].partition("## ")[0], re.MULTILINE)
     assert set(rows) - {"Check", "---"} == names and len(names) == 12
 

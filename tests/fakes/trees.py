@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from yolorknn.doctor.examine import Machine
+from tests.fakes.encode import split_metadata
+from tests.fakes.rknn_files import write_rknn
+from yolorknn.doctor.machine import Finding, Machine
+from yolorknn.model.metadata import Build
 
 PACKAGES = {"rknn-toolkit-lite2": "2.3.2", "numpy": "1.26.4"}
 STRANGER = 54321
@@ -80,3 +83,20 @@ class Tree:
 
 
 Spoil = Callable[[Tree], object]
+
+
+def model_for(folder: Path, platform: str = "rk3588") -> Path:
+    """Write a .rknn that was built for a platform."""
+    metadata = replace(split_metadata((64, 64), 3), build=Build(platform, "i8", "2.3.2"))
+    return write_rknn(folder / "m.rknn", metadata, platform=platform)
+
+
+def by_check(findings: list[Finding]) -> dict[str, Finding]:
+    """Return findings by what was looked at."""
+    return {finding.check: finding for finding in findings}
+
+
+def library_moved(tree: Tree) -> None:
+    """Put librknnrt where rknn-toolkit-lite2 does not look."""
+    tree.remove("/usr/lib/librknnrt.so")
+    tree.write("/usr/lib64/librknnrt.so", library())

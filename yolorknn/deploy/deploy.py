@@ -16,7 +16,7 @@ from yolorknn.deploy.install import Board, Installed
 from yolorknn.deploy.ssh import Done, Remote
 from yolorknn.deploy.wheels import board_wheel
 from yolorknn.detector import Detector
-from yolorknn.doctor.examine import Finding
+from yolorknn.doctor.machine import Finding
 from yolorknn.errors import DeployError, ModelError, SourceError
 from yolorknn.files import sha256
 from yolorknn.model import rknn_file

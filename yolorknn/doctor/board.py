@@ -1,4 +1,4 @@
-"""The doctor's checks of a board: chip, driver, librknnrt, devices, clocks, heat, and the model against them."""
+"""The doctor's checks of a board: chip, driver, devices, librknnrt, and the model against them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from yolorknn.doctor.examine import Finding, Machine, check_memory, check_python, numbers
+from yolorknn.doctor.checks import check_memory, check_python
+from yolorknn.doctor.machine import Finding, Machine, numbers
+from yolorknn.doctor.speed import check_clocks, check_heat, check_load
 from yolorknn.model import rknn_file
 from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
 
 LIBRARY = "/usr/lib/librknnrt.so"
-"""The only place where rknn-toolkit-lite2 looks."""
+"""The only file that rknn-toolkit-lite2 looks for."""
 PLUGIN = "/usr/lib/rknpu/op_plugins/librkcst_softmax.so"
 """Ours for cstSoftmax, in the vendor's folder; names there begin with librkcst_."""
-OTHER_PLACES = ("/usr/lib64", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib", "/lib64", "/oem/usr/lib", "/vendor/lib64")
+ELSEWHERE = ("/usr/lib64", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib", "/lib64", "/oem/usr/lib", "/vendor/lib64")
+"""Folders that have it on systems that look there."""
 DEVICE_TREE = "/proc/device-tree/compatible"
 CONTAINER = f"docker run --security-opt systempaths=unconfined --device /dev/dri -v {LIBRARY}:{LIBRARY} ..."
 UPGRADE = "sudo apt update && sudo apt full-upgrade && sudo reboot"
 MACHINES = {183: "aarch64", 40: "arm (32 bit)", 62: "x86_64", 3: "x86 (32 bit)"}
 """e_machine of an ELF file."""
-HOT = 85
-"""Degrees Celsius; about there the kernels of these boards lower the clocks."""
 
 
 def is_board(machine: Machine) -> bool:
@@ -33,7 +34,7 @@ def is_board(machine: Machine) -> bool:
     return bool(known) or rockchip or hidden or machine.path(LIBRARY).exists()
 
 
-def checks(machine: Machine, model: Path | None) -> Iterator[Finding]:
+def check_board(machine: Machine, model: Path | None) -> Iterator[Finding]:
     """Look at a board; see doctor.examine."""
     board = this_platform(machine.path(DEVICE_TREE))
     yield _chip(machine, board)
@@ -45,11 +46,10 @@ def checks(machine: Machine, model: Path | None) -> Iterator[Finding]:
     yield _wheel(machine)
     if model is not None:
         yield from _model(machine, model, board)
-    yield from _npu_clock(machine)
-    yield from _cpu_clock(machine)
-    yield from _load(machine)
+    yield from check_clocks(machine)
+    yield from check_load(machine)
     yield from check_memory(machine, least=300, why="a 640x640 detector on three cores takes about 200 MB")
-    yield from _heat(machine)
+    yield from check_heat(machine)
 
 
 def _chip(machine: Machine, board: Platform | None) -> Finding:
@@ -78,8 +78,8 @@ def _chip(machine: Machine, board: Platform | None) -> Finding:
 
 def _driver(machine: Machine) -> Finding:
     said = None
-    for place in ("/sys/kernel/debug/rknpu/version", "/proc/rknpu/version", "/sys/module/rknpu/version"):
-        said = said or machine.read(place)
+    for file in ("/sys/kernel/debug/rknpu/version", "/proc/rknpu/version", "/sys/module/rknpu/version"):
+        said = said or machine.read(file)
     kernel = machine.read("/proc/sys/kernel/osrelease") or "?"
     if said and (found := re.search(r"\d+\.\d+\.\d+", said)):
         version = found[0]
@@ -93,7 +93,7 @@ def _driver(machine: Machine) -> Finding:
             )
         return Finding("NPU driver", "ok", text)
     loaded = ("/sys/module/rknpu", "/sys/bus/platform/drivers/RKNPU", "/sys/kernel/debug/rknpu", "/dev/rknpu")
-    if any(machine.path(place).exists() for place in loaded):
+    if any(machine.path(sign).exists() for sign in loaded):
         text = f"rknpu is loaded (kernel {kernel}), its version is readable by root only"
         return Finding("NPU driver", "warning", text, "sudo cat /sys/kernel/debug/rknpu/version")
     text = f"kernel {kernel} has no rknpu driver ('failed to open rknpu module')"
@@ -131,11 +131,10 @@ def _library(machine: Machine) -> Finding:
     try:
         data = machine.path(LIBRARY).read_bytes()
     except OSError:
-        elsewhere = [f"{place}/librknnrt.so" for place in OTHER_PLACES]
-        for place in elsewhere:
-            if machine.path(place).exists():
-                text = f"librknnrt.so is {place}, but rknn-toolkit-lite2 looks for {LIBRARY} only"
-                return Finding("librknnrt", "problem", text, f"sudo ln -s {place} {LIBRARY}")
+        for file in (f"{folder}/librknnrt.so" for folder in ELSEWHERE):
+            if machine.path(file).exists():
+                text = f"librknnrt.so is {file}, but rknn-toolkit-lite2 looks for {LIBRARY} only"
+                return Finding("librknnrt", "problem", text, f"sudo ln -s {file} {LIBRARY}")
         return Finding("librknnrt", "problem", f"there is no readable {LIBRARY}", _get_library("2.3.2"))
     if data[:4] != b"\x7fELF":
         kind = (
@@ -193,55 +192,3 @@ def _model(machine: Machine, path: Path, board: Platform | None) -> Iterator[Fin
         yield Finding("model", "warning", text, "yolorknn export CHECKPOINT.pt --no-custom-softmax")
         return
     yield Finding("model", "ok", built)
-
-
-def _npu_clock(machine: Machine) -> Iterator[Finding]:
-    for place in machine.glob("/sys/class/devfreq/*npu*"):
-        governor, now = machine.read(f"{place}/governor") or "?", machine.number(f"{place}/cur_freq") or 0
-        steps = [int(step) for step in (machine.read(f"{place}/available_frequencies") or "").split() if step.isdigit()]
-        most, ceiling = max(steps, default=0), machine.number(f"{place}/max_freq") or 0
-        text = f"governor {governor}, {now // 1_000_000} MHz of {max(most, ceiling) // 1_000_000}"
-        if governor in ("powersave", "userspace"):
-            yield Finding("NPU clock", "warning", text, f"echo performance | sudo tee {place}/governor")
-        elif 0 < ceiling < most:
-            yield Finding("NPU clock", "warning", f"{text}, limited", f"echo {most} | sudo tee {place}/max_freq")
-        else:
-            yield Finding("NPU clock", "ok", text)
-
-
-def _cpu_clock(machine: Machine) -> Iterator[Finding]:
-    policies = machine.glob("/sys/devices/system/cpu/cpufreq/policy*")
-    governors = {place: machine.read(f"{place}/scaling_governor") or "?" for place in policies}
-    slow = [place for place, governor in governors.items() if governor == "powersave"]
-    clocks = [(machine.number(f"{place}/scaling_cur_freq") or 0) // 1000 for place in policies]
-    text = f"governor {', '.join(sorted(set(governors.values())))}; {', '.join(map(str, clocks))} MHz"
-    if slow:
-        fix = "echo performance | sudo tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor"
-        yield Finding("CPU clock", "warning", f"{text}: boxes are decoded on the CPU", fix)
-    elif policies:
-        yield Finding("CPU clock", "ok", text)
-
-
-def _load(machine: Machine) -> Iterator[Finding]:
-    loads = [int(load) for load in re.findall(r"(\d+)%", machine.read("/sys/kernel/debug/rknpu/load") or "")]
-    if not loads:
-        return
-    text = f"NPU cores are {', '.join(f'{load}%' for load in loads)} busy"
-    if max(loads) >= 50:
-        yield Finding("NPU load", "warning", f"{text}: something else runs on it", "sudo fuser -v /dev/dri/renderD*")
-    else:
-        yield Finding("NPU load", "ok", text)
-
-
-def _heat(machine: Machine) -> Iterator[Finding]:
-    zones = machine.glob("/sys/class/thermal/thermal_zone*")
-    degrees = {machine.read(f"{zone}/type") or zone: (machine.number(f"{zone}/temp") or 0) / 1000 for zone in zones}
-    if not degrees:
-        return
-    name, most = max(degrees.items(), key=lambda item: item[1])
-    text = f"{most:.0f} °C at most ({name})"
-    if most >= HOT:
-        fix = "watch -n1 'cat /sys/class/thermal/thermal_zone*/temp'  # and cool it: a heat sink, a fan"
-        yield Finding("temperature", "warning", f"{text}: the clocks are being lowered", fix)
-    else:
-        yield Finding("temperature", "ok", text)

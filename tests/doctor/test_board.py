@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
-from tests.fakes.trees import Spoil, Tree, library
-from yolorknn import BackendError, InferenceError, ModelError
-from yolorknn.cli.app import app
-from yolorknn.doctor import examine as doctor
-from yolorknn.doctor.examine import Finding, Machine, diagnosed, examine, explain
+from tests.fakes.trees import Spoil, Tree, by_check, library, library_moved, model_for
+from yolorknn.doctor.examine import examine
+from yolorknn.doctor.machine import Machine
 from yolorknn.model.metadata import Build
 from yolorknn.model.platforms import FIRST_GENERATION
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    return Tree(tmp_path / "root")
-
-
-def model_for(place: Path, platform: str = "rk3588") -> Path:
-    metadata = replace(split_metadata((64, 64), 3), build=Build(platform, "i8", "2.3.2"))
-    return write_rknn(place / "m.rknn", metadata, platform=platform)
-
-
-def by_check(findings: list[Finding]) -> dict[str, Finding]:
-    return {finding.check: finding for finding in findings}
 
 
 def test_a_good_board(tree: Tree, tmp_path: Path) -> None:
@@ -70,11 +52,6 @@ def hidden(tree: Tree) -> None:
     tree.write("/.dockerenv", "")
 
 
-def moved(tree: Tree) -> None:
-    tree.remove("/usr/lib/librknnrt.so")
-    tree.write("/usr/lib64/librknnrt.so", library())
-
-
 def container_without_device(tree: Tree) -> None:
     tree.write("/.dockerenv", "")
     tree.remove("/dev/dri/renderD129")
@@ -101,7 +78,7 @@ BAD: dict[str, tuple[Spoil, str, str, str, str]] = {
     ),
     "no library": (lambda t: t.remove("/usr/lib/librknnrt.so"), "librknnrt", "problem", "no readable", GET),
     "library elsewhere": (
-        moved,
+        library_moved,
         "librknnrt",
         "problem",
         "is /usr/lib64/librknnrt.so, but",
@@ -299,100 +276,3 @@ def test_a_bare_kernel_is_no_crash(tmp_path: Path) -> None:
     found = by_check(examine(machine))
     assert found["chip"].text == "rk3566-evb: rk3566, 1 NPU core"
     assert {found[check].status for check in ("NPU driver", "device", "librknnrt", "rknn-toolkit-lite2")} == {"problem"}
-
-
-GOOD_PC = {
-    "rknn-toolkit2": "2.3.2",
-    "onnx": "1.18.0",
-    "numpy": "1.26.4",
-    "setuptools": "65.5.0",
-    "torch": "2.4.0+cpu",
-    "protobuf": "4.25.4",
-    "ultralytics": "8.4.190",
-    "onnxruntime": "1.26.0",
-}
-
-
-def pc(root: Path, **packages: str | None) -> dict[str, Finding]:
-    known = {**GOOD_PC, **{name.replace("_", "-"): version for name, version in packages.items()}}
-    return by_check(examine(Machine(root=root, architecture="x86_64", python=(3, 11), version=known.get)))
-
-
-def test_a_good_pc(tmp_path: Path) -> None:
-    assert {finding.status for finding in pc(tmp_path).values()} == {"ok"}
-
-
-@pytest.mark.parametrize(
-    ("package", "version", "status", "fix"),
-    [
-        ("rknn-toolkit2", "2.5.0", "warning", "pip install 'rknn-toolkit2>=2.3.2,<2.5'"),
-        ("rknn-toolkit2", "2.2.0", "problem", "pip install 'rknn-toolkit2>=2.3.2,<2.5'"),
-        ("rknn-toolkit2", None, "problem", "pip install 'yolorknn[export]'"),
-        ("onnx", "1.19.0", "problem", "pip install 'onnx>=1.16.1,<1.19'"),
-        ("numpy", "2.2.6", "problem", "pip install 'numpy<2'"),
-        ("setuptools", "82.0.1", "problem", "pip install 'setuptools<82'"),
-        ("setuptools", None, "problem", "pip install 'setuptools<82'"),
-        ("torch", "2.8.0+cu128", "warning", "pip install 'torch==2.4.0'"),
-        ("protobuf", "6.31.0", "warning", "pip install 'protobuf<=4.25.4'"),
-        ("ultralytics", "8.3.10", "problem", "pip install 'ultralytics>=8.4,<9'"),
-        ("onnxruntime", None, "warning", "pip install 'yolorknn[onnx]'"),
-    ],
-)
-def test_a_bad_pc(tmp_path: Path, package: str, version: str | None, status: str, fix: str) -> None:
-    found = pc(tmp_path, **{package: version})
-    assert found[package].status == status and found[package].fix == fix
-    assert [name for name, finding in found.items() if finding.status != "ok"] == [package]
-
-
-def test_a_pc_of_another_kind(tmp_path: Path) -> None:
-    machine = Machine(root=tmp_path, architecture="riscv64", python=(3, 13), version=GOOD_PC.get)
-    found = by_check(examine(machine))
-    assert found["machine"].status == found["Python"].status == "problem"
-
-
-@pytest.fixture
-def here(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Tree:
-    """Let the command believe that it runs on the tree's board."""
-    monkeypatch.setattr(doctor, "Machine", lambda: tree.machine)
-    return tree
-
-
-def test_the_command(here: Tree) -> None:
-    done = CliRunner().invoke(app, ["doctor"])
-    assert done.exit_code == 0 and "ok       chip: Radxa ROCK 5B: rk3588, 3 NPU cores\n" in done.output
-    moved(here)
-    done = CliRunner().invoke(app, ["doctor"])
-    assert done.exit_code == 1
-    assert "problem  librknnrt.so is" in done.output
-    assert "\n         fix: sudo ln -s /usr/lib64/librknnrt.so /usr/lib/librknnrt.so\n" in done.output
-    done = CliRunner().invoke(app, ["doctor", "--json"])
-    assert done.exit_code == 1
-    rows = json.loads(done.output)
-    assert [row["check"] for row in rows if row["status"] == "problem"] == ["librknnrt"]
-
-
-@pytest.mark.parametrize("error", [BackendError, InferenceError, ModelError])
-def test_an_error_on_the_board_points_to_the_finding(here: Tree, tmp_path: Path, error: type[Exception]) -> None:
-    moved(here)
-    path = model_for(tmp_path)
-    with (
-        pytest.raises(
-            error, match=r"init failed; yolorknn doctor finds: librknnrt.so is .*only: sudo ln -s /usr/lib64"
-        ),
-        diagnosed(path),
-    ):
-        raise error("init failed")
-    path.write_bytes(b"")  # a model that the doctor cannot read is not the doctor's error
-    assert explain(path) is not None
-
-
-def test_an_error_where_nothing_is_wrong_stays_as_it_is(here: Tree, tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match=r"^init failed$"), diagnosed(model_for(tmp_path)):
-        raise BackendError("init failed")
-
-
-def test_on_a_pc_nothing_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    empty = Machine(root=tmp_path / "empty", architecture="x86_64", version=lambda _: None)
-    monkeypatch.setattr(doctor, "Machine", lambda: empty)
-    with pytest.raises(ModelError, match=r"^no board$"), diagnosed(model_for(tmp_path)):
-        raise ModelError("no board")

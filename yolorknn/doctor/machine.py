@@ -1,0 +1,90 @@
+"""What the doctor looks at, a machine, and what it finds."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Status = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    """What was looked at, in two or three words; the same on every machine."""
+    status: Status
+    text: str
+    fix: str = ""
+    """The command that mends it, as it is to be typed; empty where nothing is wrong."""
+
+
+def installed(package: str) -> str | None:
+    """Return the version of an installed package, None without it; nothing is imported."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the checks look at: by default, this machine."""
+
+    root: Path = Path("/")
+    """Where its file tree begins; only files below it are read."""
+    architecture: str = field(default_factory=platform.machine)
+    python: tuple[int, int] = sys.version_info[:2]
+    user: int = field(default_factory=os.getuid)
+    groups: tuple[int, ...] = field(default_factory=lambda: tuple(os.getgroups()))
+    version: Callable[[str], str | None] = installed
+    """Tells a package's version."""
+
+    def path(self, name: str) -> Path:
+        """Return where an absolute path is in the tree."""
+        return self.root / name.lstrip("/")
+
+    def read(self, name: str) -> str | None:
+        """Return a file's text without the ends' blanks and NULs; None where it is absent or not ours to read."""
+        try:
+            return self.path(name).read_bytes().decode("utf-8", "replace").strip(" \t\r\n\0")
+        except OSError:
+            return None
+
+    def number(self, name: str) -> int | None:
+        """Return the number in a file."""
+        text = self.read(name)
+        return int(text) if text is not None and re.fullmatch(r"-?\d+", text) else None
+
+    def glob(self, pattern: str) -> list[str]:
+        """Return the absolute paths that match, in order."""
+        return [f"/{path.relative_to(self.root)}" for path in sorted(self.root.glob(pattern.lstrip("/")))]
+
+    def may_use(self, name: str) -> bool:
+        """Tell whether the user may read and write a device, by its owner and mode."""
+        try:
+            facts = self.path(name).stat()
+        except OSError:
+            return False
+        if self.user == 0:
+            return True
+        shift = 6 if facts.st_uid == self.user else 3 if facts.st_gid in self.groups else 0
+        return facts.st_mode >> shift & 0o6 == 0o6
+
+    @property
+    def in_container(self) -> bool:
+        """Whether Docker or Podman runs this."""
+        return self.path("/.dockerenv").exists() or self.path("/run/.containerenv").exists()
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the first three numbers of a version, for comparing."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
