@@ -20,9 +20,8 @@ import torch
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.tal import dist2bbox, make_anchors
 
-from yolorknn.image import letterbox
+from yolorknn.image import letterbox, read_image
 from yolorknn.runtime.ort import OrtBackend
-from yolorknn.stream.sources.capture import read_image
 from yolorknn.tasks.detect import postprocess
 
 ROOT = Path(__file__).resolve().parent.parent

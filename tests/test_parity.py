@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import SHARED, needs_shared, needs_toolkit
 from tests.fakes.mean_ap import mean_ap
 from yolorknn import Detections, Detector
-from yolorknn.stream.sources.capture import read_image
+from yolorknn.image import read_image
 
 pytestmark = [needs_shared, pytest.mark.shared]
 

@@ -14,14 +14,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from yolorknn.errors import BackendError, ModelError
-from yolorknn.image import Canvas
+from yolorknn.image import Canvas, read_image
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.read import read_metadata
 from yolorknn.open_model import open_backends
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.engine import Drop, Inferred, Prepared
-from yolorknn.stream.sources.capture import open_source, read_image
+from yolorknn.stream.sources.open_source import open_source
 from yolorknn.stream.stream import Stream
 from yolorknn.tasks.detect import postprocess
 from yolorknn.tasks.detections import Detections

@@ -1,18 +1,42 @@
-"""Letterbox: an image into the model's input, and boxes back out of it."""
+"""Images: out of a file, into the model's input by a letterbox, and boxes back out of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.errors import SourceError
+
 Image = NDArray[np.uint8]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"})
 
 PADDING = 114
 """Grey level around the picture, as ultralytics trains with."""
+
+
+def read_image(path: Path) -> Image:
+    """Read an image file as BGR uint8 (H, W, 3), turned as its EXIF orientation says.
+
+    Raises:
+        SourceError: absent or not an image.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as exc:
+        raise SourceError(f"cannot read the image {path}: {exc.strerror or exc}") from exc
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise SourceError(f"{path} is a video: iterate over Detector.stream(), or give it to 'yolorknn detect'")
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise SourceError(f"{path} is not a readable image: it is {'damaged' if data.size else 'empty'}")
+    return np.asarray(image, np.uint8)
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ import pytest
 
 from yolorknn import Detections, Detector, errors
 from yolorknn.__main__ import main
-from yolorknn.image import letterbox
+from yolorknn.image import letterbox, read_image
 from yolorknn.model import rknn_file
 from yolorknn.model.platforms import PLATFORMS, this_platform
 from yolorknn.runtime import recovering, rknnlite
-from yolorknn.stream.sources.capture import open_source, read_image
+from yolorknn.stream.sources.open_source import open_source
 
 if "YOLORKNN_BOARD_DATA" not in os.environ:
     pytest.skip("runs on the emulated board: tests/runtime/test_board_emulator.py starts it", allow_module_level=True)

@@ -29,8 +29,7 @@ from yolorknn.cli.app import app
 from yolorknn.convert.tables.estimate import estimate
 from yolorknn.convert.tables.layers import Layer, parse_errors, parse_layers, worst_first
 from yolorknn.errors import BuildError, CalibrationError, SourceError
-from yolorknn.image import letterbox
-from yolorknn.stream.sources.capture import read_image
+from yolorknn.image import letterbox, read_image
 
 SAMPLES = Path(__file__).parent / "samples"
 RK3588 = (SAMPLES / "layers-rk3588.txt").read_text()

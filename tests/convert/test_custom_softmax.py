@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.conftest import DATASET, DEMO, needs_ort, needs_toolkit, needs_torch
-from yolorknn.image import letterbox
-from yolorknn.stream.sources.capture import read_image
+from yolorknn.image import letterbox, read_image
 
 pytestmark = [needs_torch, needs_ort, needs_toolkit, pytest.mark.toolkit]
 

@@ -9,8 +9,8 @@ import pytest
 from tests.conftest import DATASET, DEMO, DEMO_ONNX, needs_ort, needs_torch, on_the_demo_images
 from yolorknn import Detector
 from yolorknn.errors import ExportError, ModelError
+from yolorknn.image import read_image
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.stream.sources.capture import read_image
 
 pytestmark = [needs_torch, needs_ort]
 

@@ -17,8 +17,7 @@ from tests.conftest import needs_ort, needs_toolkit, needs_torch
 from tests.fakes.families import IMAGES, make_checkpoint
 from tests.test_parity import assert_same
 from yolorknn import Detections, Detector
-from yolorknn.image import letterbox
-from yolorknn.stream.sources.capture import read_image
+from yolorknn.image import letterbox, read_image
 
 pytestmark = [needs_torch, needs_ort]
 

@@ -16,8 +16,8 @@ from yolorknn.data.calibrate import calibrate
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.near_duplicates import ALIKE, distances, is_broken, thumbnail
 from yolorknn.errors import DatasetError, OutputError, SourceError
-from yolorknn.image import Image
-from yolorknn.stream.sources.capture import Frame, read_image
+from yolorknn.image import Image, read_image
+from yolorknn.stream.sources.source import Frame
 
 
 def scene(kind: int, shade: int = 0) -> Image:

@@ -12,8 +12,7 @@ import pytest
 
 from tests.conftest import DATASET
 from yolorknn.errors import CalibrationError
-from yolorknn.image import letterbox
-from yolorknn.stream.sources.capture import read_image
+from yolorknn.image import letterbox, read_image
 
 IMAGES = sorted((DATASET / "images").glob("*.jpg"))
 

@@ -17,8 +17,8 @@ import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, ROOT
 from yolorknn import Detections, Detector
-from yolorknn.image import letterbox
-from yolorknn.stream.sources.capture import open_source, read_image
+from yolorknn.image import letterbox, read_image
+from yolorknn.stream.sources.open_source import open_source
 
 BOARD = Path(os.environ.get("YOLORKNN_BOARD", Path.home() / ".cache/yolorknn-board"))
 PYTHON = BOARD / "board-python"

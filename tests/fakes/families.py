@@ -9,8 +9,7 @@ import numpy as np
 
 from tests.conftest import DATASET
 from yolorknn.convert.export.export import sample
-from yolorknn.image import letterbox
-from yolorknn.stream.sources.capture import read_image
+from yolorknn.image import letterbox, read_image
 
 IMAGES = sorted((DATASET / "images").glob("*.jpg"))[:6]
 CONFIDENT = 0.02

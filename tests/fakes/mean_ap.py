@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from yolorknn import Detector
-from yolorknn.image import Image
-from yolorknn.stream.sources.capture import read_image
+from yolorknn.image import Image, read_image
 
 
 def labels_of(path: Path, image: Image) -> np.ndarray:

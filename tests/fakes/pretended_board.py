@@ -17,12 +17,13 @@ from yolorknn.__main__ import main
 from yolorknn.model import rknn_file
 from yolorknn.model.platforms import PLATFORMS
 from yolorknn.runtime import rknnlite
-from yolorknn.stream.sources import capture as video
+from yolorknn.stream.sources import open_source
+from yolorknn.stream.sources.capture import Capture
 
 
-def recording(_: object) -> video.Source:
+def recording(_: object) -> Capture:
     """Stand in for a camera: a clip that ends."""
-    return video.Capture(cv2.VideoCapture("clip.mp4"), name="camera0", live=False, failure="no clip")
+    return Capture(cv2.VideoCapture("clip.mp4"), name="camera0", live=False, failure="no clip")
 
 
 if __name__ == "__main__":
@@ -35,7 +36,7 @@ if __name__ == "__main__":
 
     fake.answer = staticmethod(answer)
     vars(rknnlite)["this_platform"] = lambda: PLATFORMS["rk3588"]
-    vars(video).update(_camera=recording, _stream=recording)
+    vars(open_source).update(open_camera=recording, open_stream=recording)
     try:
         main()
     finally:

@@ -25,7 +25,8 @@ from yolorknn.errors import BackendError, SourceError
 from yolorknn.model.metadata import Build, ModelMetadata
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.result import Result
-from yolorknn.stream.sources.capture import Frame, Images
+from yolorknn.stream.sources.images import Images
+from yolorknn.stream.sources.source import Frame
 from yolorknn.stream.stream import Stream
 
 IMGSZ = (32, 64)

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from yolorknn.errors import OutputError, SourceError
-from yolorknn.stream.sources.capture import ImageFiles, VideoWriter, open_source, read_image
+from yolorknn.image import read_image
+from yolorknn.stream.sinks.video import VideoWriter
+from yolorknn.stream.sources.images import ImageFiles
+from yolorknn.stream.sources.open_source import open_source
 
 
 def write_images(folder: Path, *names: str) -> None:

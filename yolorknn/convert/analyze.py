@@ -21,11 +21,10 @@ from yolorknn.convert.toolkit.child import Job
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError, CalibrationError, MissingDependencyError
 from yolorknn.files import atomic, writing
-from yolorknn.image import Image, letterbox
+from yolorknn.image import Image, letterbox, read_image
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.platforms import Dtype
 from yolorknn.progress import Progress
-from yolorknn.stream.sources.capture import read_image
 
 SHOWN = 20
 """Bars of each kind in a plot."""

@@ -21,9 +21,10 @@ from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list
 from yolorknn.data.near_duplicates import Spread, is_broken, thumbnail
 from yolorknn.errors import OutputError, SourceError
 from yolorknn.files import check_folder, writing
-from yolorknn.image import Image, letterbox
+from yolorknn.image import IMAGE_SUFFIXES, Image, letterbox, read_image
 from yolorknn.progress import Progress
-from yolorknn.stream.sources.capture import IMAGE_SUFFIXES, ImageFiles, open_source, read_image
+from yolorknn.stream.sources.images import ImageFiles
+from yolorknn.stream.sources.open_source import open_source
 
 CANDIDATES = 50
 """At most so many frames of a video are looked at for each that is wanted, evenly spread."""

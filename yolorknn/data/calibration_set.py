@@ -19,9 +19,8 @@ from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list
 from yolorknn.data.near_duplicates import ALIKE, distances, thumbnail
 from yolorknn.errors import CalibrationError, DatasetError, SourceError
 from yolorknn.files import writing
-from yolorknn.image import Image, Letterbox, letterbox
+from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Image, Letterbox, letterbox, read_image
 from yolorknn.progress import Progress
-from yolorknn.stream.sources.capture import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_image
 
 LIMIT = 200
 """Most images taken from a folder, data.yaml or video, evenly spread: each costs 10 MB and 0.3 s in the toolkit."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import DatasetError, MissingDependencyError
-from yolorknn.stream.sources.capture import IMAGE_SUFFIXES
+from yolorknn.image import IMAGE_SUFFIXES
 
 Split = Literal["train", "val"]
 

@@ -19,8 +19,8 @@ from yolorknn.detector import Detector
 from yolorknn.doctor.machine import Finding
 from yolorknn.errors import DeployError, ModelError, SourceError
 from yolorknn.files import sha256
+from yolorknn.image import IMAGE_SUFFIXES
 from yolorknn.model import rknn_file
-from yolorknn.stream.sources.capture import IMAGE_SUFFIXES
 from yolorknn.tasks import agreement as compare
 from yolorknn.tasks.detections import Detections
 

@@ -23,7 +23,9 @@ from yolorknn.open_model import open_backends
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.memory import resident_mb
 from yolorknn.stream.result import Timings
-from yolorknn.stream.sources.capture import Images, Source, open_source
+from yolorknn.stream.sources.images import Images
+from yolorknn.stream.sources.open_source import open_source
+from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stream import Stream
 
 WARM_UP = 10

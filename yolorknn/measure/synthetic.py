@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from yolorknn.image import Image
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.stream.sources.capture import Frame
+from yolorknn.stream.sources.source import Frame
 
 FRAME_SIZE = (1080, 1920)
 CANDIDATES = 60

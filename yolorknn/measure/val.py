@@ -19,11 +19,11 @@ from yolorknn.data.dataset import Dataset
 from yolorknn.detector import Detector
 from yolorknn.errors import DatasetError, InferenceError, ModelError, SourceError
 from yolorknn.files import sha256
+from yolorknn.image import read_image
 from yolorknn.measure.average_precision import ClassAP, average_precision
 from yolorknn.measure.predictions import Found, Predictions
 from yolorknn.open_model import HERE, Place
 from yolorknn.progress import Progress
-from yolorknn.stream.sources.capture import read_image
 
 _logger = logging.getLogger(__name__)
 

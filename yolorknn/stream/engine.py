@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 from yolorknn.errors import SourceError
 from yolorknn.image import Canvas, Image, Letterbox
 from yolorknn.stream.result import Result, Timings
-from yolorknn.stream.sources.capture import Frame, Source
+from yolorknn.stream.sources.source import Frame, Source
 from yolorknn.tasks.detect import Floats
 from yolorknn.tasks.detections import Detections
 

@@ -18,7 +18,9 @@ from yolorknn.errors import InferenceError, OutputError, SourceError
 from yolorknn.files import check_folder, write_bytes
 from yolorknn.image import Image
 from yolorknn.stream.result import JsonLines, Result, Timings, record
-from yolorknn.stream.sources.capture import ImageFiles, Source, VideoWriter
+from yolorknn.stream.sinks.video import VideoWriter
+from yolorknn.stream.sources.images import ImageFiles
+from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stream import Stream
 from yolorknn.tasks.drawing import draw
 

@@ -7,7 +7,7 @@ import weakref
 from yolorknn.errors import CoreHungError
 from yolorknn.stream.engine import Drop, Engine, Stages
 from yolorknn.stream.result import Result
-from yolorknn.stream.sources.capture import Source
+from yolorknn.stream.sources.source import Source
 
 
 class Stream:

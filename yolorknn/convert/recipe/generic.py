@@ -14,8 +14,8 @@ from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.toolkit.child import Job
 from yolorknn.errors import BuildError, CalibrationError, ModelError
 from yolorknn.files import writing
+from yolorknn.image import IMAGE_SUFFIXES
 from yolorknn.model.platforms import Dtype, get_platform
-from yolorknn.stream.sources.capture import IMAGE_SUFFIXES
 
 
 class Loader(NamedTuple):

@@ -1,0 +1,56 @@
+"""Frames as a video file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from yolorknn.errors import OutputError
+from yolorknn.files import atomic
+from yolorknn.image import Image
+
+
+class VideoWriter:
+    """Writes an .mp4 under a temporary name; leaving the `with`, also by an error or Ctrl-C, finishes and renames it.
+
+    Raises:
+        OutputError: it cannot be written, or came out unreadable because the disk is full.
+    """
+
+    def __init__(self, path: Path, *, fps: float, size: tuple[int, int]) -> None:
+        """Start a video of `size` (height, width)."""
+        self.path = path
+        self.frames = 0
+        self._size = size
+        self._atomic = atomic(path)
+        self._temporary = self._atomic.__enter__()
+        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        self._writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, fourcc, fps, size[::-1])
+        if not self._writer.isOpened():
+            self._temporary.unlink(missing_ok=True)
+            raise OutputError(f"cannot write the video {path}: is the folder writable and the disk not full?")
+
+    def write(self, image: Image) -> None:
+        """Append one BGR frame; one of another size (a stream that changed) is resized."""
+        if image.shape[:2] != self._size:
+            image = np.asarray(cv2.resize(image, self._size[::-1]), np.uint8)
+        self._writer.write(image)
+        self.frames += 1
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.release()
+        try:
+            check = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)
+            whole = self.frames > 0 and int(check.get(cv2.CAP_PROP_FRAME_COUNT)) == self.frames
+            check.release()
+            if not whole:
+                raise OutputError(f"cannot finish the video {self.path}: is the disk full?")
+        except BaseException as exc:
+            self._atomic.__exit__(type(exc), exc, exc.__traceback__)
+            raise
+        self._atomic.__exit__(None, None, None)

@@ -1,0 +1,48 @@
+"""Separate images as a source: files, and arrays of the caller's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from yolorknn.image import Image, check_image, read_image
+from yolorknn.stream.sources.source import Frame
+
+
+class ImageFiles:
+    """Image files in order."""
+
+    live, fps = False, 0.0
+
+    def __init__(self, paths: list[Path], name: str) -> None:
+        self.name, self.paths = name, paths
+        self.count: int | None = len(paths)
+        self._next = 0
+
+    def read(self) -> Frame | None:
+        if self._next == len(self.paths):
+            return None
+        self._next += 1
+        return Frame(read_image(self.paths[self._next - 1]), time.time())
+
+    def close(self) -> None:
+        pass
+
+
+class Images:
+    """Arrays that the caller has or makes: any iterable of BGR uint8 (H, W, 3)."""
+
+    live, fps, name = False, 0.0, "frames"
+    count: int | None = None
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        self._images: Iterator[Image] = iter(images)
+
+    def read(self) -> Frame | None:
+        for image in self._images:
+            return Frame(check_image(image), time.time())
+        return None
+
+    def close(self) -> None:
+        pass
