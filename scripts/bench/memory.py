@@ -1,6 +1,6 @@
 """Run many 1920x1080 frames through a stream over three simulated cores, and watch memory, threads and descriptors.
 
-    .venv/bin/python scripts/bench_memory.py [FRAMES] [MODEL.onnx]
+    .venv/bin/python scripts/bench/memory.py [FRAMES] [MODEL.onnx]
 
 Prints resident memory after the first thousand frames and at the end, and what is left when all is closed.
 """
@@ -18,7 +18,7 @@ from yolorknn.measure.synthetic import SimulatedNpu, pictures
 from yolorknn.model.read import read_metadata
 from yolorknn.runtime.memory import resident_mb, share_arena
 
-DEMO = Path(__file__).resolve().parent.parent / "models/demo.onnx"
+DEMO = Path(__file__).resolve().parents[2] / "models/demo.onnx"
 CORES, NPU_MS, SETTLED = 3, 3.0, 1000
 
 

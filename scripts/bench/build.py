@@ -1,6 +1,6 @@
 """Time an int8 build beside the vendor's own calls: the same ONNX, images and platform, each in a process of its own.
 
-    .venv/bin/python scripts/bench_build.py MODEL.onnx FOLDER [ALGORITHM]
+    .venv/bin/python scripts/bench/build.py MODEL.onnx FOLDER [ALGORITHM]
 
 FOLDER holds the calibration images. Without ALGORITHM, both take their default.
 """

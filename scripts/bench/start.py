@@ -1,6 +1,6 @@
 """Time what a user waits for before anything happens, beside the least that Python could need.
 
-    .venv/bin/python scripts/bench_start.py
+    .venv/bin/python scripts/bench/start.py
 
 Each command is a process of its own; medians over rounds that run all of them, and ratios to `import numpy, cv2`.
 """
@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 7
 FIRST = f"""
 from yolorknn import Detector

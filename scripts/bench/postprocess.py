@@ -1,6 +1,6 @@
 """Time our post-processing beside ultralytics' own decode and NMS, in one process, on real head tensors.
 
-    .venv/bin/python scripts/bench_postprocess.py [MODEL.onnx] [IMAGE ...]
+    .venv/bin/python scripts/bench/postprocess.py [MODEL.onnx] [IMAGE ...]
 
 One thread; each round runs both five times in a row; medians over the rounds, and their ratio.
 """
@@ -24,7 +24,7 @@ from yolorknn.image import letterbox, read_image
 from yolorknn.runtime.ort import OrtBackend
 from yolorknn.tasks.detect import postprocess
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ROUNDS, REPEATS = 60, 5
 
 

@@ -1,6 +1,6 @@
 """Time the letterbox of 1920x1080 to 640 beside a bare cv2.resize and cvtColor of the same region, in one process.
 
-    .venv/bin/python scripts/bench_letterbox.py
+    .venv/bin/python scripts/bench/letterbox.py
 
 One thread; each round times both, medians over the rounds, and their ratio.
 """
