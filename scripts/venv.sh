@@ -1,4 +1,4 @@
-# Sourced by demo.sh and test.sh. `venv GROUP...` makes .venv with yolorknn[pc] and the named dependency groups,
+# Sourced by the other scripts. `venv GROUP...` makes .venv with yolorknn[pc] and the named dependency groups,
 # with uv where it is on PATH; what is already there is left alone.
 
 say() { printf '\n== %s\n' "$*"; }
@@ -13,6 +13,25 @@ find_python() {
     fail "no Python 3.10 to 3.12 found (rknn-toolkit2 has no wheel for others): install one, or uv, which brings its own"
 }
 
+# install ARGUMENT...: what pip install takes, into .venv, with uv where it is on PATH.
+install() {
+    if command -v uv >/dev/null 2>&1; then
+        uv pip install --quiet --python .venv/bin/python "$@"
+    else
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
+    fi
+}
+
+# beside FOLDER ARGUMENT...: packages beside .venv's own, for PYTHONPATH; a folder that is complete is left alone.
+beside() {
+    folder=$1
+    shift
+    [ ! -f "$folder/complete" ] || return 0
+    rm -rf "$folder"
+    install --target "$folder" "$@"
+    touch "$folder/complete"
+}
+
 venv() {
     stamp=".venv/yolorknn-$*"
     if [ -f "$stamp" ] && cmp -s pyproject.toml "$stamp"; then
@@ -21,20 +40,19 @@ venv() {
     fi
     groups=""
     for group in "$@"; do groups="$groups --group $group"; done
-    if command -v uv >/dev/null 2>&1; then
-        [ -x .venv/bin/python ] || { say "making .venv with uv"; uv venv --quiet --python '>=3.10,<3.13' .venv; }
-        say "installing yolorknn[pc] (about 3 GB the first time, most of it torch's CUDA libraries)"
-        uv pip install --quiet --python .venv/bin/python -e '.[pc]' $groups
-    else
-        if [ ! -x .venv/bin/python ]; then
+    if [ ! -x .venv/bin/python ]; then
+        if command -v uv >/dev/null 2>&1; then
+            say "making .venv with uv"
+            uv venv --quiet --python '>=3.10,<3.13' .venv
+        else
             find_python
             say "making .venv with $python"
             "$python" -m venv .venv || fail "$python cannot make a venv: sudo apt install python3-venv"
         fi
-        say "installing yolorknn[pc] (about 3 GB the first time, most of it torch's CUDA libraries)"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[pc]' $groups
     fi
+    say "installing yolorknn[pc] (about 3 GB the first time, most of it torch's CUDA libraries)"
+    command -v uv >/dev/null 2>&1 || install 'pip>=25.1' # the first to know --group
+    install -e '.[pc]' $groups
     .venv/bin/python -c 'import cv2' || fail "OpenCV does not load: sudo apt install libgl1 libglib2.0-0"
     cp pyproject.toml "$stamp"
 }

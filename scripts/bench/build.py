@@ -1,21 +1,20 @@
 """Time an int8 build beside the vendor's own calls: the same ONNX, images and platform, each in a process of its own.
 
-    .venv/bin/python scripts/bench/build.py MODEL.onnx FOLDER [ALGORITHM]
+    .venv/bin/python scripts/bench/build.py MODEL.onnx FOLDER [--algorithm ALGORITHM]
 
-FOLDER holds the calibration images. Without ALGORITHM, both take their default.
+FOLDER holds the calibration images. Without an algorithm, both take their default.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from beside import DEMO_IMAGES, DEMO_ONNX, arguments, compare, process, show
 
 from yolorknn.data.dataset import read_folder
 
-ROUNDS = 2
 VENDOR = """
 import sys
 from rknn.api import RKNN
@@ -30,29 +29,27 @@ rknn.release()
 """
 
 
-def seconds(folder: Path, *command: str | Path) -> float:
-    """Run a command in a folder, and return how long it took."""
-    start = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - start
-
-
 def main() -> None:
     """Run, and print."""
-    model, images = Path(sys.argv[1]).resolve(), read_folder(Path(sys.argv[2]).resolve())
-    algorithm = sys.argv[3:4]
+    parser = arguments(__doc__, rounds=2)
+    parser.add_argument("model", nargs="?", type=Path, default=DEMO_ONNX)
+    parser.add_argument("images", nargs="?", type=Path, default=DEMO_IMAGES)
+    parser.add_argument("--algorithm")
+    given = parser.parse_args()
+    model, images = given.model.resolve(), read_folder(given.images.resolve())
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         listing = folder / "dataset.txt"
         listing.write_text("".join(f"{image}\n" for image in images))
-        command = [sys.executable, "-m", "yolorknn", "build", model, "--dataset", listing, "-o", folder]
-        chosen = ["--algorithm", *algorithm] if algorithm else []
-        for _ in range(ROUNDS):
-            vendor = seconds(folder, sys.executable, "-c", VENDOR, model, listing, folder / "vendor.rknn", *algorithm)
-            ours = seconds(folder, *command, *chosen)
-            print(
-                f"{len(images)} images: vendor's calls {vendor:.1f} s, yolorknn build {ours:.1f} s: {ours / vendor:.2f}"
-            )
+        theirs = [given.algorithm] if given.algorithm else []
+        ours = ["--algorithm", given.algorithm] if given.algorithm else []
+        vendor = [sys.executable, "-c", VENDOR, model, listing, folder / "vendor.rknn", *theirs]
+        build = [sys.executable, "-m", "yolorknn", "build", model, "--dataset", listing, "-o", folder, *ours]
+        commands = {
+            "the vendor's own calls": process(*vendor, folder=folder),
+            "yolorknn build": process(*build, folder=folder),
+        }
+        show(f"int8 with {len(images)} images", compare(commands, rounds=given.rounds))
 
 
 if __name__ == "__main__":

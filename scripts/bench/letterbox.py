@@ -2,46 +2,35 @@
 
     .venv/bin/python scripts/bench/letterbox.py
 
-One thread; each round times both, medians over the rounds, and their ratio.
+One thread.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
-
 import cv2
+from beside import arguments, compare, show
 
 from yolorknn.image import Canvas
 from yolorknn.measure.synthetic import pictures
 
 IMGSZ = (640, 640)
-ROUNDS = 300
-
-
-def seconds(function: Callable[[], object]) -> float:
-    """Time one call."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def main() -> None:
     """Compare on made-up pictures."""
+    rounds = arguments(__doc__, rounds=300).parse_args().rounds
     cv2.setNumThreads(1)
     images, canvas = pictures(), Canvas(IMGSZ)
-    placed = canvas.fill(images[0])
-    size = placed.resized[::-1]
-    times: list[tuple[float, float]] = []
-    for number in range(ROUNDS):
+    size = canvas.fill(images[0]).resized[::-1]
+
+    def bare(number: int) -> None:
         # Not the same picture: who comes second would find it in the cache.
-        mine, other = images[number % len(images)], images[(number + len(images) // 2) % len(images)]
-        ours = seconds(lambda image=mine: canvas.fill(image))  # type: ignore[misc]
-        bare = seconds(lambda image=other: cv2.cvtColor(cv2.resize(image, size), cv2.COLOR_BGR2RGB))  # type: ignore[misc]
-        times.append((ours, bare))
-    ours, bare = (statistics.median(column) * 1e6 for column in zip(*times, strict=True))
-    print(f"letterbox {ours:.0f} us, bare resize and cvtColor {bare:.0f} us: {ours / bare:.2f} of it")
+        cv2.cvtColor(cv2.resize(images[(number + len(images) // 2) % len(images)], size), cv2.COLOR_BGR2RGB)
+
+    def letterbox(number: int) -> None:
+        canvas.fill(images[number % len(images)])
+
+    show("1920x1080 to 640", compare({"bare resize and cvtColor": bare, "letterbox": letterbox}, rounds=rounds))
 
 
 if __name__ == "__main__":

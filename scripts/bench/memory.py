@@ -1,6 +1,6 @@
 """Run many 1920x1080 frames through a stream over three simulated cores, and watch memory, threads and descriptors.
 
-    .venv/bin/python scripts/bench/memory.py [FRAMES] [MODEL.onnx]
+    .venv/bin/python scripts/bench/memory.py [--rounds FRAMES] [MODEL.onnx]
 
 Prints resident memory after the first thousand frames and at the end, and what is left when all is closed.
 """
@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import gc
 import itertools
-import sys
 import threading
 from pathlib import Path
+
+from beside import DEMO_ONNX, arguments
 
 from yolorknn.detector import Detector
 from yolorknn.measure.synthetic import SimulatedNpu, pictures
 from yolorknn.model.read import read_metadata
 from yolorknn.runtime.memory import resident_mb, share_arena
 
-DEMO = Path(__file__).resolve().parents[2] / "models/demo.onnx"
 CORES, NPU_MS, SETTLED = 3, 3.0, 1000
 
 
@@ -29,8 +29,10 @@ def held() -> tuple[int, int]:
 
 def main() -> None:
     """Run, and print."""
-    frames = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    model = Path(sys.argv[2]) if len(sys.argv) > 2 else DEMO
+    parser = arguments(__doc__, rounds=100_000)
+    parser.add_argument("model", nargs="?", type=Path, default=DEMO_ONNX)
+    given = parser.parse_args()
+    frames, model = given.rounds, given.model
     metadata = read_metadata(model)
     share_arena()
     before, settled = held(), 0.0

@@ -2,14 +2,11 @@
 
     .venv/bin/python scripts/bench/postprocess.py [MODEL.onnx] [IMAGE ...]
 
-One thread; each round runs both five times in a row; medians over the rounds, and their ratio.
+One thread; each image at a detector's and at val's threshold; five calls in a row in each round.
 """
 
 from __future__ import annotations
 
-import statistics
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from beside import DEMO_IMAGES, DEMO_ONNX, arguments, compare, show
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.tal import dist2bbox, make_anchors
 
@@ -24,11 +22,10 @@ from yolorknn.image import letterbox, read_image
 from yolorknn.runtime.ort import OrtBackend
 from yolorknn.tasks.detect import postprocess
 
-ROOT = Path(__file__).resolve().parents[2]
-ROUNDS, REPEATS = 60, 5
+REPEATS = 5
 
 
-def theirs(outputs: list[np.ndarray], strides: list[int], conf: float) -> Callable[[], Any]:
+def ultralytics(outputs: list[np.ndarray], strides: list[int], conf: float) -> Callable[[], Any]:
     """Return what ultralytics does after its convolutions: concatenate, DFL, boxes, NMS."""
     box, cls = ([torch.from_numpy(array) for array in outputs[start::2]] for start in (0, 1))
     anchors, scale = (table.T for table in make_anchors(box, torch.tensor(strides, dtype=torch.float32)))
@@ -44,39 +41,29 @@ def theirs(outputs: list[np.ndarray], strides: list[int], conf: float) -> Callab
     return run
 
 
-def microseconds(function: Callable[[], Any]) -> float:
-    """Time REPEATS calls."""
-    start = time.perf_counter()
-    for _ in range(REPEATS):
-        function()
-    return (time.perf_counter() - start) / REPEATS * 1e6
-
-
 def main() -> None:
-    """Compare on each image, at a detector's and at val's threshold."""
+    """Compare, and print."""
+    parser = arguments(__doc__, rounds=60)
+    parser.add_argument("model", nargs="?", type=Path, default=DEMO_ONNX)
+    parser.add_argument("images", nargs="*", type=Path, default=sorted(DEMO_IMAGES.glob("*.jpg"))[:3])
+    given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    model = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "models/demo.onnx"
-    images = [Path(name) for name in sys.argv[2:]] or sorted((ROOT / "dataset/images").glob("*.jpg"))[:3]
-    backend = OrtBackend(model)
+    backend = OrtBackend(given.model)
     metadata = backend.metadata
     strides = [scale.stride for scale in metadata.scales]
-    print(
-        f"{'image':>20} {'conf':>6} {'candidates':>10} {'boxes':>6} {'ours us':>8} {'ultralytics us':>14} {'ratio':>6}"
-    )
-    for image in images:
+    for image in given.images:
         outputs = backend.infer(letterbox(read_image(image), metadata.imgsz)[0])
         for conf in (0.25, 0.003):
 
             def ours(outputs: Any = outputs, conf: float = conf) -> Any:
                 return postprocess(outputs, metadata, conf=conf, iou=0.7, max_det=300)
 
-            other = theirs(outputs, strides, conf)
-            times = [(microseconds(ours), microseconds(other)) for _ in range(ROUNDS)]
-            mine, its = (statistics.median(column) for column in zip(*times, strict=True))
+            theirs = ultralytics(outputs, strides, conf)
+            what = {"yolorknn": lambda _, run=ours: run(), "ultralytics": lambda _, run=theirs: run()}
             candidates = sum(int((outputs[scale.cls].max(axis=1) > conf).sum()) for scale in metadata.scales)
-            row = f"{image.name:>20} {conf:>6} {candidates:>10} {len(ours().confidence):>6}"
-            print(f"{row} {mine:>8.0f} {its:>12.0f} {its / mine:>9.1f}")
+            title = f"{image.name} at conf {conf}: {candidates} candidates, {len(ours().confidence)} boxes"
+            show(title, compare(what, rounds=given.rounds, repeats=REPEATS))
 
 
 if __name__ == "__main__":
