@@ -7,7 +7,7 @@ exactly as frames will be, and handed over as an array in a folder of ours; that
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list
+from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list, thin
 from yolorknn.data.near_duplicates import ALIKE, distances, thumbnail
 from yolorknn.errors import CalibrationError, DatasetError, SourceError
 from yolorknn.files import writing
@@ -75,7 +75,7 @@ class CalibrationSet:
             raise CalibrationError(str(exc)) from exc
         if not images:
             raise CalibrationError(f"{source} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
-        return cls(source, tuple(images if suffix == ".txt" else _spread(images, LIMIT)))
+        return cls(source, tuple(images if suffix == ".txt" else thin(images, LIMIT)))
 
     def frames(self) -> Iterator[Image]:
         """Read the images one by one, BGR.
@@ -156,11 +156,6 @@ class CalibrationSet:
         with writing(listing):
             listing.write_text("".join(f"{name}\n" for name in names))
         return listing, len(names), digest.hexdigest()
-
-
-def _spread(images: Sequence[Path], limit: int) -> list[Path]:
-    count = min(len(images), limit)
-    return [images[i * len(images) // count] for i in range(count)]
 
 
 def _video_frames(path: Path) -> Iterator[Image]:

@@ -74,16 +74,22 @@ def images_of(file: Path, *, splits: tuple[Split, ...]) -> list[Path]:
         raise DatasetError(f"{file} names no {' or '.join(repr(split) for split in splits)} images")
     images: list[Path] = []
     for entry in entries if isinstance(entries, list) else [entries]:
-        place = _resolve(file, str(data.get("path") or "."), str(entry))
-        images += read_list(place) if place.suffix == ".txt" else read_folder(place) if place.is_dir() else [place]
+        path = _resolve(file, str(data.get("path") or "."), str(entry))
+        images += read_list(path) if path.suffix == ".txt" else read_folder(path) if path.is_dir() else [path]
     if not images:
-        raise DatasetError(f"{file} names {place}, where there are no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise DatasetError(f"{file} names {path}, where there are no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return images
 
 
-def read_folder(place: Path) -> list[Path]:
+def read_folder(folder: Path) -> list[Path]:
     """Return every image below a folder, sorted."""
-    return sorted(path for path in place.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
+def thin(images: Sequence[Path], limit: int) -> list[Path]:
+    """Return at most `limit` images, evenly spread over the sequence."""
+    count = min(len(images), limit)
+    return [images[i * len(images) // count] for i in range(count)]
 
 
 def read_list(listing: Path) -> list[Path]:
@@ -194,8 +200,8 @@ def _names(data: dict[str, Any], file: Path) -> tuple[str, ...]:
 
 def _resolve(file: Path, root: str, entry: str) -> Path:
     """Find a data.yaml's folder as ultralytics does: below `path`, which is relative to the file or to here."""
-    places = [file.parent / root / entry, Path(root) / entry]
-    for place in places:
-        if place.exists():
-            return place
-    raise DatasetError(f"{file} names {entry}, but there is no {places[0]}")
+    paths = [file.parent / root / entry, Path(root) / entry]
+    for path in paths:
+        if path.exists():
+            return path
+    raise DatasetError(f"{file} names {entry}, but there is no {paths[0]}")

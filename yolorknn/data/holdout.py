@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolorknn.data.calibration_set import CalibrationSet
-from yolorknn.data.dataset import images_of
+from yolorknn.data.dataset import images_of, thin
 from yolorknn.errors import DatasetError
 from yolorknn.files import sha256
 
@@ -56,9 +56,3 @@ def _content(image: Path) -> str:
         return sha256(image)
     except OSError as exc:
         raise DatasetError(f"cannot read the image {image}: {exc.strerror or exc}") from exc
-
-
-def thin(images: Sequence[Path], limit: int) -> list[Path]:
-    """Return at most `limit` images, evenly spread over the sequence."""
-    count = min(len(images), limit)
-    return [images[i * len(images) // count] for i in range(count)]

@@ -25,7 +25,8 @@ from yolorknn.convert.tables.estimate import estimate
 from yolorknn.convert.tables.layers import LayerError, lossy, parse_layers
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.data.calibration_set import CalibrationSet
-from yolorknn.data.holdout import hold_out, thin
+from yolorknn.data.dataset import thin
+from yolorknn.data.holdout import hold_out
 from yolorknn.errors import AccuracyError, BuildError, ModelError
 from yolorknn.files import check_folder, write_bytes
 from yolorknn.measure.gate_report import GateReport, Trial, passing
