@@ -22,8 +22,9 @@ from tests.conftest import ROOT, needs_ort, needs_toolkit
 from tests.fakes import sshd
 from tests.fakes.emulated_board import BOARD, needs_board
 from yolorknn import DeployError
-from yolorknn.deploy import install as boards
-from yolorknn.deploy import service
+from yolorknn.deploy.install import Installed
+from yolorknn.deploy.probe import probe
+from yolorknn.deploy.service import install_service
 from yolorknn.deploy.ssh import Remote
 
 pytestmark = [
@@ -235,9 +236,9 @@ def test_the_service(deployed: subprocess.CompletedProcess[str], server: sshd.Ss
     server.command("systemctl", f'echo systemctl "$@" >>{log}')
     server.command("install", f'echo install "$@" >>{log}')
     with Remote(server.host, port=server.port, options=server.options()) as remote:
-        board = boards.probe(remote, "python3")
-        installed = boards.Installed(str(place), MODEL)
-        told = service.install(remote, dataclasses.replace(board, root=True), installed, "camera0")
+        board = probe(remote, "python3")
+        installed = Installed(str(place), MODEL)
+        told = install_service(remote, dataclasses.replace(board, root=True), installed, "camera0")
         unit = "yolorknn-camera0.service"
         assert log.read_text().splitlines() == [
             f"install -m 644 {place}/{unit} /etc/systemd/system/{unit}",
@@ -248,16 +249,16 @@ def test_the_service(deployed: subprocess.CompletedProcess[str], server: sshd.Ss
         assert f"journalctl -fu {unit}" in told and f"systemctl disable --now {unit}" in told
         assert "ExecStart=" in (place / unit).read_text()
         server.command("sudo", "echo sudo: a password is required >&2; exit 1")
-        told = service.install(remote, dataclasses.replace(board, root=False), installed, "camera0")
+        told = install_service(remote, dataclasses.replace(board, root=False), installed, "camera0")
         commands = [shlex.split(line) for line in told.splitlines()[1:]]
         assert [words[:2] for words in commands] == [["sudo", "install"], *[["sudo", "systemctl"]] * 3]
         assert commands[0][4] == f"{place}/{unit}"
         server.command("sudo", f'[ "$1" = -n ] && shift; echo as root: "$@" >>{log}')
-        service.install(remote, dataclasses.replace(board, root=False), installed, "camera0")
+        install_service(remote, dataclasses.replace(board, root=False), installed, "camera0")
         assert log.read_text().splitlines()[-1] == f"as root: systemctl restart {unit}"
         server.command("systemctl", "echo Failed to enable unit: no >&2; exit 1")
         with pytest.raises(DeployError, match=r"systemctl daemon-reload failed on \S+: Failed to enable unit: no"):
-            service.install(remote, dataclasses.replace(board, root=True), installed, "camera0")
+            install_service(remote, dataclasses.replace(board, root=True), installed, "camera0")
     for name in ("systemctl", "install", "sudo"):
         (server.bin / name).unlink()
 

@@ -38,16 +38,16 @@ def deploy(
     ] = None,
 ) -> None:
     """Copy MODEL to a board, install yolorknn there, and compare what it finds with the PC."""
-    from yolorknn.deploy import deploy as deploying
-    from yolorknn.deploy import service as services
+    from yolorknn.deploy.deploy import deploy, local_side
+    from yolorknn.deploy.service import install_service
     from yolorknn.deploy.ssh import Remote
 
     def tell(line: str) -> None:
         err.print(line, markup=False)
 
-    deploying.local(model, samples, simulate=simulate)  # so that a mistake in it shows before the board is asked
+    local_side(model, samples, simulate=simulate)  # so that a mistake in it shows before the board is asked
     with Remote(host, port=port, options=ssh_option or [], tell=tell) as remote:
-        report = deploying.deploy(
+        deployment = deploy(
             remote,
             model,
             samples=samples,
@@ -58,7 +58,7 @@ def deploy(
             dataset=dataset,
             tell=tell,
         )
-        print(report.table())
-        report.check()
+        print(deployment.table())
+        deployment.check()
         if service:
-            print(services.install(remote, report.board, report.installed, service))
+            print(install_service(remote, deployment.board, deployment.installed, service))

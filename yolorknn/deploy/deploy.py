@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from yolorknn.deploy import install as boards
-from yolorknn.deploy.install import Board, Installed
+from yolorknn.data.dataset import read_folder, thin
+from yolorknn.deploy.install import OWN, Installed, install
+from yolorknn.deploy.probe import Board, absolute, probe
 from yolorknn.deploy.ssh import Done, Remote
 from yolorknn.deploy.wheels import board_wheel
 from yolorknn.detector import Detector
@@ -21,32 +22,44 @@ from yolorknn.errors import DeployError, ModelError, SourceError
 from yolorknn.files import sha256
 from yolorknn.image import IMAGE_SUFFIXES
 from yolorknn.model import rknn_file
-from yolorknn.tasks import agreement as compare
+from yolorknn.tasks.agreement import Agreement, agreement, table, total
 from yolorknn.tasks.detections import Detections
 
 MOST_SAMPLES = 20
+LEAST = 0.8
+"""Least agreement. int8 against float loses and gains boxes near the confidence threshold; a model in the wrong
+colours, size or layout loses nearly all."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """A finished deployment."""
+class Deployment:
+    """A model on a board, and how far the board agrees with the PC."""
 
     board: Board
     installed: Installed
     findings: tuple[Finding, ...]
     """Of the board's doctor."""
-    rows: tuple[compare.Compared, ...]
+    rows: tuple[Agreement, ...]
     """For each sample, what the board found against what the PC found."""
     reference: str
     """What the PC ran, in words."""
 
     def table(self) -> str:
         """Return the comparison as text."""
-        return compare.table(self.rows)
+        return table(self.rows, names=("PC", "board"))
 
     def check(self) -> None:
-        """Refuse a board that does not find what the PC finds; see compare.check."""
-        compare.check(self.rows, self.reference)
+        """Refuse a board that does not find what the PC finds.
+
+        Raises:
+            DeployError: the agreement over all images is below LEAST.
+        """
+        share = total(self.rows).share
+        if share < LEAST:
+            raise DeployError(
+                f"the board agrees with {self.reference} in {share:.0%} of the boxes, less than {LEAST:.0%}: "
+                "see with --simulate whether quantization or the board costs them"
+            )
 
 
 def deploy(
@@ -60,7 +73,7 @@ def deploy(
     simulate: bool = False,
     dataset: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
-) -> Report:
+) -> Deployment:
     """Copy a model to a board, install yolorknn there, run its doctor, and compare what it finds with the PC.
 
     Args:
@@ -79,18 +92,18 @@ def deploy(
         SourceError: there are no samples, or one cannot be read.
         DeployError: a step on the board failed.
     """
-    reference, images = local(model, samples, simulate=simulate)
-    board = boards.probe(remote, python)
+    reference, images = local_side(model, samples, simulate=simulate)
+    board = probe(remote, python)
     with Detector(reference, simulate=simulate, dataset=dataset if simulate else None) as detector:
         expected = [detector.detect(path) for path in images]
-    installed = Installed(boards.absolute(board, folder), model.name)
+    installed = Installed(absolute(board, folder), model.name)
     files = {model.name: model} | {f"samples/{n:04d}{path.suffix}": path for n, path in enumerate(images)}
     if (sidecar := model.with_suffix(".json")).is_file():
         files[sidecar.name] = sidecar
     remote.send(files, installed.folder)
-    with tempfile.TemporaryDirectory(prefix="yolorknn-") as place:
-        wheel = board_wheel(Path(place))
-        boards.install(remote, board, installed.folder, wheel, offline=offline)
+    with tempfile.TemporaryDirectory(prefix="yolorknn-") as temporary:
+        wheel = board_wheel(Path(temporary))
+        install(remote, board, installed.folder, wheel, offline=offline)
     findings = _doctor(remote, installed)
     for finding in findings:
         if finding.status != "ok":
@@ -98,11 +111,11 @@ def deploy(
         if finding.status == "problem" and finding.check == "model":
             raise ModelError(f"{finding.text}: {finding.fix}")
     found = _detect(remote, installed, len(images))
-    rows = [compare.compare(path.name, *pair) for path, *pair in zip(images, expected, found, strict=True)]
-    return Report(board, installed, findings, tuple(rows), "the simulator" if simulate else reference.name)
+    rows = [agreement(path.name, *pair) for path, *pair in zip(images, expected, found, strict=True)]
+    return Deployment(board, installed, findings, tuple(rows), "the simulator" if simulate else reference.name)
 
 
-def local(model: Path, samples: Path | None, *, simulate: bool) -> tuple[Path, list[Path]]:
+def local_side(model: Path, samples: Path | None, *, simulate: bool) -> tuple[Path, list[Path]]:
     """Return what the PC is to run and the images to compare on; needs no board.
 
     Raises:
@@ -128,23 +141,22 @@ def _reference(model: Path, *, simulate: bool) -> Path:
 def _samples(model: Path, given: Path | None) -> list[Path]:
     """Return the images to compare on, spread over what there is."""
     build = rknn_file.read(model).metadata().build
-    place = given or (Path(build.dataset) if build and build.dataset else None)
-    if place is None or not place.exists():
-        what = f"there is no {place}" if place else f"{model} names no calibration images"
+    source = given or (Path(build.dataset) if build and build.dataset else None)
+    if source is None or not source.exists():
+        what = f"there is no {source}" if source else f"{model} names no calibration images"
         raise SourceError(f"{what} to compare on: give --samples, an image or a folder of images")
-    folder = place if place.is_dir() else place.parent
-    images = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-    if place.suffix.lower() in IMAGE_SUFFIXES:
-        images = [place]
+    if source.suffix.lower() in IMAGE_SUFFIXES and not source.is_dir():
+        images = [source]
+    else:
+        images = read_folder(source if source.is_dir() else source.parent)
     if not images:
-        raise SourceError(f"{place} has no images to compare on: give --samples, an image or a folder of images")
-    count = min(len(images), MOST_SAMPLES)
-    return [images[number * len(images) // count] for number in range(count)]
+        raise SourceError(f"{source} has no images to compare on: give --samples, an image or a folder of images")
+    return thin(images, MOST_SAMPLES)
 
 
 def _yolorknn(remote: Remote, installed: Installed, *words: str) -> Done:
     # by -m, as pip's start-up scripts fail below a folder with a $ or " in its name
-    return remote.run(boards.OWN, "-m", "yolorknn", *words, folder=installed.folder)
+    return remote.run(OWN, "-m", "yolorknn", *words, folder=installed.folder)
 
 
 def _doctor(remote: Remote, installed: Installed) -> tuple[Finding, ...]:

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from yolorknn.deploy.install import OWN, Board, Installed
+from yolorknn.deploy.install import OWN, Installed
+from yolorknn.deploy.probe import Board
 from yolorknn.deploy.ssh import Remote
 
 UNITS = "/etc/systemd/system"
@@ -52,7 +53,7 @@ WantedBy=multi-user.target
 """
 
 
-def install(remote: Remote, board: Board, installed: Installed, source: str) -> str:
+def install_service(remote: Remote, board: Board, installed: Installed, source: str) -> str:
     """Write the unit, enable and start it, with sudo where that asks for no password.
 
     Returns:

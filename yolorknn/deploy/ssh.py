@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import shlex
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from yolorknn.errors import DeployError
 
@@ -133,10 +134,10 @@ class Remote:
             'then for new in .incoming/*; do rm -rf "./${new##*/}" && mv "$new" . || exit 1; done; rmdir .incoming; '
             "else rm -rf .incoming; exit 1; fi"
         )
-        place = shlex.quote(folder)
+        target = shlex.quote(folder)
         tops = sorted({name.partition("/")[0] for name in files})
-        self._tell(f"{self.host}$ mkdir -p {place}  # and copy to it: {', '.join(tops)}")
-        done = self._talk(f"mkdir -p -- {place} && {_in_folder(script, folder)}", files)
+        self._tell(f"{self.host}$ mkdir -p {target}  # and copy to it: {', '.join(tops)}")
+        done = self._talk(f"mkdir -p -- {target} && {_in_folder(script, folder)}", files)
         self.check(done, f"copying to {folder}")
 
     def check(self, done: Done, what: str) -> None:
@@ -150,6 +151,18 @@ class Remote:
         if "No space left on device" in done.stderr + done.stdout:
             raise DeployError(f"{what} failed, as the disk of {self.host} is full: see 'df -h' there, and free some")
         raise DeployError(f"{what} failed on {self.host}: {done.reason}")
+
+    def answer(self, done: Done) -> Any:
+        """Return the JSON that a command printed last; a shell's start-up files may have printed before it.
+
+        Raises:
+            DeployError: it printed none.
+        """
+        try:
+            return json.loads(done.stdout.splitlines()[-1])
+        except (IndexError, ValueError):
+            nonsense = done.stdout.strip()[-200:]
+            raise DeployError(f"{self.host} answered nonsense instead of JSON: {nonsense!r}") from None
 
     def _talk(self, script: str, files: Mapping[str, Path | bytes] | None) -> Done:
         command = [*self._ssh, "-o", "BatchMode=yes", "--", self.host, f"exec sh -c {shlex.quote(script)}"]

@@ -13,10 +13,11 @@ import zipfile
 from email.parser import HeaderParser
 from pathlib import Path
 
-import yolorknn
 from yolorknn.errors import DeployError
 from yolorknn.files import atomic
 
+PACKAGE = Path(__file__).parents[1]
+"""The package that runs here."""
 OLDEST_GLIBC = 17
 """glibc 2.17, of manylinux2014: the oldest that wheels for aarch64 are made for."""
 
@@ -39,15 +40,14 @@ def board_wheel(folder: Path) -> Path:
     except importlib.metadata.PackageNotFoundError:
         raise DeployError("yolorknn is not installed on this PC: in its checkout run pip install -e '.[pc]'") from None
     metadata = HeaderParser().parsestr(installed.read_text("METADATA") or "")
-    package = Path(yolorknn.__file__).parent
     files = {
-        f"yolorknn/{path.relative_to(package).as_posix()}": path.read_bytes()
-        for path in sorted(package.rglob("*"))
+        f"yolorknn/{path.relative_to(PACKAGE).as_posix()}": path.read_bytes()
+        for path in sorted(PACKAGE.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     }
     requirements = board_requirements(metadata.get_all("Requires-Dist", []))
     digest = hashlib.sha256(repr((files, requirements)).encode()).hexdigest()[:12]
-    version = f"{yolorknn.__version__}+{digest}"
+    version = f"{installed.version}+{digest}"
     lines = ["Metadata-Version: 2.1", "Name: yolorknn", f"Version: {version}", "License: Apache-2.0"]
     lines += [f"Requires-Python: {metadata['Requires-Python']}"]
     lines += [f"Requires-Dist: {requirement}" for requirement in requirements]
@@ -69,12 +69,12 @@ def board_requirements(declared: list[str]) -> list[str]:
 
     pip judges markers by the machine it runs on, which for a board without internet is the PC.
     """
-    chosen = []
+    needed = []
     for line in declared:
         requirement, _, marker = line.partition(";")
         if not marker or re.search(r"""extra\s*==\s*['"]board['"]""", marker):
-            chosen.append(re.sub(r"^opencv-python\b(?!-)", "opencv-python-headless", requirement.strip()))
-    return chosen
+            needed.append(re.sub(r"^opencv-python\b(?!-)", "opencv-python-headless", requirement.strip()))
+    return needed
 
 
 def wheel_version(wheel: Path) -> str:
