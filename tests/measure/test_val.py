@@ -16,7 +16,8 @@ from yolorknn.cli.app import app
 from yolorknn.data.dataset import Dataset, labels
 from yolorknn.errors import DatasetError, ModelError
 from yolorknn.measure.average_precision import average_precision
-from yolorknn.measure.val import ValReport, table, validate
+from yolorknn.measure.val import validate
+from yolorknn.measure.val_report import ValReport, table
 
 pytest.importorskip("pycocotools", reason="needs yolorknn[val]")
 

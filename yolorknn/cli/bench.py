@@ -40,15 +40,14 @@ def bench(
             profile = measure(model, device_id=device_id, progress=progress)
         print(json.dumps(profile.to_json(), indent=2) if as_json else profile.table())
         return
-    from yolorknn.measure import bench as benching
+    from yolorknn.measure.bench import bench
+    from yolorknn.measure.bench_report import plot as draw
     from yolorknn.runtime.memory import share_arena
 
     check_plot(plot)
     share_arena()
     with bars() as progress:
-        report = benching.bench(
-            model, source=source, seconds=seconds, npu_ms=npu_ms, cores=cores, fps=fps, progress=progress
-        )
+        report = bench(model, source=source, seconds=seconds, npu_ms=npu_ms, cores=cores, fps=fps, progress=progress)
     if plot:
-        benching.plot(report, plot)
+        draw(report, plot)
     print(json.dumps(report.to_json(), indent=2) if as_json else report.table())

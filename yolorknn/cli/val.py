@@ -31,7 +31,8 @@ def val(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure mAP50 and mAP50-95 of one or several models, class by class."""
-    from yolorknn.measure.val import table, validate
+    from yolorknn.measure.val import validate
+    from yolorknn.measure.val_report import table
     from yolorknn.open_model import HERE
 
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)

@@ -17,7 +17,7 @@ from yolorknn.files import check_folder, writing
 from yolorknn.tasks.detections import Detections
 
 
-class Found(NamedTuple):
+class Prediction(NamedTuple):
     """What a model found in an image, and the image's height and width."""
 
     detections: Detections
@@ -41,7 +41,7 @@ class Predictions:
         self.path = folder / f"{name}-{digest[:16]}.jsonl"
         self._found = dict(_lines(self.path))
 
-    def get(self, image: str) -> Found | None:
+    def get(self, image: str) -> Prediction | None:
         """Return what was found in the image of this sha256, or None."""
         return self._found.get(image)
 
@@ -57,7 +57,7 @@ class Predictions:
             file.write(b"\n")  # ends a line that was left unfinished
             yield file
 
-    def add(self, file: BinaryIO, image: str, found: Found) -> None:
+    def add(self, file: BinaryIO, image: str, found: Prediction) -> None:
         """Keep what was found in an image.
 
         Raises:
@@ -72,7 +72,7 @@ class Predictions:
         self._found[image] = found
 
 
-def _lines(path: Path) -> Iterator[tuple[str, Found]]:
+def _lines(path: Path) -> Iterator[tuple[str, Prediction]]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
@@ -83,4 +83,4 @@ def _lines(path: Path) -> Iterator[tuple[str, Found]]:
             columns = np.frombuffer(base64.b64decode(entry["boxes"], validate=True), "<f4").reshape(-1, 6)
             height, width = entry["size"]
             boxes = Detections(columns[:, :4], columns[:, 4], columns[:, 5].astype(np.int64))
-            yield entry["image"], Found(boxes, (int(height), int(width)))
+            yield entry["image"], Prediction(boxes, (int(height), int(width)))

@@ -6,22 +6,24 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import yolorknn
+from yolorknn.convert.export.export import export
+from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Dataset
 from yolorknn.detector import Detector
+from yolorknn.doctor.board import LIBRARY
+from yolorknn.doctor.machine import installed
 from yolorknn.errors import DatasetError, InferenceError, ModelError, SourceError
 from yolorknn.files import sha256
 from yolorknn.image import read_image
-from yolorknn.measure.average_precision import ClassAP, average_precision
-from yolorknn.measure.predictions import Found, Predictions
+from yolorknn.measure.average_precision import average_precision
+from yolorknn.measure.predictions import Prediction, Predictions
+from yolorknn.measure.val_report import ValReport
 from yolorknn.open_model import HERE, Place
 from yolorknn.progress import Progress
 
@@ -29,37 +31,6 @@ _logger = logging.getLogger(__name__)
 
 CONF, IOU, MAX_DET = 0.001, 0.7, 300
 """Of ultralytics' val; with them a box is kept for each class above CONF."""
-
-
-@dataclass(frozen=True)
-class ValReport:
-    """What a model measured.
-
-    Attributes:
-        model: the model, as it was named.
-        map50: mean of the classes' AP at IoU 0.5, as ultralytics' val defines it; see average_precision.py.
-        map: mean of the classes' AP over IoU 0.50 to 0.95, as ultralytics' val defines it.
-        coco_map50: map50 as COCO defines it.
-        coco_map: map as COCO defines it.
-        per_class: classes that have labels, in the order of the class ids.
-        absent: names of the classes without a label in these images; they are in no mean.
-        images: number of images.
-        unlabelled: how many of them have no label file, and count as images of nothing.
-    """
-
-    model: str
-    map50: float
-    map: float
-    coco_map50: float
-    coco_map: float
-    per_class: tuple[ClassAP, ...]
-    absent: tuple[str, ...]
-    images: int
-    unlabelled: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as plain JSON values."""
-        return asdict(self)
 
 
 def validate(
@@ -95,8 +66,8 @@ def validate(
     """
     path = Path(model)
     listed = Dataset.open(Path(data))
-    chosen = listed.images if images is None else tuple(Path(image) for image in images)
-    shares = listed.truth(chosen)
+    files = listed.images if images is None else tuple(Path(image) for image in images)
+    shares = listed.truth(files)
     own = None if names is None else list(names)
 
     def told(done: float) -> None:
@@ -111,7 +82,7 @@ def validate(
     kept = None
     if store is not None and detector is None and not place.remote:
         kept = Predictions(store, name=path.stem, key=_key(path, place, own))
-    found = _detect(chosen, listed, opening, kept, told)
+    found = _detect(files, listed, opening, kept, told)
     truth = [_pixels(rows, size) for rows, (_, size) in zip(shares, found, strict=True)]
     per_class = average_precision([boxes for boxes, _ in found], truth, names=listed.names, max_det=MAX_DET)
     present = {entry.class_id for entry in per_class}
@@ -123,7 +94,7 @@ def validate(
         coco_map=float(np.mean([entry.coco_map for entry in per_class])),
         per_class=per_class,
         absent=tuple(name for number, name in enumerate(listed.names) if number not in present),
-        images=len(chosen),
+        images=len(files),
         unlabelled=sum(rows is None for rows in shares),
     )
 
@@ -139,8 +110,6 @@ def _open(
 ) -> Iterator[Detector]:
     with ExitStack() as stack:
         if path.suffix.lower() == ".pt":
-            from yolorknn.convert.export.export import export  # noqa: PLC0415
-
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolorknn-val-"))
             path = export(path, output=Path(folder))
         backends = place.backends(path, names=names, progress=progress)
@@ -158,17 +127,13 @@ def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...
         raise ModelError(f"there is no model file {path}")
     images: list[str] = []
     if place.simulate and place.dataset is not None:
-        from yolorknn.data.calibration_set import CalibrationSet  # noqa: PLC0415
-
         opened = CalibrationSet.open(place.dataset)
         images = [sha256(file) for file in opened.images or (opened.source,)]
-    runtimes = []
-    for package in ("onnxruntime", "rknn-toolkit2", "rknn-toolkit-lite2", "ultralytics"):
-        with suppress(PackageNotFoundError):
-            runtimes.append(f"{package} {version(package)}")
+    packages = ("onnxruntime", "rknn-toolkit2", "rknn-toolkit-lite2", "ultralytics")
+    runtimes = [f"{package} {version}" for package in packages if (version := installed(package)) is not None]
     with suppress(OSError):
-        runtimes.append(sha256(Path("/usr/lib/librknnrt.so")))
-    return sha256(path), yolorknn.__version__, place.simulate, images, names, runtimes, CONF, IOU, MAX_DET
+        runtimes.append(sha256(Path(LIBRARY)))
+    return sha256(path), installed("yolorknn"), place.simulate, images, names, runtimes, CONF, IOU, MAX_DET
 
 
 def _detect(
@@ -177,7 +142,7 @@ def _detect(
     opening: Callable[[], AbstractContextManager[Detector]],
     kept: Predictions | None,
     told: Callable[[float], None],
-) -> list[Found]:
+) -> list[Prediction]:
     told(0.0)
     digests = {image: _digest(image) for image in images} if kept else {}
     known = {image: entry for image in digests if kept and (entry := kept.get(digests[image])) is not None}
@@ -190,7 +155,7 @@ def _detect(
             stream = stack.enter_context(detector.stream(map(read_image, todo)))
             for result in stream:
                 image = todo[result.index]
-                known[image] = Found(result.detections, (result.frame.shape[0], result.frame.shape[1]))
+                known[image] = Prediction(result.detections, (result.frame.shape[0], result.frame.shape[1]))
                 if kept and file:
                     kept.add(file, digests[image], known[image])
                 told(len(known) / len(images))
@@ -218,28 +183,3 @@ def _pixels(shares: NDArray[np.float64] | None, size: tuple[int, int]) -> NDArra
     """Return labels in pixels of an image of (height, width)."""
     height, width = size
     return np.zeros((0, 5)) if shares is None else shares * (1, width, height, width, height)
-
-
-def table(reports: Sequence[ValReport]) -> str:
-    """Return reports side by side: a row for all classes and one for each, with the difference to the first model."""
-    first = reports[0]
-    labelled = sum(entry.labels for entry in first.per_class)
-    rows = [("all", labelled, [(report.map50, report.map) for report in reports])]
-    for number, entry in enumerate(first.per_class):
-        values = [(report.per_class[number].map50, report.per_class[number].map) for report in reports]
-        rows.append((entry.name, entry.labels, values))
-    width = max(len(name) for name, _, _ in rows)
-    lines = [f"{number}: {report.model}" for number, report in enumerate(reports, 1)]
-    lines.append(
-        f"mAP of {first.images} images; +/-: difference to 1" if len(reports) > 1 else f"{first.images} images"
-    )
-    heads = [f"{number}: mAP50   mAP50-95" for number in range(1, len(reports) + 1)]
-    lines.append(
-        f"{'class':<{width}}  labels" + "".join(f"  {head:>{24 if i else 18}}" for i, head in enumerate(heads))
-    )
-    for name, count, values in rows:
-        cells = [f"  {values[0][0]:>8.4f}  {values[0][1]:>8.4f}"]
-        for pair in values[1:]:
-            cells += [f"  {value:.4f}{value - base:>+8.4f}" for value, base in zip(pair, values[0], strict=True)]
-        lines.append(f"{name:<{width}}  {count:>6}" + "".join(cells))
-    return "\n".join(lines)

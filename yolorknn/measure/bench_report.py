@@ -1,0 +1,102 @@
+"""What bench measured, as values, as text and as a picture."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from yolorknn.errors import MissingDependencyError
+from yolorknn.files import atomic
+
+
+@dataclass(frozen=True)
+class Run:
+    """One setting and what came of it."""
+
+    cores: int
+    workers: int
+    frames: int
+    fps: float
+    dropped: int
+    busy: float
+    """Share of the time that the cores were held, 0 to 1."""
+    latency_ms: dict[str, float]
+    """From a frame's capture to its result: p50, p90 and p99."""
+    stages_ms: dict[str, dict[str, float]]
+    """The same for each stage."""
+    limit: str
+    """What kept it from being faster: NPU, CPU, or source."""
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """All runs of a model."""
+
+    model: str
+    npu: str
+    """Real, or simulated at so many ms."""
+    source: str
+    runs: tuple[Run, ...]
+    best: Run
+    """The fastest, and among those within 1 % of it the one with the fewest workers."""
+    first_s: float
+    """Seconds from opening the model to its first detections; imports of the runtime included."""
+    memory_mb: float
+    """Resident, at the end."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    def table(self) -> str:
+        """Return the runs, and the best one's stages, as text."""
+        best = self.best
+        lines = [
+            f"{self.model}: NPU {self.npu}; {self.source}",
+            f"{'cores':>5} {'workers':>7} {'fps':>8} {'dropped':>7} {'core use':>8} {'p50 ms':>8} {'p99 ms':>8}  limit",
+            *(
+                f"{run.cores:>5} {run.workers:>7} {run.fps:>8.1f} {run.dropped:>7} {run.busy:>8.0%} "
+                f"{run.latency_ms['p50']:>8.1f} {run.latency_ms['p99']:>8.1f}  {run.limit}"
+                for run in self.runs
+            ),
+            f"\nbest: {best.cores} cores, {best.workers} workers, {best.fps:.1f} frames/s; its stages in ms",
+            f"{'':>12} {'p50':>8} {'p90':>8} {'p99':>8}",
+            *(
+                f"{name:>12} {stage['p50']:>8.2f} {stage['p90']:>8.2f} {stage['p99']:>8.2f}"
+                for name, stage in best.stages_ms.items()
+            ),
+            f"first detection after {self.first_s:.2f} s; {self.memory_mb:.0f} MB resident",
+        ]
+        return "\n".join(lines)
+
+
+def plot(report: BenchReport, path: Path) -> None:
+    """Draw throughput by setting, and the best setting's stages.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        OutputError: the file cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as exc:
+        raise MissingDependencyError("matplotlib", "pc", "a plot") from exc
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    names = [f"{run.cores} / {run.workers}" for run in report.runs]
+    left.bar(names, [run.fps for run in report.runs], color=[_colour(run, report.best) for run in report.runs])
+    left.set(title="frames per second", xlabel="cores / workers")
+    stages = report.best.stages_ms
+    for kind, shade in (("p99", "0.85"), ("p90", "0.65"), ("p50", "tab:blue")):
+        right.barh(list(stages), [stage[kind] for stage in stages.values()], color=shade, label=kind)
+    right.set(title=f"ms by stage, {report.best.cores} cores, {report.best.workers} workers")
+    right.invert_yaxis()
+    right.legend()
+    figure.suptitle(f"{Path(report.model).name}: NPU {report.npu}; {report.source}")
+    with atomic(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _colour(run: Run, best: Run) -> str:
+    return "tab:green" if run is best else "tab:gray"
