@@ -19,7 +19,7 @@ def calibrate(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to make.")] = Path("dataset"),
 ) -> None:
     """Choose calibration images that differ: no near-duplicates, no broken frames."""
-    from yolorknn.data.calibrate import calibrate as choose
+    from yolorknn.data.choose import choose
 
     with bars() as progress:
         chosen = choose(source, count=count, output=output, progress=progress)

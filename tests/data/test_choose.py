@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import yolorknn.data.calibrate as calibrating
 from tests.conftest import DATASET
 from yolorknn.cli.app import app
-from yolorknn.data.calibrate import calibrate
 from yolorknn.data.calibration_set import CalibrationSet
+from yolorknn.data.choose import choose
 from yolorknn.data.near_duplicates import ALIKE, distances, is_broken, thumbnail
 from yolorknn.errors import DatasetError, OutputError, SourceError
 from yolorknn.image import Image, read_image
@@ -30,17 +29,17 @@ def scene(kind: int, shade: int = 0) -> Image:
     return made
 
 
-def folder_of(place: Path, pictures: list[Image]) -> Path:
-    place.mkdir()
+def folder_of(folder: Path, pictures: list[Image]) -> Path:
+    folder.mkdir()
     for number, picture in enumerate(pictures):
-        cv2.imwrite(str(place / f"{number:03d}.png"), picture)
-    return place
+        cv2.imwrite(str(folder / f"{number:03d}.png"), picture)
+    return folder
 
 
 def test_one_of_each_kind_is_chosen(tmp_path: Path) -> None:
     kinds = [0] * 10 + [1, 2, 2, 2, 3] + [0] * 5 + [4, 4, 1]
     source = folder_of(tmp_path / "in", [scene(kind, shade) for shade, kind in enumerate(kinds)])
-    chosen = calibrate(str(source), count=20, output=tmp_path / "out")
+    chosen = choose(str(source), count=20, output=tmp_path / "out")
     assert (chosen.images, chosen.seen, chosen.broken, chosen.alike) == (5, len(kinds), 0, len(kinds) - 5)
     taken = [source / f"{kinds.index(kind):03d}.png" for kind in range(5)]
     written = CalibrationSet.open(tmp_path / "out")
@@ -57,14 +56,14 @@ def test_few_of_many_lie_far_apart(tmp_path: Path) -> None:
     levels = np.random.default_rng(0).permutation(np.arange(0, 240, 4))
     pictures = [np.full((120, 160, 3), level, np.uint8) + gradient[None, :, None] for level in levels]
     source = folder_of(tmp_path / "in", pictures)
-    calibrate(str(source), count=5, output=tmp_path / "out")
+    choose(str(source), count=5, output=tmp_path / "out")
     means = sorted(float(frame.mean()) for frame in CalibrationSet.open(tmp_path / "out").frames())
     assert len(means) == 5 and means[0] < 40 and means[-1] > 200 and min(np.diff(means)) > 20
 
 
 def test_the_same_frames_give_the_same_set(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        calibrate(str(DATASET / "data.yaml"), count=7, output=tmp_path / name)
+        choose(str(DATASET / "data.yaml"), count=7, output=tmp_path / name)
     one, two = (sorted((tmp_path / name).rglob("*.*")) for name in ("one", "two"))
     assert len(one) == 9 and [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 
@@ -74,7 +73,7 @@ def test_broken_frames_are_left_out(tmp_path: Path) -> None:
     data = cv2.imencode(".jpg", cv2.resize(scene(2), (640, 480)))[1].tobytes()
     (source / "torn.jpg").write_bytes(data[: len(data) // 2])
     (source / "empty.jpg").write_bytes(b"")
-    chosen = calibrate(str(source), count=9, output=tmp_path / "out")
+    chosen = choose(str(source), count=9, output=tmp_path / "out")
     assert (chosen.images, chosen.broken) == (2, 3)
 
 
@@ -99,7 +98,7 @@ def test_a_video(tmp_path: Path) -> None:
     for number in range(60):
         writer.write(scene(number // 20, number))
     writer.release()
-    chosen = calibrate(str(path), count=10, output=tmp_path / "out")
+    chosen = choose(str(path), count=10, output=tmp_path / "out")
     assert (chosen.images, chosen.seen) == (3, 60)
     for kind, frame in enumerate(CalibrationSet.open(tmp_path / "out").frames()):
         assert distances(thumbnail(frame), [thumbnail(scene(kind))]).max() < 3 * ALIKE
@@ -137,8 +136,8 @@ def test_a_camera_is_read_until_there_are_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: BaseException | None, images: int, said: str
 ) -> None:
     camera = Camera(end)
-    monkeypatch.setattr(calibrating, "open_source", lambda _: camera)
-    chosen = calibrate("camera0", count=6, output=tmp_path / "out")
+    monkeypatch.setattr("yolorknn.data.choose.open_source", lambda _: camera)
+    chosen = choose("camera0", count=6, output=tmp_path / "out")
     assert (chosen.images, chosen.ended) == (images, said)
     assert len(list(CalibrationSet.open(tmp_path / "out").frames())) == images
 
@@ -146,19 +145,19 @@ def test_a_camera_is_read_until_there_are_enough(
 def test_nothing_is_mixed_or_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = folder_of(tmp_path / "in", [scene(0), scene(1)])
     (tmp_path / "out").mkdir()
-    calibrate(str(source), count=2, output=tmp_path / "out")  # empty: fine
+    choose(str(source), count=2, output=tmp_path / "out")  # empty: fine
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     with pytest.raises(OutputError, match="is there and not empty"):
-        calibrate(str(source), count=2, output=tmp_path / "out")
+        choose(str(source), count=2, output=tmp_path / "out")
     with pytest.raises(OutputError, match="is there and not empty"):
-        calibrate(str(source), count=2, output=source / "000.png")
+        choose(str(source), count=2, output=source / "000.png")
 
     def full(_: object) -> Image:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(calibrating, "contact_sheet", full)
+    monkeypatch.setattr("yolorknn.data.choose.contact_sheet", full)
     with pytest.raises(OutputError, match="No space left"):
-        calibrate(str(source), count=2, output=tmp_path / "other")
+        choose(str(source), count=2, output=tmp_path / "other")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
@@ -173,7 +172,7 @@ def test_sources_that_cannot_be_used(tmp_path: Path) -> None:
         (blank, SourceError, "none of the 3 frames of .* can be used"),
     ):
         with pytest.raises(error, match=words):
-            calibrate(str(source), count=3, output=tmp_path / "out")
+            choose(str(source), count=3, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

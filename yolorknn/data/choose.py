@@ -1,4 +1,4 @@
-"""calibrate: choose images to quantize with, from what the camera sees.
+"""Choose images to calibrate with, from what the camera sees.
 
 Of all frames the n are kept whose thumbnails lie furthest apart: each new one is added, and of the then closest pair
 one goes. So memory holds n frames however long the video is, and the same frames always give the same set.
@@ -34,7 +34,7 @@ QUALITY = 95
 
 @dataclass
 class Chosen:
-    """The calibration set that calibrate() made.
+    """The calibration set that choose() made.
 
     Attributes:
         folder: holds images/, dataset.txt and contact-sheet.jpg.
@@ -53,7 +53,7 @@ class Chosen:
     ended: str = ""
 
 
-def calibrate(source: str, *, count: int, output: Path, progress: Progress | None = None) -> Chosen:
+def choose(source: str, *, count: int, output: Path, progress: Progress | None = None) -> Chosen:
     """Choose images from a source and write them with a list and a contact sheet.
 
     Args:
