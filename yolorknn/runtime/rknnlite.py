@@ -53,7 +53,7 @@ class RknnLiteBackend:
             BackendError: the runtime refused the model; the vendor's own words are in the text.
         """
         self.metadata = metadata
-        self._where = place(path, core)
+        self._where = on_core(path, core)
         self._calls = 0
         self._runtime: Any = None
         runtime = _import_rknnlite()()
@@ -132,13 +132,13 @@ def open_cores(
         backends = []
         for core in range(board.cores) if board.core_mask else [None]:
             context = functools.partial(RknnLiteBackend, path, metadata, core=core)
-            backend = RecoveringBackend(context, where=place(path, core), abandon=give_back_stderr)
+            backend = RecoveringBackend(context, where=on_core(path, core), abandon=give_back_stderr)
             backends.append(opened.enter_context(contextlib.closing(backend)))
         opened.pop_all()
     return metadata, backends
 
 
-def place(path: Path, core: int | None) -> str:
+def on_core(path: Path, core: int | None) -> str:
     """Return the words for a model on a core."""
     return f"{path} on NPU core {core}" if core is not None else f"{path} on the NPU"
 
