@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from yolorknn.tasks.detections import Detections
     from yolorknn.tasks.drawing import draw
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "AccuracyError",
