@@ -47,7 +47,7 @@ def board_wheel(folder: Path) -> Path:
     }
     requirements = board_requirements(metadata.get_all("Requires-Dist", []))
     digest = hashlib.sha256(repr((files, requirements)).encode()).hexdigest()[:12]
-    version = f"{installed.version}+{digest}"
+    version = f"{_version()}+{digest}"
     lines = ["Metadata-Version: 2.1", "Name: yolorknn", f"Version: {version}", "License: Apache-2.0"]
     lines += [f"Requires-Python: {metadata['Requires-Python']}"]
     lines += [f"Requires-Dist: {requirement}" for requirement in requirements]
@@ -62,6 +62,14 @@ def board_wheel(folder: Path) -> Path:
         for name, data in files.items():
             archive.writestr(name, data)
     return wheel
+
+
+def _version() -> str:
+    """Return the package's version as it is written in it; an editable installation may be of an earlier one."""
+    text = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    assert found is not None
+    return found[1]
 
 
 def board_requirements(declared: list[str]) -> list[str]:
