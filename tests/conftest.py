@@ -33,7 +33,30 @@ needs_toolkit = pytest.mark.skipif(not _installed("rknn", "onnx"), reason="needs
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all-sizes", action="store_true", help="every size of every family in test_families: hours")
+    parser.addoption("--slow", action="store_true", help="also the tests that .ci/run adds: many networks, the board")
+    parser.addoption("--all", action="store_true", help="every test, of every size of every family: hours")
+
+
+def _left_out(config: pytest.Config) -> set[str]:
+    """Return the markers whose tests are not run."""
+    return (
+        set() if config.getoption("--all") else {"exhaustive"} if config.getoption("--slow") else {"slow", "exhaustive"}
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is left out."""
+    return [f"left out: the tests marked {' or '.join(sorted(left))}" for left in [_left_out(config)] if left]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the slow tests that nobody names; the emulated board's, which take longest, come first."""
+    if any("::" in argument for argument in config.args):
+        return
+    left = [item for item in items if any(item.get_closest_marker(name) for name in _left_out(config))]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
+    items.sort(key=lambda item: item.get_closest_marker("emulator") is None)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from tests.fakes.mean_ap import mean_ap
 from yolorknn import Detections, Detector
 from yolorknn.image import read_image
 
-pytestmark = [needs_shared, pytest.mark.shared]
+pytestmark = [needs_shared, pytest.mark.shared, pytest.mark.slow]
 
 MODELS = ("yolov8n", "yolo11n")
 IMAGES = sorted((SHARED / "coco128/images/train2017").glob("*.jpg"))

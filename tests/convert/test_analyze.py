@@ -167,6 +167,7 @@ PUBLISHED_MS = {"rk3588": 1000 / 60.0, "rk3568": 1000 / 20.6}
 @needs_toolkit
 @needs_torch
 @pytest.mark.toolkit
+@pytest.mark.slow
 def test_attention_and_the_estimate_against_published_speeds(tmp_path: Path) -> None:
     from ultralytics import YOLO
 

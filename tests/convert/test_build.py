@@ -98,7 +98,9 @@ def test_custom_softmax_builds_and_changes_nothing(tmp_path: Path, head: Any) ->
 
 @needs_toolkit
 @pytest.mark.toolkit
-@pytest.mark.parametrize("platform", ["rk3576", "rk3568", "rk3562", "rv1106"])
+@pytest.mark.parametrize(
+    "platform", [*(pytest.param(chip, marks=pytest.mark.slow) for chip in ("rk3576", "rk3568", "rk3562")), "rv1106"]
+)
 def test_other_platforms(tmp_path: Path, onnx: Path, platform: str) -> None:
     from yolorknn.convert.build import build
 

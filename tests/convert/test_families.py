@@ -29,8 +29,10 @@ SIZES = {
     "yolov8{}-p2": "nsmlx", "yolov5{}-p6": "nsmlx", "yolov8{}-p6": "nsmlx", "yolo26{}-p2": "nsmlx",
     "yolo26{}-p6": "nsmlx",
 }  # fmt: skip
-"""The families and their sizes; the smallest of each is tested, and with --all-sizes the others too."""
-OF_ITS_OWN = ["yolov9e"]
+"""The families and their sizes. Of each the smallest is tested, two by default; with --all the others too."""
+DEFAULT = {"yolo11n", "yolo26n"}
+"""Between them: attention, NMS and none, bins for a side and none."""
+OF_ITS_OWN = {"yolov9e"}
 """A size with layers that no other has."""
 LARGER = {"yolov10m": 256}
 """Where 192 pixels leave the attention a number of cells that the NPU does not reshape in int8."""
@@ -38,10 +40,13 @@ LARGER = {"yolov10m": 256}
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "checkpoint" in metafunc.fixturenames:
-        every = metafunc.config.getoption("--all-sizes")
-        names = [family.format(size) for family, sizes in SIZES.items() for size in (sizes if every else sizes[:1])]
-        names += [] if every else OF_ITS_OWN
-        metafunc.parametrize("checkpoint", names, indirect=True, scope="module")
+        names = {family.format(size): size == sizes[0] for family, sizes in SIZES.items() for size in sizes}
+        left = {
+            name: pytest.mark.slow if smallest or name in OF_ITS_OWN else pytest.mark.exhaustive
+            for name, smallest in names.items()
+        }
+        every = [pytest.param(name, marks=[] if name in DEFAULT else mark) for name, mark in left.items()]
+        metafunc.parametrize("checkpoint", every, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +153,7 @@ def test_builds_with_the_attention_on_the_npu(checkpoint: Path, onnx: Path, tmp_
 
 @needs_toolkit
 @pytest.mark.toolkit
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["yolov10n", "yolo12n"])
 def test_the_attention_can_stay_in_float16(family: str, tmp_path: Path) -> None:
     """As the gate tries it; the compiler's table shows it, still fused and on the NPU."""
@@ -174,6 +180,7 @@ def test_the_attention_can_stay_in_float16(family: str, tmp_path: Path) -> None:
 @needs_toolkit
 @pytest.mark.toolkit
 @pytest.mark.builds
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["yolov8n", "yolo26n"])
 def test_the_decoded_head_builds_at_640(family: str, tmp_path: Path) -> None:
     """8400 anchors, more than a register of the NPU counts."""

@@ -29,6 +29,7 @@ from yolorknn.deploy.ssh import Remote
 
 pytestmark = [
     pytest.mark.emulator,
+    pytest.mark.slow,
     needs_board,
     needs_toolkit,
     needs_ort,

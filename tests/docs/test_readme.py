@@ -114,6 +114,7 @@ def test_the_messages_it_explains_are_ours() -> None:
 @needs_torch
 @needs_toolkit
 @pytest.mark.toolkit
+@pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / ".venv/bin/python").exists(), reason="not in the demo's .venv")
 def test_the_demo_runs_twice() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}

@@ -270,6 +270,7 @@ def test_no_model_for_another_place(option: str, words: str, data: Path) -> None
 
 @needs_shared
 @pytest.mark.shared
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["yolov8n", "yolo11n"])
 def test_agrees_with_ultralytics_val(name: str, tmp_path: Path) -> None:
     from ultralytics import YOLO

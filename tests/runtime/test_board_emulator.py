@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT, needs_toolkit
 from tests.fakes.emulated_board import PYTHON, needs_board
 
-pytestmark = [pytest.mark.emulator, needs_board, needs_toolkit]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow, needs_board, needs_toolkit]
 
 
 @pytest.mark.parametrize("wheel", ["2.3.2", "newest"])
