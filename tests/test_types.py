@@ -100,13 +100,13 @@ def test_no_image_is_one_sentence() -> None:
 
 def test_a_result_is_a_value() -> None:
     frame, timings = np.zeros((6, 7, 3), np.uint8), Timings(1, 2, 3, 4, 5, 6)
-    result = Result(frame, 7, 1.25, Detections.empty(), timings)
-    assert result.frame is frame and result.timings is timings
+    result = Result(frame, 7, 1.25, Detections.empty(), timings, "clip")
+    assert result.frame is frame and result.timings is timings and result.source == "clip"
     assert tuple(result)[1:] == (7, 1.25, Detections.empty()) == (result.index, result.timestamp, result.detections)
     same = result
-    assert result == same and result != Result(frame, 7, 1.25, Detections.empty(), timings)
+    assert result == same and result != Result(frame, 7, 1.25, Detections.empty(), timings, "clip")
     assert len({result, result}) == 1 and "7x6" in repr(result)
-    for name in ("frame", "index", "timestamp", "detections", "timings"):
+    for name in ("frame", "index", "timestamp", "detections", "timings", "source"):
         with pytest.raises(AttributeError):
             setattr(result, name, None)
     for again in (copy.copy(result), pickle.loads(pickle.dumps(result))):

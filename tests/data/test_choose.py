@@ -115,10 +115,10 @@ class Camera:
     def read(self) -> Frame:
         self.number += 1
         if self.number <= 50:
-            return Frame(scene(self.number % 2, self.number), 0.0)
+            return Frame(scene(self.number % 2, self.number), 0.0, self.name)
         if self.end is not None:
             raise self.end
-        return Frame(scene(self.number), 0.0)
+        return Frame(scene(self.number), 0.0, self.name)
 
     def close(self) -> None:
         self.closed = True

@@ -5,14 +5,20 @@ from __future__ import annotations
 import random
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.fakes.encode import encode_split
+from tests.fakes.encode import encode_split, split_metadata
 from tests.fakes.numbered import cell_of, number_of
+from tests.fakes.rknn_files import write_rknn
+from yolorknn.detector import Detector
 from yolorknn.errors import InferenceError
-from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.metadata import Build, ModelMetadata
+
+NUMBERS = split_metadata((32, 64), 5)
+"""What the model says that number_detector() runs."""
 
 
 class NumberBackend:
@@ -38,3 +44,17 @@ class NumberBackend:
     def close(self) -> None:
         assert not self._busy.locked(), "closed while in use"
         self.closed = True
+
+
+def number_detector(
+    folder: Path,
+    cores: int = 3,
+    seconds: float = 0.0,
+    failing: frozenset[int] = frozenset(),
+    *,
+    backend: type[NumberBackend] = NumberBackend,
+) -> Detector:
+    """Return a detector on so many NumberBackends, its model in `folder`."""
+    metadata = ModelMetadata(**{**NUMBERS.__dict__, "build": Build("rk3588", "i8", "2.3.2")})
+    model = write_rknn(folder / "model.rknn", metadata)
+    return Detector(model, backends=[backend(NUMBERS, seconds=seconds, failing=failing) for _ in range(cores)])

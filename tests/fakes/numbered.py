@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,11 @@ from tests.fakes.encode import Cell
 def numbered_frame(number: int, imgsz: tuple[int, int]) -> NDArray[np.uint8]:
     """Return a BGR frame whose pixels say its number."""
     return np.full((*imgsz, 3), (number % 256, number // 256, 7), np.uint8)
+
+
+def numbered_frames(count: int, imgsz: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    """Give the first `count` of them."""
+    return (numbered_frame(number, imgsz) for number in range(count))
 
 
 def number_of(image: NDArray[np.uint8]) -> int:

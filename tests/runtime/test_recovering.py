@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import gc
-import io
+import json
 import os
+import re
 import signal
 import threading
 from collections import deque
@@ -16,16 +16,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from rich.console import Console
+from typer.testing import CliRunner
 
 from tests.fakes.encode import encode_split, split_metadata
 from tests.fakes.numbered import cell_of, number_of, numbered_frame
 from tests.fakes.rknn_files import write_rknn
+from yolorknn.cli.app import app
 from yolorknn.detector import Detector
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
 from yolorknn.model.metadata import Build
+from yolorknn.open_model import Place
 from yolorknn.runtime.recovering import MOST_HANGS, Patience, RecoveringBackend
-from yolorknn.stream.run import run
 
 METADATA = split_metadata((64, 64), 5)
 SHORT = Patience(first=0.6, factor=20, least=0.6)
@@ -325,25 +326,22 @@ def test_a_stream_goes_on_without_the_lost_frame(core: Callable[..., Core], tmp_
 
 
 @pytest.mark.parametrize("frames", [1, 4])
-def test_a_run_counts_what_was_lost(core: Callable[..., Core], tmp_path: Path, frames: int) -> None:
+def test_a_run_counts_what_was_lost(
+    core: Callable[..., Core], tmp_path: Path, frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = write_rknn(tmp_path / "m.rknn", replace(METADATA, build=Build("rk3588", "i8", "2.3.2")))
     for number in range(frames):
         cv2.imwrite(str(tmp_path / f"{number}.png"), numbered_frame(number, (64, 64)))
-    said = io.StringIO()
-    with Detector(model, backends=[core(["hang"]).backend()]) as detector:
-        go = functools.partial(
-            run,
-            detector,
-            str(tmp_path / "*.png"),
-            folder=tmp_path / "runs",
-            name=None,
-            save=False,
-            json_target=str(tmp_path / "found.jsonl"),
-            console=Console(file=said, width=200),
-        )
-        if frames == 1:
-            with pytest.raises(InferenceError, match=r"the NPU answered none of 1 frames: see 'yolorknn doctor'"):
-                go()
-        else:
-            assert go().frames == 3 and len((tmp_path / "found.jsonl").read_text().splitlines()) == 3
-    assert "1 lost to a hung NPU core" in said.getvalue()
+    monkeypatch.setattr(Place, "backends", lambda *_, **__: [core(["hang"]).backend()])
+    words = ["detect", str(tmp_path / "*.png"), "-m", str(model), "--no-save", "--json", str(tmp_path / "found.jsonl")]
+    done = CliRunner().invoke(app, words)
+    said = done.stderr.splitlines()
+    found = [json.loads(line)["frame"] for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    assert done.stdout == ""
+    if frames == 1:
+        assert re.fullmatch(r"0 frames in \d\.\d s \(0\.0 FPS, 1 lost to a hung NPU core\)", said[-1])
+        assert isinstance(done.exception, InferenceError) and found == []
+        assert str(done.exception) == "the NPU answered none of 1 frames: see 'yolorknn doctor'"
+    else:
+        assert re.fullmatch(r"3 frames in \d\.\d s \(\d+\.\d FPS, 1 lost to a hung NPU core\)", said[-2])
+        assert said[-1].startswith("ms per frame: capture") and done.exit_code == 0 and found == [1, 2, 3]

@@ -1,7 +1,8 @@
+"""A stream over a source: order, bounds, errors at their own frame, and threads that end."""
+
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import random
 import subprocess
@@ -16,48 +17,22 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.conftest import ROOT
-from tests.fakes.backends import NumberBackend
-from tests.fakes.encode import split_metadata
-from tests.fakes.numbered import cell_of, number_of, numbered_frame
-from tests.fakes.rknn_files import write_rknn
+from tests.fakes.backends import NUMBERS, NumberBackend
+from tests.fakes.numbered import cell_of, number_of, numbered_frame, numbered_frames
 from yolorknn import Detector, InferenceError
 from yolorknn.errors import BackendError, SourceError
-from yolorknn.model.metadata import Build, ModelMetadata
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.result import Result
 from yolorknn.stream.sources.images import Images
 from yolorknn.stream.sources.source import Frame
 from yolorknn.stream.stream import Stream
 
-IMGSZ = (32, 64)
-METADATA = split_metadata(IMGSZ, 5)
+IMGSZ = NUMBERS.imgsz
 Make = Callable[..., Detector]
 
 
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    gc.collect()
-    assert set(threading.enumerate()) <= before
-
-
-def make_detector(
-    folder: Path, cores: int = 3, seconds: float = 0.0, failing: frozenset[int] = frozenset()
-) -> Detector:
-    metadata = ModelMetadata(**{**METADATA.__dict__, "build": Build("rk3588", "i8", "2.3.2")})
-    model = write_rknn(folder / "model.rknn", metadata)
-    backends = [NumberBackend(METADATA, seconds=seconds, failing=failing) for _ in range(cores)]
-    return Detector(model, backends=backends)
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    return functools.partial(make_detector, tmp_path)
-
-
 def frames(count: int) -> Iterator[NDArray[np.uint8]]:
-    return (numbered_frame(number, IMGSZ) for number in range(count))
+    return numbered_frames(count, IMGSZ)
 
 
 def assert_of_its_frame(result: Result) -> None:
@@ -88,25 +63,39 @@ def test_500_frames_with_delays_and_failures(make: Make) -> None:
 
 
 def test_it_unpacks(make: Make) -> None:
+    start = time.time()
     with make() as detector:
         for number, (frame, index, timestamp, detections) in enumerate(detector.stream(frames(5))):
             assert index == number and frame.shape == (*IMGSZ, 3)
-            assert abs(timestamp - time.time()) < 60 and len(detections) == 1
+            assert start <= timestamp <= time.time() and len(detections) == 1
 
 
 def test_reading_ahead_is_bounded(make: Make) -> None:
-    read = 0
+    """One result a core and 3 more, 3 letterboxed, and one in the reader's hand."""
+    bound = 2 + 3 + 3 + 1
+    read = asked = 0
+    ahead: list[int] = []
+    changed = threading.Condition()
 
     def counting() -> Iterator[NDArray[np.uint8]]:
         nonlocal read
         for frame in frames(300):
-            read += 1
+            with changed:
+                read += 1
+                ahead.append(read - asked)
+                changed.notify()
             yield frame
 
+    def as_far_as_it_may() -> bool:
+        return read - asked >= bound
+
     with make(2) as detector, detector.stream(counting()) as stream:
-        next(stream)
-        time.sleep(0.2)
-        assert read <= 20
+        for _ in range(100):
+            with changed:
+                assert changed.wait_for(as_far_as_it_may, timeout=10)
+                asked += 1
+            next(stream)
+    assert max(ahead) == bound
 
 
 def test_leaving_the_loop_stops_the_threads(make: Make) -> None:
@@ -164,12 +153,10 @@ def test_an_error_does_not_keep_the_threads(make: Make) -> None:
     for _ in range(3):
         with contextlib.suppress(InferenceError):
             next(detector.stream(frames(100)))
-    deadline = time.monotonic() + 5
-    while (
-        alive := [t for t in threading.enumerate() if t.name.startswith("yolorknn")]
-    ) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not alive
+    for thread in threading.enumerate():
+        if thread.name.startswith("yolorknn"):
+            thread.join(timeout=5)
+            assert not thread.is_alive()
     detector.close()
 
 
@@ -188,7 +175,7 @@ class LiveSource:
             return None
         time.sleep(self.period)
         self.number += 1
-        return Frame(numbered_frame(self.number - 1, IMGSZ), time.time())
+        return Frame(numbered_frame(self.number - 1, IMGSZ), time.time(), self.name)
 
     def close(self) -> None:
         self.closed = True
@@ -207,6 +194,30 @@ def test_drop_old_counts_what_it_drops_and_keeps_order(make: Make) -> None:
         assert stream.dropped > 0
         assert len(indices) + stream.dropped == 200
     assert source.closed
+
+
+def test_of_a_live_source_only_the_newest_frame_waits(make: Make) -> None:
+    """While the only core has the first frame, 99 more come: of these the last is detected."""
+    begun, all_read = threading.Event(), threading.Event()
+
+    class Held(NumberBackend):
+        def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+            begun.set()
+            assert all_read.wait(10)
+            return super().infer(image)
+
+    class Fast(LiveSource):
+        def read(self) -> Frame | None:
+            assert self.number == 0 or begun.wait(10)
+            frame = super().read()
+            if frame is None:
+                all_read.set()
+            return frame
+
+    with make(backend=Held, cores=1) as detector:
+        with Stream(Fast(0.0, 100), detector, workers=1, drop="old") as stream:
+            assert [result.index for result in stream] == [0, 99]
+        assert stream.dropped == 98
 
 
 def test_detect_from_many_threads(make: Make) -> None:
@@ -231,8 +242,10 @@ def test_an_uncaught_error_in_the_loop_ends_the_process(tmp_path: Path) -> None:
     """Threads of a stream that a global still names do not keep the interpreter alive."""
     script = (
         "import sys, pathlib; sys.path.insert(0, '.')\n"
-        "from tests.stream.test_stream import make_detector, frames\n"
-        f"stream = make_detector(pathlib.Path({str(tmp_path)!r})).stream(frames(500))\n"
+        "from tests.fakes.backends import NUMBERS, number_detector\n"
+        "from tests.fakes.numbered import numbered_frames\n"
+        f"detector = number_detector(pathlib.Path({str(tmp_path)!r}))\n"
+        "stream = detector.stream(numbered_frames(500, NUMBERS.imgsz))\n"
         "for result in stream: raise RuntimeError('mine')\n"
     )
     done = subprocess.run(
@@ -249,6 +262,7 @@ def test_timings_add_up(make: Make) -> None:
         elapsed = time.perf_counter() - start
         infer = sum(timing.infer for timing in timings)
         assert all(min(timing) >= 0 for timing in timings)
+        assert infer <= sum(detector.busy), "a core is lent for the inference and no longer"
         assert infer == pytest.approx(sum(detector.busy), rel=0.1)
         assert infer <= 2 * elapsed
         assert all(busy > 0 for busy in detector.busy), "the cores share the work"
@@ -256,7 +270,7 @@ def test_timings_add_up(make: Make) -> None:
 
 def test_a_core_is_lent_in_the_order_of_asking() -> None:
     """Who gives one back and asks again stands behind who waits, so that no stream of a detector starves another."""
-    pool = BackendPool([NumberBackend(METADATA)])
+    pool = BackendPool([NumberBackend(NUMBERS)])
     turns = 0
     served = threading.Event()
 

@@ -1,15 +1,11 @@
-"""Detections, drawing, and JSON lines."""
+"""Detections and drawing."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from yolorknn import Detections, Result, draw
-from yolorknn.stream.result import JsonLines, Timings, record
+from yolorknn import Detections, draw
 from yolorknn.tasks.drawing import colour
 
 XYXY = np.array([[1, 2, 30, 40], [5, 6, 50, 60], [-3, 0, 700, 5]], np.float32)
@@ -58,28 +54,6 @@ def test_drawing_changes_a_copy_only() -> None:
 def test_drawing_on_tiny_images() -> None:
     for size in ((1, 1), (3, 400), (400, 3)):
         draw(np.zeros((*size, 3), np.uint8), FOUND, NAMES)
-
-
-def test_json_lines(tmp_path: Path) -> None:
-    result = Result(np.zeros((60, 70, 3), np.uint8), 7, 1.25, FOUND[:1], Timings(0, 0, 0, 0, 0, 0))
-    path = tmp_path / "new" / "d.jsonl"
-    with JsonLines(path) as lines:
-        lines.write(record(result, source="a.mp4", names=NAMES))
-        assert path.read_text().endswith("\n"), "readable while the run goes on"
-        lines.write(record(result, source="a.mp4", names=NAMES))
-    (first, second) = map(json.loads, path.read_text().splitlines())
-    assert (
-        first
-        == second
-        == {
-            "source": "a.mp4",
-            "frame": 7,
-            "timestamp": 1.25,
-            "width": 70,
-            "height": 60,
-            "detections": [{"class_id": 2, "name": "日本", "confidence": 0.9, "xyxy": [1.0, 2.0, 30.0, 40.0]}],
-        }
-    )
 
 
 def test_supervision_takes_them() -> None:

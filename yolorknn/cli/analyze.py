@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import Dataset, DtypeOption, Names, bars, check_file, check_plot, err, read_names
+from yolorknn.cli.options import Dataset, DtypeOption, Names, check_file, check_plot, read_names
+from yolorknn.cli.show import bars, err
 
 
 def analyze(

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import Device, DeviceId, bars, check_plot
+from yolorknn.cli.options import Device, DeviceId, check_plot
+from yolorknn.cli.show import bars
 
 
 def bench(

@@ -22,7 +22,6 @@ from yolorknn.cli.options import (
     Names,
     Output,
     Platform,
-    bars,
     build_gated,
     build_options,
     check_gate,
@@ -32,6 +31,7 @@ from yolorknn.cli.options import (
     say_float16,
     say_unfit,
 )
+from yolorknn.cli.show import bars
 
 
 def build(

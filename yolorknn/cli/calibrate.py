@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import bars, err
+from yolorknn.cli.show import bars, err
 
 
 def calibrate(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import err
+from yolorknn.cli.show import err
 
 
 def deploy(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from yolorknn.cli.options import Device, DeviceId, Names, bars, err, place_of, read_names
+from yolorknn.cli.options import Device, DeviceId, Names, place_of, read_names
+from yolorknn.cli.show import FramesBar, bars, err, say_summary
 from yolorknn.errors import SourceError
 
 if TYPE_CHECKING:
     from yolorknn.detector import Detector
+    from yolorknn.stream.run import Summary
+    from yolorknn.stream.sinks.sink import Sink
 
 
 def detect(
@@ -46,7 +49,6 @@ def detect(
     from yolorknn.detector import Detector
     from yolorknn.doctor.examine import diagnosed
     from yolorknn.runtime.memory import share_arena
-    from yolorknn.stream.run import run
 
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
     kept = None if classes is None else [entry.strip() for entry in classes.split(",")]
@@ -59,7 +61,7 @@ def detect(
             backends = place.backends(model, names=own, progress=progress)
         if backends is None:
             stack.enter_context(diagnosed(model))
-        detector: Detector = stack.enter_context(
+        detector = stack.enter_context(
             Detector(
                 model,
                 conf=conf,
@@ -71,9 +73,48 @@ def detect(
                 backends=backends,
             )
         )
-        summary = run(detector, source, folder=output, name=name, save=save, json_target=json_file, console=err)
+        summary = _run(detector, source, output=output, name=name, save=save, json_file=json_file)
     if summary.failures:
         raise SourceError(
             f"{len(summary.failures)} of {summary.frames + len(summary.failures)} frames could not be read: "
             f"{summary.failures[0]}"
         )
+
+
+def _run(
+    detector: Detector, source: str, *, output: Path, name: str | None, save: bool, json_file: str | None
+) -> Summary:
+    """Detect on a source, into the sinks that the options ask for, and tell how it went."""
+    from yolorknn.stream.run import run
+    from yolorknn.stream.run_folder import LINES, run_folder
+    from yolorknn.stream.sinks.json_lines import JsonLines
+    from yolorknn.stream.sinks.pictures import Pictures
+    from yolorknn.stream.sinks.video import Video
+
+    with ExitStack() as stack:
+        stream = stack.enter_context(detector.stream(source))
+        opened, names = stream.source, detector.names
+        folder = None
+        if save or json_file is None:
+            folder = stack.enter_context(run_folder(output, name, source=opened.name))
+        sinks: list[Sink] = []
+        if json_file is not None:
+            sinks.append(stack.enter_context(closing(JsonLines(json_file, names))))
+        elif folder:
+            sinks.append(stack.enter_context(closing(JsonLines(folder / LINES, names))))
+        if save and folder and opened.fps:
+            sinks.append(
+                stack.enter_context(closing(Video(folder / f"{opened.name}.mp4", fps=opened.fps, names=names)))
+            )
+        elif save and folder:
+            sinks.append(stack.enter_context(closing(Pictures(folder, names))))
+        shown = stack.enter_context(FramesBar(opened.name, opened.count))
+        try:
+            summary = run(stream, sinks, counted=shown.count, skipped=shown.skip)
+        except KeyboardInterrupt:
+            err.print(f"interrupted after {shown.frames} frames" + (f"; results in {folder}" if folder else ""))
+            raise
+    say_summary(summary, busy=detector.busy, dead=len(detector.dead))
+    if folder:
+        err.print(f"results in {folder}")
+    return summary

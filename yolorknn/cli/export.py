@@ -21,17 +21,16 @@ from yolorknn.cli.options import (
     Mmse,
     Output,
     Platform,
-    bars,
     build_gated,
     build_options,
     check_gate,
-    err,
     parse_imgsz,
     say_concerns,
     say_dtype,
     say_float16,
     say_unfit,
 )
+from yolorknn.cli.show import bars, err
 from yolorknn.model.metadata import Head
 
 

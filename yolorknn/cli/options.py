@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
+from yolorknn.cli.show import bars, err
 from yolorknn.errors import AccuracyError, ModelError, OutputError
 from yolorknn.model.platforms import Dtype
 
 if TYPE_CHECKING:
     from yolorknn.convert.recipe.options import BuildOptions
     from yolorknn.open_model import Place
-    from yolorknn.progress import Progress
-
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Platform = Annotated[str, typer.Option(help="Chip to build for: rk3588, rk3576, rk3568, rk3566, rk3562, ...")]
 DtypeOption = Annotated[Dtype | None, typer.Option(help="Default: i8 with --dataset, else fp16.")]
@@ -235,12 +228,3 @@ def check_plot(path: Path | None) -> None:
     if path is not None and path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise OutputError(f"cannot draw {path}: its suffix must be .png, .svg or .pdf")
     check_file(path)
-
-
-@contextmanager
-def bars() -> Iterator[Progress]:
-    """Show one bar that is renamed from stage to stage."""
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
-        task = shown.add_task("", total=1.0)
-        yield lambda stage, done: shown.update(task, description=stage, completed=done)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import Device, DeviceId, Names, bars, err, place_of, read_names
+from yolorknn.cli.options import Device, DeviceId, Names, place_of, read_names
+from yolorknn.cli.show import bars, err
 from yolorknn.errors import ModelError
 
 

@@ -82,7 +82,7 @@ class Paced:
         """Wait for the next moment."""
         self._next = max(self._next + 1 / self.fps, time.perf_counter())
         time.sleep(max(0.0, self._next - time.perf_counter()))
-        return Frame(next(self._images), time.time())
+        return Frame(next(self._images), time.time(), self.name)
 
     def close(self) -> None:
         """Nothing to release."""

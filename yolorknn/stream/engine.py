@@ -89,7 +89,7 @@ class Slot:
             postprocess=self.done - inferred.left,
             reorder=time.perf_counter() - self.done,
         )
-        return Result(frame.image, self.index, frame.timestamp, self.detections, timings)
+        return Result(frame.image, self.index, frame.timestamp, self.detections, timings, frame.source)
 
 
 class Engine:

@@ -1,14 +1,10 @@
-"""What a stream gives for each frame, and the same as JSON lines."""
+"""What a stream gives for each frame, and the same as JSON values."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
-from yolorknn.files import writing
 from yolorknn.image import Image
 from yolorknn.tasks.detections import Detections
 
@@ -36,13 +32,16 @@ class Result(tuple[Image, int, float, Detections]):
     A tuple of these four, as that is what lets type checkers know each of them. Two results are equal if they are one.
     """
 
-    def __new__(cls, frame: Image, index: int, timestamp: float, detections: Detections, timings: Timings) -> Result:
-        """Keep the timings beside the four."""
+    def __new__(  # noqa: PLR0917  four that are a tuple's, and two beside them
+        cls, frame: Image, index: int, timestamp: float, detections: Detections, timings: Timings, source: str
+    ) -> Result:
+        """Keep the timings and the source beside the four."""
         result = super().__new__(cls, (frame, index, timestamp, detections))
-        result._timings = timings
+        result._timings, result._source = timings, source
         return result
 
     _timings: Timings
+    _source: str
 
     @property
     def frame(self) -> Image:
@@ -69,21 +68,26 @@ class Result(tuple[Image, int, float, Detections]):
         """How long each stage took."""
         return self._timings
 
+    @property
+    def source(self) -> str:
+        """Path of the image file, or name of the video, camera or stream."""
+        return self._source
+
     __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__  # a tuple's would compare pictures
 
     def __repr__(self) -> str:
         height, width = self.frame.shape[:2]
         return f"Result({width}x{height}, {self.index}, {self.timestamp}, {self.detections}, {self.timings})"
 
-    def __getnewargs__(self) -> tuple[Image, int, float, Detections, Timings]:  # to be copied
-        return (*self, self.timings)
+    def __getnewargs__(self) -> tuple[Image, int, float, Detections, Timings, str]:  # to be copied
+        return (*self, self.timings, self.source)
 
 
-def record(result: Result, *, source: str, names: Mapping[int, str]) -> dict[str, Any]:
+def record(result: Result, names: Mapping[int, str]) -> dict[str, Any]:
     """Return one frame's results as plain JSON values; boxes in pixels, the most confident first."""
     height, width = result.frame.shape[:2]
     return {
-        "source": source,
+        "source": result.source,
         "frame": result.index,
         "timestamp": round(result.timestamp, 3),
         "width": width,
@@ -98,36 +102,3 @@ def record(result: Result, *, source: str, names: Mapping[int, str]) -> dict[str
             for xyxy, confidence, class_id in result.detections
         ],
     }
-
-
-class JsonLines:
-    """Writes one JSON object a line, flushed, so that the file is readable at any moment. "-" is stdout.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-
-    def __init__(self, target: str | Path) -> None:
-        """Open the target; a file is replaced."""
-        self._path = Path(target)
-        self._file: TextIO
-        if str(target) == "-":
-            self._file = sys.stdout
-        else:
-            with writing(self._path):
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("w", encoding="utf-8")
-
-    def write(self, values: Mapping[str, Any]) -> None:
-        """Append one object."""
-        with writing(self._path):
-            self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
-            self._file.flush()
-
-    def __enter__(self) -> JsonLines:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not sys.stdout:
-            with writing(self._path):
-                self._file.close()

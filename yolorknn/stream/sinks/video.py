@@ -1,7 +1,8 @@
-"""Frames as a video file."""
+"""Results as one annotated video."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,31 @@ import numpy as np
 from yolorknn.errors import OutputError
 from yolorknn.files import atomic
 from yolorknn.image import Image
+from yolorknn.stream.result import Result
+from yolorknn.tasks.drawing import draw
+
+
+class Video:
+    """Writes annotated frames as an .mp4, which is begun with the first of them.
+
+    Raises:
+        OutputError: see VideoWriter.
+    """
+
+    def __init__(self, path: Path, *, fps: float, names: Mapping[int, str]) -> None:
+        """Write to `path`; `names` are those of the classes."""
+        self._path, self._fps, self._names = path, fps, names
+        self._writer: VideoWriter | None = None
+
+    def write(self, result: Result) -> None:
+        picture = draw(result.frame, result.detections, self._names)
+        if self._writer is None:
+            self._writer = VideoWriter(self._path, fps=self._fps, size=(picture.shape[0], picture.shape[1]))
+        self._writer.write(picture)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
 
 
 class VideoWriter:
@@ -43,6 +69,10 @@ class VideoWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish the video and give it its name."""
         self._writer.release()
         try:
             check = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)

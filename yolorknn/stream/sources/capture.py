@@ -39,7 +39,7 @@ class Capture:
         if ok:
             timestamp = time.time() if self.live else self._number / self.fps
             self._number += 1
-            return Frame(np.asarray(image, np.uint8), timestamp)
+            return Frame(np.asarray(image, np.uint8), timestamp, self.name)
         if self._ended:
             return None
         self._ended = True

@@ -23,8 +23,9 @@ class ImageFiles:
     def read(self) -> Frame | None:
         if self._next == len(self.paths):
             return None
+        path = self.paths[self._next]
         self._next += 1
-        return Frame(read_image(self.paths[self._next - 1]), time.time())
+        return Frame(read_image(path), time.time(), str(path))
 
     def close(self) -> None:
         pass
@@ -41,7 +42,7 @@ class Images:
 
     def read(self) -> Frame | None:
         for image in self._images:
-            return Frame(check_image(image), time.time())
+            return Frame(check_image(image), time.time(), self.name)
         return None
 
     def close(self) -> None:

@@ -13,10 +13,15 @@ class Frame(NamedTuple):
     image: Image
     timestamp: float
     """Seconds: position in a video file, Unix time of capture otherwise."""
+    source: str
+    """Path of the image file, or name of the source."""
 
 
 class Source(Protocol):
-    """Frames one after another; used by one thread."""
+    """Frames one after another; used by one thread.
+
+    It fails by raising: whether to open it again is decided by who opened it.
+    """
 
     name: str
     """What a folder of results is called after."""

@@ -1,0 +1,52 @@
+"""The folder of one run of `detect`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from yolorknn.files import check_folder
+
+LINES = "detections.jsonl"
+"""What the JSON lines are called there."""
+
+
+@contextlib.contextmanager
+def run_folder(parent: Path, name: str | None, *, source: str) -> Iterator[Path]:
+    """Make the folder of a run, and remove it if the run failed before its first frame.
+
+    Args:
+        parent: holds one folder a run.
+        name: the folder; it may exist. Default: `source`, with a number if that exists.
+        source: what the source is called.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    folder = parent / name if name else _fresh(parent / source)
+    made = [part for part in (folder, *folder.parents) if not part.exists()]
+    try:
+        check_folder(folder)
+        yield folder
+    finally:
+        _remove_if_empty(folder, made)
+
+
+def _fresh(folder: Path) -> Path:
+    """Return the path, or the first of path-2, path-3, ... that does not exist."""
+    number, fresh = 2, folder
+    while fresh.exists():
+        fresh = folder.with_name(f"{folder.name}-{number}")
+        number += 1
+    return fresh
+
+
+def _remove_if_empty(folder: Path, made: list[Path]) -> None:
+    """Leave no trace of a run without frames; `made` are the folders it made, the innermost first."""
+    lines = folder / LINES
+    with contextlib.suppress(OSError):
+        if lines.exists() and lines.stat().st_size == 0:
+            lines.unlink()
+        for part in made:
+            part.rmdir()

@@ -1,0 +1,41 @@
+"""Results as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from yolorknn.files import writing
+from yolorknn.stream.result import Result, record
+
+
+class JsonLines:
+    """Writes one JSON object a line, flushed, so that the file is readable at any moment. "-" is stdout.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+
+    def __init__(self, target: str | Path, names: Mapping[int, str]) -> None:
+        """Open the target; a file is replaced. `names` are those of the classes."""
+        self._path, self._names = Path(target), names
+        self._file: TextIO
+        if str(target) == "-":
+            self._file = sys.stdout
+        else:
+            with writing(self._path):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("w", encoding="utf-8")
+
+    def write(self, result: Result) -> None:
+        with writing(self._path):
+            self._file.write(json.dumps(record(result, self._names), ensure_ascii=False) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._file is not sys.stdout:
+            with writing(self._path):
+                self._file.close()
