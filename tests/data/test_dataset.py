@@ -1,0 +1,88 @@
+"""A data.yaml and its labels: what is read, and what is refused by name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DATASET, DEMO_ONNX
+from yolorknn.data.dataset import Dataset, labels
+from yolorknn.errors import DatasetError
+
+pytest.importorskip("yaml", reason="needs yolorknn[val]")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Four images of the demo's dataset, to be spoilt."""
+    for folder, suffix in (("images", "jpg"), ("labels", "txt")):
+        (tmp_path / folder).mkdir()
+        for file in sorted((DATASET / folder).glob(f"*.{suffix}"))[:4]:
+            shutil.copy(file, tmp_path / folder)
+    shutil.copy(DATASET / "data.yaml", tmp_path)
+    return tmp_path / "data.yaml"
+
+
+def read(data: Path) -> None:
+    listed = Dataset.open(data)
+    listed.truth(listed.images)
+
+
+def spoil(data: Path, label: str) -> None:
+    (data.parent / "labels" / "0003.txt").write_text(label)
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("7 0.5 0.5 0.1 0.1", r"0003.txt, line 1: class 7 is not one of the 6 classes, 0 to 5"),
+        ("0 0.5 0.5 0.1 0.1\n1 320 200 64 64", r"0003.txt, line 2: coordinates are shares"),
+        ("0 0.5 0.5 0.1", r"0003.txt, line 1 has 4 numbers"),
+        ("0 0.5 nan 0.1 0.1", r"coordinates are shares"),
+        ("ball 0.5 0.5 0.1 0.1", r"0003.txt, line 1: 'ball 0.5 0.5 0.1 0.1' is not numbers"),
+        ("nan 0.5 0.5 0.1 0.1", r"class nan is not one"),
+        ("0 0.5 0.5 -0.005 0.1", r"no negative width"),
+    ],
+)
+def test_bad_labels(data: Path, label: str, message: str) -> None:
+    spoil(data, label)
+    with pytest.raises(DatasetError, match=message):
+        read(data)
+
+
+def test_labels_may_be_polygons_and_come_once(data: Path) -> None:
+    spoil(data, "2 0.1 0.2 0.5 0.3 0.4 0.9\n\n2 0.1 0.2 0.5 0.3 0.4 0.9\n")
+    rows = labels(data.parent / "images" / "0003.jpg", classes=6)
+    assert rows is not None and rows.tolist() == [[2, 0.1, 0.2, 0.5, 0.9]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("val: images\nnc: 5\nnames: [a, b]", r"says nc: 5, but names 2 classes"),
+        ("val: images\nnames: {0: a, 2: b}", r"class ids under 'names' are not 0 to 1"),
+        ("val: images", r"has no class names"),
+        ("names: [a]", r"names no 'val' images"),
+        ("val: pictures\nnames: [a]", r"names pictures, but there is no"),
+        ("val: labels\nnames: [a]", r"names .*labels, where there are no images"),
+        ("just text", r"is not a data.yaml"),
+        ("a: [", r"cannot read"),
+    ],
+)
+def test_bad_data_yaml(data: Path, text: str, message: str) -> None:
+    data.write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        read(data)
+
+
+def test_no_data_yaml_at_all() -> None:
+    with pytest.raises(DatasetError, match=r"demo\.onnx is not a data\.yaml: give the one with"):
+        read(DEMO_ONNX)
+
+
+def test_no_labels_at_all(data: Path) -> None:
+    shutil.rmtree(data.parent / "labels")
+    with pytest.raises(DatasetError, match=r"none of the 4 images has labels: expected for example .*labels/0000.txt"):
+        read(data)
