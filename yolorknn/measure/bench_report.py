@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from yolorknn.errors import MissingDependencyError
-from yolorknn.files import atomic
+from yolorknn.convert.figure import drawing
 
 
 @dataclass(frozen=True)
@@ -78,24 +77,17 @@ def plot(report: BenchReport, path: Path) -> None:
         MissingDependencyError: matplotlib is not installed.
         OutputError: the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as exc:
-        raise MissingDependencyError("matplotlib", "pc", "a plot") from exc
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    names = [f"{run.cores} / {run.workers}" for run in report.runs]
-    left.bar(names, [run.fps for run in report.runs], color=[_colour(run, report.best) for run in report.runs])
-    left.set(title="frames per second", xlabel="cores / workers")
-    stages = report.best.stages_ms
-    for kind, shade in (("p99", "0.85"), ("p90", "0.65"), ("p50", "tab:blue")):
-        right.barh(list(stages), [stage[kind] for stage in stages.values()], color=shade, label=kind)
-    right.set(title=f"ms by stage, {report.best.cores} cores, {report.best.workers} workers")
-    right.invert_yaxis()
-    right.legend()
-    figure.suptitle(f"{Path(report.model).name}: NPU {report.npu}; {report.source}")
-    with atomic(path) as temporary:
-        figure.savefig(temporary)
+    title = f"{Path(report.model).name}: NPU {report.npu}; {report.source}"
+    with drawing(path, title, columns=2, size=(10, 4)) as (left, right):
+        names = [f"{run.cores} / {run.workers}" for run in report.runs]
+        left.bar(names, [run.fps for run in report.runs], color=[_colour(run, report.best) for run in report.runs])
+        left.set(title="frames per second", xlabel="cores / workers")
+        stages = report.best.stages_ms
+        for kind, shade in (("p99", "0.85"), ("p90", "0.65"), ("p50", "tab:blue")):
+            right.barh(list(stages), [stage[kind] for stage in stages.values()], color=shade, label=kind)
+        right.set(title=f"ms by stage, {report.best.cores} cores, {report.best.workers} workers")
+        right.invert_yaxis()
+        right.legend()
 
 
 def _colour(run: Run, best: Run) -> str:
