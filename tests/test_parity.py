@@ -99,7 +99,7 @@ def test_int8_keeps_the_accuracy(split: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("platform", ["rk3588", "rk3576", "rk3568", "rk3562"])
 def test_builds_for_the_platforms(split: Path, tmp_path: Path, platform: str) -> None:
     from yolorknn.convert.build import build
-    from yolorknn.model.describe import describe
+    from yolorknn.tasks.describe import describe
 
     facts = describe(build(split, platform=platform, output=tmp_path))
     assert facts["platforms"] == [platform] and facts["names"][0] == "person" and facts["imgsz"] == [640, 640]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from yolorknn.stream.result import Result, Timings
     from yolorknn.stream.stream import Stream
     from yolorknn.tasks.detections import Detections
-    from yolorknn.tasks.drawing import draw
+    from yolorknn.tasks.draw import draw
 
 __version__ = "0.2.0.dev0"
 
@@ -77,7 +77,7 @@ _HOMES = {
     "Result": "stream.result",
     "Stream": "stream.stream",
     "Timings": "stream.result",
-    "draw": "tasks.drawing",
+    "draw": "tasks.draw",
 }
 
 

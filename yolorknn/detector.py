@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import difflib
-import threading
-import time
 import weakref
-from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from numpy.typing import NDArray
 
 from yolorknn.errors import BackendError, ModelError
-from yolorknn.image import Canvas, read_image
+from yolorknn.image import read_image
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.model.read import read_metadata
-from yolorknn.open_model import open_backends
+from yolorknn.open_model import Place, open_model, read_metadata
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.pool import BackendPool
-from yolorknn.stream.engine import Drop, Inferred, Prepared
+from yolorknn.stream.engine import Drop
 from yolorknn.stream.sources.open_source import open_source
+from yolorknn.stream.stages import Stages
 from yolorknn.stream.stream import Stream
-from yolorknn.tasks.detect import postprocess
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.task import Thresholds
+
+_Value = TypeVar("_Value")
+
+
+class _Threshold(Generic[_Value]):
+    """One of the thresholds as the detector's attribute; set, it holds from the next image on."""
+
+    def __set_name__(self, owner: type[Detector], name: str) -> None:
+        self._name = name
+
+    def __get__(self, detector: Detector, owner: type[Detector] | None = None) -> _Value:
+        value: _Value = getattr(detector._stages.thresholds, self._name)
+        return value
+
+    def __set__(self, detector: Detector, value: _Value) -> None:
+        changed: dict[str, Any] = {self._name: value}
+        detector._stages.thresholds = replace(detector._stages.thresholds, **changed)
 
 
 class Detector:
@@ -54,6 +69,13 @@ class Detector:
         MissingDependencyError: the runtime is not installed.
     """
 
+    conf = _Threshold[float]()
+    iou = _Threshold[float]()
+    max_det = _Threshold[int]()
+    classes = _Threshold[tuple[int, ...] | None]()
+    multi_label = _Threshold[bool]()
+    agnostic_nms = _Threshold[bool]()
+
     def __init__(
         self,
         model: str | Path,
@@ -69,33 +91,21 @@ class Detector:
         dataset: str | Path | None = None,
         backends: Sequence[Backend] | None = None,
     ) -> None:
-        if not 0 <= conf <= 1 or not 0 <= iou <= 1:
-            raise ValueError(f"conf and iou are between 0 and 1, not {conf} and {iou}")
-        if max_det < 1:
-            raise ValueError(f"max_det is at least 1, not {max_det}")
+        thresholds = Thresholds(conf, iou, max_det, None, multi_label, agnostic_nms)
         path = Path(model)
-        own_names = None if names is None else list(names)
         opened: Sequence[Backend]
         if backends is not None:
-            metadata, opened = read_metadata(path, names=own_names), list(backends)
-        elif simulate:
-            from yolorknn.convert.simulator import SimulatorBackend  # noqa: PLC0415
-
-            simulator = SimulatorBackend(path, dataset=None if dataset is None else Path(dataset), names=own_names)
-            metadata, opened = simulator.metadata, [simulator]
+            metadata, opened = read_metadata(path, names=names), list(backends)
         else:
-            metadata, opened = open_backends(path, names=own_names)
-        self._pool = BackendPool(opened)
-        self._canvases: deque[Canvas] = deque()
-        self._turn = threading.Lock()
+            place = Place(simulate, None if dataset is None else Path(dataset))
+            metadata, opened = open_model(path, place, names=names)
+        self._stages = Stages(BackendPool(opened), metadata, thresholds)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self.metadata = metadata
-        self.conf, self.iou, self.max_det = conf, iou, max_det
-        self.multi_label, self.agnostic_nms = multi_label, agnostic_nms
         try:
-            self.classes = None if classes is None else [class_id(metadata, entry) for entry in classes]
+            self.classes = None if classes is None else tuple(class_id(metadata, entry) for entry in classes)
         except ModelError:
-            self._pool.close()
+            self.close()
             raise
 
     @property
@@ -125,59 +135,17 @@ class Detector:
         """
         if isinstance(image, (str, Path)):
             image = read_image(Path(image))
-        return self.decode(self.infer(self.prepare(image)))
-
-    def prepare(self, image: NDArray[Any] | None) -> Prepared:
-        """Letterbox an image: the first stage of detect()."""
-        start = time.perf_counter()
-        try:
-            canvas = self._canvases.pop()
-        except IndexError:
-            canvas = Canvas(self.imgsz)
-        placed = canvas.fill(image)
-        return Prepared(canvas, placed, time.perf_counter() - start)
-
-    def infer(self, prepared: Prepared) -> Inferred:
-        """Wait for an idle backend and run the model: the second stage of detect()."""
-        with self._pool.lend() as backend:
-            got = time.perf_counter()
-            outputs = backend.infer(prepared.canvas.pixels)
-            left = time.perf_counter()
-        self.recycle(prepared)
-        return Inferred(outputs, prepared.placed, got, left)
-
-    def recycle(self, prepared: Prepared) -> None:
-        """Take back the buffer of a prepared image."""
-        self._canvases.append(prepared.canvas)
-
-    def hurry(self) -> None:
-        """Have inferences under way give up soon on a core that hangs."""
-        self._pool.hurry()
-
-    def decode(self, inferred: Inferred) -> Detections:
-        """Decode, suppress duplicates, and undo the letterbox: the last stage of detect()."""
-        with self._turn:
-            boxes = postprocess(
-                inferred.outputs,
-                self.metadata,
-                conf=self.conf,
-                iou=self.iou,
-                max_det=self.max_det,
-                classes=self.classes,
-                multi_label=self.multi_label,
-                agnostic_nms=self.agnostic_nms,
-            )
-            return Detections(inferred.placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id)
+        return self._stages.detect(image)
 
     @property
     def busy(self) -> tuple[float, ...]:
         """Seconds that each backend (NPU core) has been in use."""
-        return self._pool.busy
+        return self._stages.pool.busy
 
     @property
     def dead(self) -> tuple[str, ...]:
         """Why each NPU core that was taken out of use was."""
-        return self._pool.dead
+        return self._stages.pool.dead
 
     def stream(self, source: str | Path | int | Iterable[NDArray[Any]], *, drop: Drop | None = None) -> Stream:
         """Detect in every frame of a source, on threads, giving the results in order.
@@ -197,11 +165,11 @@ class Detector:
         """
         if drop not in (None, "none", "old"):
             raise ValueError(f"drop is 'none' or 'old', not {drop!r}")
-        if self._pool.closed:
+        if self._stages.pool.closed:
             raise BackendError("the detector is closed")
         opened = open_source(source)
         policy: Drop = drop or ("old" if opened.live else "none")
-        stream = Stream(opened, self, workers=len(self._pool), drop=policy)
+        stream = Stream(opened, self._stages, workers=len(self._stages.pool), drop=policy)
         self._streams.add(stream)
         return stream
 
@@ -209,7 +177,7 @@ class Detector:
         """Stop every stream and free the backends; a second call does nothing."""
         for stream in list(self._streams):
             stream.abort(BackendError("the detector was closed while its stream was open"))
-        self._pool.close()
+        self._stages.pool.close()
 
     def __enter__(self) -> Detector:
         return self

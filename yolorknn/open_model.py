@@ -1,80 +1,103 @@
-"""The one door: a model file, and where it is to run, to what runs it."""
+"""The one door: a model file, and where it is to run, to its metadata and what runs it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from yolorknn.errors import ModelError
+from yolorknn.model import rknn_file
+from yolorknn.model.fit import check_fit
 from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.read import read_file
 from yolorknn.progress import Progress
-from yolorknn.runtime.backend import Backend
+from yolorknn.runtime import ort, rknnlite
+from yolorknn.runtime.backend import Backend, SessionBackend
+from yolorknn.runtime.session import Session
+from yolorknn.tasks.known import metadata_of
 
 
 @dataclass(frozen=True)
 class Place:
-    """What `--simulate`, `--device` and `--device-id` ask for; nothing is here."""
+    """Where a model is to run, as `--simulate`, `--device` and `--device-id` say; with none of them, here."""
 
     simulate: bool = False
     dataset: Path | None = None
-    """With simulate, the calibration set; see SimulatorBackend."""
+    """With simulate, the calibration set; see SimulatorSession."""
     device: bool = False
     device_id: str | None = None
-    """See DeviceBackend; for the only board attached, `device` is enough."""
+    """See DeviceSession; for the only board attached, `device` is enough."""
 
     @property
     def remote(self) -> bool:
         """Whether it is a board attached to this PC."""
         return self.device or self.device_id is not None
 
-    def backends(
-        self, path: Path, *, names: list[str] | None = None, progress: Progress | None = None
-    ) -> list[Backend] | None:
-        """Open a model there; None where the place is here.
-
-        Raises:
-            YolorknnError: see SimulatorBackend and DeviceBackend.
-        """
-        if self.remote:
-            from yolorknn.convert.device import DeviceBackend
-
-            return [DeviceBackend(path, device_id=self.device_id, names=names, progress=progress)]
-        if self.simulate:
-            from yolorknn.convert.simulator import SimulatorBackend
-
-            return [SimulatorBackend(path, dataset=self.dataset, names=names, progress=progress)]
-        return None
-
 
 HERE = Place()
 
 
-def open_backends(path: Path, *, names: list[str] | None = None) -> tuple[ModelMetadata, list[Backend]]:
-    """Open a model on the runtime its suffix asks for: .onnx on onnxruntime, .rknn on every core of this board's NPU.
+def open_model(
+    path: Path, place: Place = HERE, *, names: Sequence[str] | None = None, progress: Progress | None = None
+) -> tuple[ModelMetadata, list[Backend]]:
+    """Open a model where it is to run: here an .onnx on onnxruntime, a .rknn on every core of this board's NPU.
 
     Args:
         path: the model.
+        place: where it is to run.
         names: class names, for a model without metadata.
+        progress: told the steps, where they take long.
+
+    Returns:
+        What the model says of itself, and a backend for each image that can be under way at once.
 
     Raises:
         ModelError: absent, broken, of another kind, or for another platform.
         BackendError: the runtime refused it.
         MissingDependencyError: the runtime is not installed.
+        CalibrationError, BuildError: see SimulatorSession.
     """
+    metadata, sessions = _opened(path, place, None if names is None else list(names), progress)
+    return metadata, [SessionBackend(session, metadata) for session in sessions]
+
+
+def _opened(
+    path: Path, place: Place, names: list[str] | None, progress: Progress | None
+) -> tuple[ModelMetadata, Sequence[Session]]:
+    if place.remote:
+        from yolorknn.convert.device import DeviceSession
+
+        device = DeviceSession(path, device_id=place.device_id, names=names, progress=progress)
+        return device.metadata, [device]
+    if place.simulate:
+        from yolorknn.convert.simulator import SimulatorSession
+
+        simulator = SimulatorSession(path, dataset=place.dataset, names=names, progress=progress)
+        return simulator.metadata, [simulator]
     if not path.is_file():
         raise ModelError(f"there is no model file {path}" if not path.is_dir() else f"{path} is a folder, not a model")
     match path.suffix.lower():
         case ".onnx":
-            from yolorknn.runtime import ort
-
-            backend = ort.OrtBackend(path, names=names)
-            return backend.metadata, [backend]
+            session = ort.OrtSession(path)
+            return metadata_of(session.facts(), names=names), [session]
         case ".rknn":
-            from yolorknn.runtime import rknnlite
-
-            metadata, opened = rknnlite.open_cores(path, names=names)
-            return metadata, list(opened)
+            file = rknn_file.read(path)
+            metadata = metadata_of(file, names=names)
+            if why := check_fit(metadata.build):
+                raise ModelError(f"{path} is not for detection by yolorknn: {why}")
+            return metadata, rknnlite.open_cores(file, source=metadata.source_of(path))
         case ".pt":
             raise ModelError(f"{path} is a training checkpoint: make a model of it with 'yolorknn export {path}'")
         case suffix:
             raise ModelError(f"{path} has suffix '{suffix}': a model is an .onnx or an .rknn file")
+
+
+def read_metadata(path: Path, *, names: Sequence[str] | None = None) -> ModelMetadata:
+    """Return what an .onnx or .rknn says of itself, without running it.
+
+    Raises:
+        ModelError: absent, broken, or of another kind.
+        MissingDependencyError: reading an .onnx needs the onnx package.
+    """
+    return metadata_of(read_file(path), names=names)

@@ -19,8 +19,9 @@ from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.tal import dist2bbox, make_anchors
 
 from yolorknn.image import letterbox, read_image
-from yolorknn.runtime.ort import OrtBackend
-from yolorknn.tasks.detect import postprocess
+from yolorknn.open_model import open_model
+from yolorknn.tasks.boxes import postprocess, scales_of
+from yolorknn.tasks.task import Thresholds
 
 REPEATS = 5
 
@@ -49,19 +50,20 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    backend = OrtBackend(given.model)
-    metadata = backend.metadata
-    strides = [scale.stride for scale in metadata.scales]
+    metadata, (backend,) = open_model(given.model)
+    strides = [scale.stride for scale in scales_of(metadata.outputs)]
     for image in given.images:
         outputs = backend.infer(letterbox(read_image(image), metadata.imgsz)[0])
         for conf in (0.25, 0.003):
 
             def ours(outputs: Any = outputs, conf: float = conf) -> Any:
-                return postprocess(outputs, metadata, conf=conf, iou=0.7, max_det=300)
+                return postprocess(outputs, metadata, Thresholds(conf=conf, iou=0.7, max_det=300))
 
             theirs = ultralytics(outputs, strides, conf)
             what = {"yolorknn": lambda _, run=ours: run(), "ultralytics": lambda _, run=theirs: run()}
-            candidates = sum(int((outputs[scale.cls].max(axis=1) > conf).sum()) for scale in metadata.scales)
+            candidates = sum(
+                int((outputs[scale.cls].max(axis=1) > conf).sum()) for scale in scales_of(metadata.outputs)
+            )
             title = f"{image.name} at conf {conf}: {candidates} candidates, {len(ours().confidence)} boxes"
             show(title, compare(what, rounds=given.rounds, repeats=REPEATS))
 

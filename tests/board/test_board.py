@@ -25,11 +25,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.fakes.backends_of import on_core_0
 from yolorknn import Detections, Detector, errors
 from yolorknn.__main__ import main
 from yolorknn.image import letterbox, read_image
-from yolorknn.model import rknn_file
 from yolorknn.model.platforms import PLATFORMS, this_platform
+from yolorknn.open_model import open_model, read_metadata
 from yolorknn.runtime import recovering, rknnlite
 from yolorknn.stream.sources.open_source import open_source
 
@@ -216,9 +217,8 @@ def press_ctrl_c_during_a_run(library: Library) -> None:
 def test_ctrl_c_in_the_middle_of_inference(library: Library, direct: bool) -> None:
     library.set(MS=1500)
     if direct:  # the vendor's call in the main thread, where it swallows the KeyboardInterrupt
-        metadata = rknn_file.read(MODEL).metadata()
-        backend = rknnlite.RknnLiteBackend(MODEL, metadata, core=0)
-        picture, _ = letterbox(read_image(FRAMES[0]), metadata.imgsz)
+        backend = on_core_0(MODEL)
+        picture, _ = letterbox(read_image(FRAMES[0]), read_metadata(MODEL).imgsz)
         press_ctrl_c_during_a_run(library)
         with pytest.raises(KeyboardInterrupt):
             backend.infer(picture)
@@ -329,9 +329,8 @@ def test_a_model_for_another_chip(library: Library) -> None:
     with pytest.raises(errors.ModelError, match=r"built for rk3566, .*this board is rk3588: build it again"):
         Detector(DATA / "demo-rk3566-fp16.rknn")
     assert library.calls() == []
-    metadata = rknn_file.read(DATA / "demo-rk3566-fp16.rknn").metadata()
     with pytest.raises(errors.BackendError, match="RKNN_ERR_TARGET_PLATFORM_UNMATCH"):  # if it had got that far
-        rknnlite.RknnLiteBackend(DATA / "demo-rk3566-fp16.rknn", metadata, core=0)
+        on_core_0(DATA / "demo-rk3566-fp16.rknn")
 
 
 @pytest.mark.parametrize("part", [0.0, 0.0001, 0.5, 0.999])
@@ -342,13 +341,13 @@ def test_a_truncated_model(library: Library, tmp_path: Path, part: float) -> Non
     with pytest.raises(errors.ModelError, match=r"truncated|empty"):
         Detector(path)
     with pytest.raises(errors.BackendError, match="init_runtime returned -1"):
-        rknnlite.RknnLiteBackend(path, rknn_file.read(MODEL).metadata(), core=0)
+        on_core_0(path, described_by=MODEL)
 
 
 @pytest.mark.parametrize("shape", [(320, 320), (320, 320, 4), (1, 320, 320, 3), (640, 160, 3), (160, 160, 3)])
 def test_a_wrong_shape_never_reaches_the_library(library: Library, shape: tuple[int, ...]) -> None:
     with Detector(MODEL), pytest.raises(ValueError, match="the model takes uint8"):
-        backend = rknnlite.RknnLiteBackend(MODEL, rknn_file.read(MODEL).metadata(), core=0)
+        backend = on_core_0(MODEL)
         try:
             backend.infer(np.zeros(shape, np.uint8))
         finally:
@@ -371,7 +370,7 @@ def test_a_chip_without_core_masks(library: Library, tmp_path: Path, monkeypatch
 
 
 def test_a_long_run_stays_flat(library: Library) -> None:
-    metadata, (backend, *others) = rknnlite.open_cores(MODEL)
+    metadata, (backend, *others) = open_model(MODEL)
     picture, _ = letterbox(read_image(FRAMES[0]), metadata.imgsz)
     sizes = []
     gc.collect()

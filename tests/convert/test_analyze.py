@@ -25,11 +25,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_toolkit, needs_torch
+from tests.fakes.backends_of import floating, simulated
 from yolorknn.cli.app import app
 from yolorknn.convert.tables.estimate import estimate
 from yolorknn.convert.tables.layers import Layer, parse_errors, parse_layers, worst_first
 from yolorknn.errors import BuildError, CalibrationError, SourceError
 from yolorknn.image import letterbox, read_image
+from yolorknn.open_model import read_metadata
 
 SAMPLES = Path(__file__).parent / "samples"
 RK3588 = (SAMPLES / "layers-rk3588.txt").read_text()
@@ -197,8 +199,6 @@ def cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
 def test_analyze_agrees_with_the_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last layers are the outputs: what is said of them can be computed from the simulator's and onnxruntime's."""
     from yolorknn.convert.build import build
-    from yolorknn.convert.simulator import SimulatorBackend
-    from yolorknn.runtime.ort import OrtBackend
 
     onnx = Path(shutil.copy(DEMO_ONNX, tmp_path / "demo.onnx"))
     rknn = build(onnx, platform="rk3576", dataset=IMAGE)
@@ -220,12 +220,13 @@ def test_analyze_agrees_with_the_simulator(tmp_path: Path, monkeypatch: pytest.M
     assert sum(float(row["ms"]) for row in operators) == pytest.approx(said["estimate"]["ms"], abs=0.01)
     assert cv2.imread(str(tmp_path / "a.png")) is not None
     pixels, _ = letterbox(read_image(IMAGE), (320, 320))
-    simulator, ort = SimulatorBackend(rknn), OrtBackend(onnx)
+    simulator, ort = simulated(rknn), floating(onnx)
+    names = [output.name for output in read_metadata(onnx).outputs]
     entire = {error["tensor"]: error["entire_cosine"] for error in said["errors"]}
-    for output, ours, theirs in zip(ort.metadata.outputs, simulator.infer(pixels), ort.infer(pixels), strict=True):
-        if entire[output.name] is not None:
-            assert entire[output.name] == pytest.approx(cosine(ours, theirs), abs=2e-4), output
-    assert sum(entire[output.name] is not None for output in ort.metadata.outputs) >= 3
+    for output, ours, theirs in zip(names, simulator.infer(pixels), ort.infer(pixels), strict=True):
+        if entire[output] is not None:
+            assert entire[output] == pytest.approx(cosine(ours, theirs), abs=2e-4), output
+    assert sum(entire[output] is not None for output in names) >= 3
     simulator.close()
 
 

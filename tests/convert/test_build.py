@@ -22,6 +22,7 @@ from yolorknn import Detector
 from yolorknn.errors import BuildError, CalibrationError, ModelError
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
+from yolorknn.tasks.known import metadata_of
 
 pytestmark = [needs_torch, needs_ort]
 
@@ -45,7 +46,7 @@ def test_int8_build_says_everything(built: Path, onnx: Path) -> None:
     assert built.name == "demo-rk3588-i8.rknn" and built.with_suffix(".log").stat().st_size > 0
     assert {path.name for path in built.parent.iterdir()} == {"demo.onnx", "demo-rk3588-i8.rknn", "demo-rk3588-i8.log"}
     file = rknn_file.read(built)
-    metadata = file.metadata()
+    metadata = metadata_of(file)
     assert metadata.source == "demo.onnx" and metadata.names == Detector(onnx).metadata.names
     assert metadata.build is not None and metadata.build.images == 40 and len(metadata.build.digest) == 64
     assert [tensor.dtype for tensor in file.outputs] == ["int8"] * 6
@@ -85,7 +86,7 @@ def test_custom_softmax_builds_and_changes_nothing(tmp_path: Path, head: Any) ->
     custom = export(DEMO, head=head, custom_softmax=True, output=tmp_path / "cst")
     assert ("cstSoftmax" in onnx_file.read(custom).ops) == (head == "decoded")
     assert "Softmax" not in onnx_file.read(custom).ops
-    assert rknn_file.read(build(custom)).metadata().custom_softmax
+    assert metadata_of(rknn_file.read(build(custom))).custom_softmax
     for one, other in zip(
         on_the_demo_images(plain, simulate=True), on_the_demo_images(custom, simulate=True), strict=True
     ):
@@ -106,7 +107,7 @@ def test_other_platforms(tmp_path: Path, onnx: Path, platform: str) -> None:
 
     made = build(onnx, platform=platform, dataset=IMAGES[0], output=tmp_path)
     assert rknn_file.read(made).platforms == (platform,)
-    assert rknn_file.read(made).metadata().imgsz == (320, 320)
+    assert metadata_of(rknn_file.read(made)).imgsz == (320, 320)
 
 
 @needs_toolkit
@@ -123,7 +124,7 @@ def test_many_long_names_go_into_a_sidecar(tmp_path: Path, onnx: Path) -> None:
     onnx_library.save(model, str(tmp_path / "long.onnx"))
     made = build(tmp_path / "long.onnx")
     assert made.with_suffix(".json").is_file()
-    assert rknn_file.read(made).metadata().names == names
+    assert metadata_of(rknn_file.read(made)).names == names
 
 
 @needs_toolkit
@@ -141,7 +142,7 @@ def test_models_that_others_exported(tmp_path: Path, onnx: Path) -> None:
     for ours, theirs in zip(on_the_demo_images(onnx), on_the_demo_images(stock), strict=True):
         assert ours.xyxy.ravel() == pytest.approx(theirs.xyxy.ravel(), abs=0.05)
     assert Detector(stock).names == Detector(onnx).names
-    assert rknn_file.read(build(stock)).metadata().head == "decoded"
+    assert metadata_of(rknn_file.read(build(stock))).head == "decoded"
     with pytest.raises(BuildError, match="in int8 would find nothing"):
         build(stock, dataset=DATASET)
 

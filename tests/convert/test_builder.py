@@ -25,7 +25,8 @@ from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError, CalibrationError, MetadataError, ModelError
 from yolorknn.model import rknn_file
 from yolorknn.model.platforms import Dtype
-from yolorknn.runtime.rknnlite import open_cores
+from yolorknn.open_model import open_model
+from yolorknn.tasks.known import metadata_of
 
 pytestmark = [needs_torch, needs_ort, needs_toolkit, pytest.mark.toolkit]
 
@@ -52,7 +53,7 @@ def test_batches_the_encrypted_model_and_the_example(onnx: Path) -> None:
     with pytest.raises(ModelError, match="is encrypted: only the NPU's runtime reads it"):
         rknn_file.read(locked)
     with pytest.raises(ModelError, match="not for detection by yolorknn: it takes batches of 4 images"):
-        open_cores(made)
+        open_model(made)
     with pytest.raises(ModelError, match=r"cannot be simulated .* batches of 4 images"):
         Detector(made, simulate=True)
     with pytest.raises(BuildError, match=r"-cpp, which exists: remove it"):
@@ -70,13 +71,13 @@ def test_batches_the_encrypted_model_and_the_example(onnx: Path) -> None:
 )
 def test_what_the_detector_cannot_run_is_refused(onnx: Path, config: dict[str, Any], words: str) -> None:
     with pytest.raises(ModelError, match=f"not for detection by yolorknn: .*{words}"):
-        open_cores(build(onnx, options=BuildOptions(config=config)))
+        open_model(build(onnx, options=BuildOptions(config=config)))
 
 
 def test_mean_and_std_are_in_the_file_and_its_metadata(onnx: Path) -> None:
     options = BuildOptions(config={"mean_values": [[1, 2, 3]], "std_values": [128, 128, 128], "single_core_mode": True})
     file = rknn_file.read(build(onnx, options=options))
-    assert (file.mean, file.std) == ((1, 2, 3), (128, 128, 128)) == (file.metadata().mean, file.metadata().std)
+    assert (file.mean, file.std) == ((1, 2, 3), (128, 128, 128)) == (metadata_of(file).mean, metadata_of(file).std)
     for bad in ([[1, 2]], "1,2,3", [[1, 2, "x"]]):
         with pytest.raises(BuildError, match="is not three numbers"):
             build(onnx, options=BuildOptions(config={"mean_values": bad}))
@@ -119,7 +120,7 @@ def test_the_command_line_passes_its_options_on_over_the_files(onnx: Path, tmp_p
     process = started(onnx, "--dataset", IMAGES[0], "--config", file, *chosen, "-o", tmp_path / "out")
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    made = rknn_file.read(tmp_path / "out/demo-rk3588-i8.rknn").metadata()
+    made = metadata_of(rknn_file.read(tmp_path / "out/demo-rk3588-i8.rknn"))
     assert made.mean == (0, 0, 1) and made.build is not None
     assert BuildOptions.of(made.build) == BuildOptions(
         algorithm="kl_divergence",
@@ -176,7 +177,7 @@ def test_a_torchscript_model_computes_what_torch_computes(traced: tuple[Path, An
 
 
 def test_a_generic_model_is_quantized_and_says_that_it_is_no_detector(traced: tuple[Path, Any], tmp_path: Path) -> None:
-    from yolorknn.model.describe import describe
+    from yolorknn.tasks.describe import describe
 
     path, _ = traced
     (tmp_path / "images").mkdir()

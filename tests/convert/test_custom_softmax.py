@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.conftest import DATASET, DEMO, needs_ort, needs_toolkit, needs_torch
+from tests.fakes.backends_of import floating, simulated
 from yolorknn.image import letterbox, read_image
 
 pytestmark = [needs_torch, needs_ort, needs_toolkit, pytest.mark.toolkit]
@@ -75,9 +76,7 @@ def cosine(one: NDArray[Any], other: NDArray[Any]) -> float:
 def test_the_custom_op_changes_nothing(tmp_path: Path, model: str, dtype: str, request: pytest.FixtureRequest) -> None:
     """The DFL of the decoded head, and the attention of YOLO11 (scores of random weights are all 0: boxes alone)."""
     from yolorknn.convert.export.export import export
-    from yolorknn.convert.simulator import SimulatorBackend
     from yolorknn.model import onnx_file
-    from yolorknn.runtime.ort import OrtBackend
 
     (tmp_path / "listed.txt").write_text("".join(f"{path}\n" for path in IMAGES))
     dataset = tmp_path / "listed.txt" if dtype == "i8" else None
@@ -90,12 +89,12 @@ def test_the_custom_op_changes_nothing(tmp_path: Path, model: str, dtype: str, r
             output=tmp_path / name,
         )  # fmt: skip
         assert {"Softmax", "cstSoftmax"} & onnx_file.read(made).ops == {"cstSoftmax" if name == "custom" else "Softmax"}
-        found[name] = outputs(SimulatorBackend(made, dataset=dataset))
+        found[name] = outputs(simulated(made, dataset))
         if name == "plain":
-            found["float"] = outputs(OrtBackend(made))
+            found["float"] = outputs(floating(made))
     least = 0.9999 if dtype == "fp16" else 0.998
-    for custom, plain, floating in zip(found["custom"], found["plain"], found["float"], strict=True):
+    for custom, plain, unquantized in zip(found["custom"], found["plain"], found["float"], strict=True):
         if model == "attention" and custom.shape[2] != 64:
             continue
         assert cosine(custom, plain) >= least
-        assert cosine(custom, floating) >= least
+        assert cosine(custom, unquantized) >= least

@@ -22,12 +22,14 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO_ONNX, ROOT, needs_toolkit
+from tests.fakes.backends_of import attached
 from yolorknn.cli.app import app
 from yolorknn.convert import device
-from yolorknn.convert.device import DeviceBackend, measure
+from yolorknn.convert.device import measure
 from yolorknn.convert.tables.profile import Operator, Profile, parse_memory, parse_performance
 from yolorknn.convert.toolkit import adb
 from yolorknn.errors import BackendError, InferenceError, ModelError
+from yolorknn.tasks.known import output_shapes
 
 SERIAL = "0123456789ABCDEF"
 Boards = Callable[[str], Path]
@@ -83,7 +85,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @needs_toolkit
 def test_no_board(model: Path, port: int, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"adb finds no board: connect its USB OTG port .*adb devices"):
-        DeviceBackend(model)
+        attached(model)
     assert not listening(port), "the adb server that we started ended"
     assert list(tmp_path.glob("yolorknn*")) == []
 
@@ -121,7 +123,7 @@ def test_a_board_that_cannot_be_used(
 ) -> None:
     boards(devices)
     with pytest.raises(BackendError, match=said):
-        DeviceBackend(model, device_id=device_id)
+        attached(model, device_id)
     assert listening(int(os.environ["ANDROID_ADB_SERVER_PORT"])), "a server that ran before goes on"
 
 
@@ -140,7 +142,7 @@ def test_a_server_that_is_not_ours_to_replace(model: Path, port: int) -> None:
                 link.recv(100)
                 os._exit(0)
             with pytest.raises(BackendError, match=said):
-                DeviceBackend(model)
+                attached(model)
             os.waitpid(child, 0)
 
 
@@ -151,7 +153,7 @@ def test_a_board_whose_rknn_server_is_down(model: Path, boards: Boards, tmp_path
     with pytest.raises(
         BackendError, match=rf"rknn on board {SERIAL}: .*rknn_server.* version 2\.\d\.\d or newer"
     ) as caught:
-        DeviceBackend(model)
+        attached(model)
     assert str(next(tmp_path.glob("yolorknn-device-*.log"))) in str(caught.value)
     requests = asked.read_text()
     assert f"host:transport:{SERIAL}\nshell:uname -m" in requests and "forward:localabstract:transfer_proxy" in requests
@@ -176,12 +178,12 @@ def test_the_way_to_a_board_and_back(
     """With a fake toolkit in the child process: the calls, the images, the measurements, and that nothing is left."""
     boards(f"{SERIAL}\tdevice\n")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/fakes/toolkit"))
-    backend = DeviceBackend(model)
-    image = np.full((*backend.metadata.imgsz, 3), 7, np.uint8)
+    metadata, backend = attached(model)
+    image = np.full((*metadata.imgsz, 3), 7, np.uint8)
     for shade in (7, 9):
         image[0, 0, 0] = shade
         outputs = backend.infer(image)
-        assert [array.shape for array in outputs] == list(backend.metadata.shapes().values())
+        assert [array.shape for array in outputs] == list(output_shapes(metadata).values())
         assert all((array == shade).all() for array in outputs)
     backend.close()
     backend.close()
@@ -215,8 +217,8 @@ def test_a_board_that_stops_answering(model: Path, boards: Boards, monkeypatch: 
     boards(f"{SERIAL}\tdevice\n")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/fakes/toolkit"))
     monkeypatch.setattr(device, "STEP_SECONDS", 5.0)
-    backend = DeviceBackend(model)
-    image = np.full((*backend.metadata.imgsz, 3), 66, np.uint8)
+    metadata, backend = attached(model)
+    image = np.full((*metadata.imgsz, 3), 66, np.uint8)
     with pytest.raises(InferenceError, match="no answer in 5 s"):
         backend.infer(image)
     with pytest.raises(InferenceError, match="its process ended"):

@@ -11,6 +11,7 @@ from yolorknn import Detector
 from yolorknn.errors import ExportError, ModelError
 from yolorknn.image import read_image
 from yolorknn.model.metadata import ModelMetadata
+from yolorknn.tasks.known import metadata_of
 
 pytestmark = [needs_torch, needs_ort]
 
@@ -130,10 +131,10 @@ def test_onnx_files_that_cannot_be_built(tmp_path: Path, onnx: Path) -> None:
     model = onnx_library.load(str(onnx))
     del model.metadata_props[:]
     onnx_library.save(model, str(path))
-    assert onnx_file.read(path).metadata().imgsz == (320, 320), "recognised without metadata"
+    assert metadata_of(onnx_file.read(path)).imgsz == (320, 320), "recognised without metadata"
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
     onnx_library.save(model, str(path))
     with pytest.raises(ModelError, match="dynamic"):
-        onnx_file.read(path).metadata()
+        metadata_of(onnx_file.read(path))
     with pytest.raises(ModelError, match="dynamic"):
         Detector(path)

@@ -14,10 +14,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.conftest import needs_ort, needs_toolkit, needs_torch
+from tests.fakes.backends_of import floating
 from tests.fakes.families import IMAGES, make_checkpoint
 from tests.test_parity import assert_same
 from yolorknn import Detections, Detector
 from yolorknn.image import letterbox, read_image
+from yolorknn.tasks.known import metadata_of
 
 pytestmark = [needs_torch, needs_ort]
 
@@ -124,12 +126,11 @@ def test_builds_with_the_attention_on_the_npu(checkpoint: Path, onnx: Path, tmp_
     from yolorknn.convert.recipe.attention import attention_blocks
     from yolorknn.convert.recipe.prepared import prepared
     from yolorknn.convert.toolkit.toolkit import Toolkit
-    from yolorknn.runtime.ort import OrtBackend
 
     before, blocks = onnx.read_bytes(), attentions(checkpoint)
     assert len(attention_blocks(onnx)) == blocks
     image, _ = letterbox(read_image(IMAGES[1]), (size_of(onnx.stem),) * 2)
-    expected = OrtBackend(onnx).infer(image)
+    expected = floating(onnx).infer(image)
 
     def table(dtype: Any) -> list[tuple[str, str]]:
         log = tmp_path / f"{dtype}.log"
@@ -190,4 +191,4 @@ def test_the_decoded_head_builds_at_640(family: str, tmp_path: Path) -> None:
 
     checkpoint = make_checkpoint(f"{family}.yaml", tmp_path, names=NAMES, imgsz=IMGSZ)
     made = build(export(checkpoint, imgsz=(640, 640), head="decoded"), dataset=IMAGES[0])
-    assert read(made).metadata().end_to_end == is_end_to_end(family)
+    assert metadata_of(read(made)).end_to_end == is_end_to_end(family)

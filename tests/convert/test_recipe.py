@@ -20,6 +20,7 @@ from yolorknn.convert.recipe.recorded import read_recorded
 from yolorknn.errors import BuildError, ModelError
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import Build
+from yolorknn.tasks.known import metadata_of
 
 IMAGES = sorted((DATASET / "images").glob("*.jpg"))
 TOOLKIT = [needs_ort, needs_toolkit, pytest.mark.toolkit]
@@ -84,7 +85,7 @@ class TestToolkit:
             **{f"{role}{stride}": "int8" for stride in (8, 16, 32) for role in ("box", "cls")},
             "box8": "float16",
         }
-        made = file.metadata().build
+        made = metadata_of(file).build
         assert made is not None and BuildOptions.of(made) == options.settled("i8")
         with Detector(file.path, simulate=True) as detector:
             found = np.concatenate([detector.detect(image).confidence for image in IMAGES[:6]])
@@ -106,7 +107,7 @@ class TestToolkit:
         arguments = ["build", str(onnx), "--dataset", str(images), "--float16-below", str(below)]
         done = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert done.exit_code == 0, done.stderr
-        made = rknn_file.read(Path(done.stdout.strip())).metadata().build
+        made = metadata_of(rknn_file.read(Path(done.stdout.strip()))).build
         kept = {tensor for tensor, cosine in cosines.items() if cosine < below}
         assert made is not None and set(BuildOptions.of(made).float16) == kept and 6 <= len(kept) < 20
         assert f"{len(kept)} layers have a cosine below" in done.stderr and all(name in done.stderr for name in kept)

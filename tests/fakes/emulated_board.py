@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, ROOT
+from tests.fakes.backends_of import simulated
 from yolorknn import Detections, Detector
 from yolorknn.image import letterbox, read_image
 from yolorknn.stream.sources.open_source import open_source
@@ -35,9 +36,7 @@ class Recording:
     """A simulator that notes what it was given and what it answered, as librknnrt.c reads it."""
 
     def __init__(self, model: Path, dataset: Path) -> None:
-        from yolorknn.convert.simulator import SimulatorBackend
-
-        self._simulator = SimulatorBackend(model, dataset=dataset)
+        self._simulator = simulated(model, dataset)
         self.records: dict[int, bytes] = {}
 
     def infer(self, image: np.ndarray) -> list[np.ndarray]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.model.metadata import ModelMetadata, Output, Role
+from yolorknn.model.metadata import ModelMetadata, Output
+from yolorknn.tasks.known import output_shapes
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def split_metadata(
     sums: bool = False,
 ) -> ModelMetadata:
     """Return the metadata of a split head."""
-    roles: tuple[Role, ...] = ("box", "cls", "sum") if sums else ("box", "cls")
+    roles: tuple[str, ...] = ("box", "cls", "sum") if sums else ("box", "cls")
     outputs = tuple(Output(f"{role}{stride}", role, stride) for stride in strides for role in roles)
     return ModelMetadata(
         names=tuple(f"n{i}" for i in range(classes)), imgsz=imgsz, head="split", outputs=outputs, reg_max=reg_max
@@ -63,7 +64,7 @@ def decoded_metadata(imgsz: tuple[int, int], classes: int, *, normalized: bool) 
 
 def encode_split(metadata: ModelMetadata, cells: list[Cell]) -> list[NDArray[np.float32]]:
     """Write a split head; cells that are not given are background."""
-    shapes = metadata.shapes()
+    shapes = output_shapes(metadata)
     arrays = []
     for output in metadata.outputs:
         array = np.zeros(shapes[output.name], np.float32)
@@ -97,7 +98,7 @@ def _logits(distance: float, reg_max: int) -> NDArray[np.float64]:
 def encode_decoded(metadata: ModelMetadata, cells: list[Cell]) -> list[NDArray[np.float32]]:
     """Write a decoded head."""
     height, width = metadata.imgsz
-    array = np.zeros(metadata.shapes()["output0"], np.float32)
+    array = np.zeros(output_shapes(metadata)["output0"], np.float32)
     scale = np.array([width, height, width, height]) if metadata.normalized else np.ones(4)
     for cell in cells:
         before = sum((height // s) * (width // s) for s in (8, 16, 32) if s < cell.stride)

@@ -14,8 +14,8 @@ from tests.fakes.encode import encode_split
 from tests.fakes.numbered import cell_of
 from tests.fakes.rknnlite import install
 from yolorknn.__main__ import main
-from yolorknn.model import rknn_file
 from yolorknn.model.platforms import PLATFORMS
+from yolorknn.open_model import read_metadata
 from yolorknn.runtime import rknnlite
 from yolorknn.stream.sources import open_source
 from yolorknn.stream.sources.capture import Capture
@@ -29,7 +29,7 @@ def recording(_: object) -> Capture:
 if __name__ == "__main__":
     fake, modules = install("rk3588")
     sys.modules.update(modules)
-    metadata = rknn_file.read(Path(next(word for word in sys.argv if word.endswith(".rknn")))).metadata()
+    metadata = read_metadata(Path(next(word for word in sys.argv if word.endswith(".rknn"))))
 
     def answer(_: np.ndarray) -> list[np.ndarray]:
         return encode_split(metadata, [cell_of(0)])

@@ -7,12 +7,14 @@ import struct
 from pathlib import Path
 
 from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.packing import pack
+from yolorknn.tasks.known import output_shapes
 
 
 def write_rknn(path: Path, metadata: ModelMetadata, *, platform: str = "rk3588", custom: str | None = "") -> Path:
     """Write the outside of a .rknn, as laid out in rknn_file.py: everything but the network."""
-    text = metadata.pack() if custom == "" else custom
-    shapes = {"images": (1, 3, *metadata.imgsz), **metadata.shapes()}
+    text = pack(metadata) if custom == "" else custom
+    shapes = {"images": (1, 3, *metadata.imgsz), **output_shapes(metadata)}
     attrs = {
         name: {"idx": max(i - 1, 0), "shape": list(shape), "layout": "nchw", "is_output": i > 0}
         for i, (name, shape) in enumerate(shapes.items())

@@ -15,16 +15,18 @@ from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from tests.fakes.encode import decoded_metadata, split_metadata
 from yolorknn.measure.bench import bench
 from yolorknn.measure.synthetic import CANDIDATES, Paced, SimulatedNpu, scene
-from yolorknn.tasks.detect import decode, postprocess
+from yolorknn.tasks.boxes import decode, postprocess
+from yolorknn.tasks.known import output_shapes
+from yolorknn.tasks.task import Thresholds
 
 
 @pytest.mark.parametrize("sums", [False, True])
 def test_the_scene_is_a_normal_one(sums: bool) -> None:
     metadata = split_metadata((640, 640), 80, sums=sums)
     outputs = scene(metadata)
-    assert {name: array.shape for name, array in zip(metadata.shapes(), outputs, strict=True)} == metadata.shapes()
+    assert [array.shape for array in outputs] == list(output_shapes(metadata).values())
     assert len(decode(outputs, metadata, conf=0.25).confidence) == pytest.approx(CANDIDATES, abs=8)
-    assert 5 <= len(postprocess(outputs, metadata, conf=0.25, iou=0.7, max_det=300).confidence) <= 60
+    assert 5 <= len(postprocess(outputs, metadata, Thresholds(conf=0.25, iou=0.7, max_det=300)).confidence) <= 60
 
 
 def test_the_scene_of_a_decoded_head() -> None:

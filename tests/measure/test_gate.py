@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_toolkit
+from tests.fakes.backends_of import simulated
 from yolorknn.cli.app import app
 from yolorknn.convert.build import build as rebuild
 from yolorknn.convert.recipe.options import BuildOptions
@@ -24,6 +25,8 @@ from yolorknn.measure import gate
 from yolorknn.measure.gate_report import GateReport, Trial, best, passing
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import Build, ModelMetadata, Output
+from yolorknn.model.packing import pack, unpack
+from yolorknn.tasks.known import metadata_of
 
 IMAGES = sorted((DATASET / "images").glob("*.jpg"))
 DATA = DATASET / "data.yaml"
@@ -83,8 +86,8 @@ def test_the_summary_fits_into_a_rknn_with_eighty_names() -> None:
     )
     build = Build(**{**vars(made), "accuracy": summary})
     metadata = ModelMetadata(names, (640, 640), "split", outputs, source="yolo11n.onnx", sha256="cd" * 32, build=build)
-    packed = metadata.pack()
-    assert packed is not None and ModelMetadata.unpack(packed) == metadata
+    packed = pack(metadata)
+    assert packed is not None and unpack(packed) == metadata
 
 
 def test_recipes_from_cheap_to_dear() -> None:
@@ -154,7 +157,6 @@ def test_what_passes_is_built_and_carries_what_was_measured(
     small: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first recipe calibrates with FEW of the images that are not measured with."""
-    from yolorknn.convert.simulator import SimulatorBackend
     from yolorknn.measure.val import measuring, validate
 
     monkeypatch.setattr(gate, "FEW", 2)
@@ -167,7 +169,7 @@ def test_what_passes_is_built_and_carries_what_was_measured(
     made = Path(done.stdout.strip())
     assert done.exit_code == 0 and made == onnx.with_name("demo-rk3588-i8.rknn") and "<- chosen" in done.stderr
     said = json.loads(onnx.with_name("demo-rk3588-i8.accuracy.json").read_text())
-    build = rknn_file.read(made).metadata().build
+    build = metadata_of(rknn_file.read(made)).build
     assert build is not None and build.algorithm == "mean" and build.images == said["trials"][0]["calibration"] == 2
     (figures,) = build.accuracy["trials"].values()
     assert figures[0] == round(said["trials"][0]["drop"], 2) and figures[2] > 0.5 and build.accuracy["images"] == 3
@@ -175,7 +177,7 @@ def test_what_passes_is_built_and_carries_what_was_measured(
     calibration = Path(build.dataset).read_text().split()
     measured = sorted((data.parent / "images").iterdir())[1::2]
     assert len(calibration) == 2 and not {str(image.resolve()) for image in measured} & set(calibration)
-    with measuring(onnx, backends=[SimulatorBackend(made)]) as detector:
+    with measuring(onnx, backends=[simulated(made)]) as detector:
         again = validate(onnx, data, images=measured, detector=detector)
     assert again.map == pytest.approx(said["trials"][0]["map"], abs=1e-9), "what was measured is what was written"
     assert said["float_map"] == pytest.approx(validate(onnx, data, images=measured).map, abs=1e-9)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -24,9 +25,12 @@ from tests.fakes.rknn_files import write_rknn
 from yolorknn.cli.app import app
 from yolorknn.detector import Detector
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
-from yolorknn.model.metadata import Build
-from yolorknn.open_model import Place
-from yolorknn.runtime.recovering import MOST_HANGS, Patience, RecoveringBackend
+from yolorknn.model.metadata import Build, Tensor
+from yolorknn.runtime import rknnlite
+from yolorknn.runtime.backend import SessionBackend
+from yolorknn.runtime.recovering import MOST_HANGS, Patience, RecoveringSession
+from yolorknn.runtime.session import Arrays
+from yolorknn.tasks.known import output_shapes
 
 METADATA = split_metadata((64, 64), 5)
 SHORT = Patience(first=0.6, factor=20, least=0.6)
@@ -34,14 +38,17 @@ FINE = "fine"
 
 
 class Context:
-    """A backend that follows a script: for each call FINE, an error, "stale" or "hang"."""
+    """A session that follows a script: for each call FINE, an error, "stale" or "hang"."""
+
+    inputs: ClassVar = [Tensor("images", (1, 64, 64, 3), "uint8", "NHWC")]
+    outputs: ClassVar = [Tensor(name, shape, "float32") for name, shape in output_shapes(METADATA).items()]
 
     def __init__(self, core: Core, script: list[object]) -> None:
         self.core, self.script = core, script
         self.closed = 0
-        self.outputs: list[np.ndarray] = []
+        self.given: list[np.ndarray] = []
 
-    def infer(self, image: np.ndarray) -> list[np.ndarray]:
+    def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
         assert not self.closed
         what = self.script.pop(0) if self.script else FINE
         if isinstance(what, Exception):
@@ -51,8 +58,8 @@ class Context:
             self.core.returned = True
         if what != "stale":
             # the fake reads RGB where numbered_frame writes BGR, hence the flip
-            self.outputs = encode_split(METADATA, [cell_of(number_of(image))])
-        return self.outputs
+            self.given = encode_split(METADATA, [cell_of(number_of(arrays["images"][0]))])
+        return dict(zip(output_shapes(METADATA), self.given, strict=True))
 
     def close(self) -> None:
         self.closed += 1
@@ -77,8 +84,11 @@ class Core:
         self.opened.append(Context(self, list(script)))
         return self.opened[-1]
 
-    def backend(self, patience: Patience = SHORT) -> RecoveringBackend:
-        return RecoveringBackend(self, where="m.rknn on NPU core 1", patience=patience)
+    def session(self, patience: Patience = SHORT) -> RecoveringSession:
+        return RecoveringSession(self, where="m.rknn on NPU core 1", patience=patience)
+
+    def backend(self, patience: Patience = SHORT) -> SessionBackend:
+        return SessionBackend(self.session(patience), METADATA)
 
 
 @pytest.fixture
@@ -227,7 +237,7 @@ def test_an_opening_that_hangs(core: Callable[..., Core]) -> None:
     abandoned = []
     patience = Patience(opening=0.3)
     with pytest.raises(BackendError, match=r"core 1: the runtime did not open the model in 0.3 s: restart the board"):
-        RecoveringBackend(one, where="m on NPU core 1", patience=patience, abandon=lambda: abandoned.append(1))
+        RecoveringSession(one, where="m on NPU core 1", patience=patience, abandon=lambda: abandoned.append(1))
     assert abandoned == [1] and one.opened == []
 
 
@@ -332,7 +342,7 @@ def test_a_run_counts_what_was_lost(
     model = write_rknn(tmp_path / "m.rknn", replace(METADATA, build=Build("rk3588", "i8", "2.3.2")))
     for number in range(frames):
         cv2.imwrite(str(tmp_path / f"{number}.png"), numbered_frame(number, (64, 64)))
-    monkeypatch.setattr(Place, "backends", lambda *_, **__: [core(["hang"]).backend()])
+    monkeypatch.setattr(rknnlite, "open_cores", lambda *_, **__: [core(["hang"]).session()])
     words = ["detect", str(tmp_path / "*.png"), "-m", str(model), "--no-save", "--json", str(tmp_path / "found.jsonl")]
     done = CliRunner().invoke(app, words)
     said = done.stderr.splitlines()

@@ -22,6 +22,7 @@ from yolorknn import Detector
 from yolorknn.errors import BackendError, InferenceError, MissingDependencyError, ModelError
 from yolorknn.model.metadata import Build, ModelMetadata
 from yolorknn.model.platforms import PLATFORMS
+from yolorknn.open_model import open_model
 from yolorknn.runtime import rknnlite
 
 IMGSZ = (64, 96)
@@ -129,7 +130,7 @@ def test_outputs_that_contradict_the_model_are_an_error(board: Board, model: Pat
 )
 def test_what_the_wheel_would_misread_never_reaches_it(board: Board, model: Path, bad: np.ndarray) -> None:
     board("rk3588")
-    metadata, backends = rknnlite.open_cores(model)
+    metadata, backends = open_model(model)
     assert metadata.imgsz == IMGSZ
     with pytest.raises(ValueError, match="the model takes uint8"):
         backends[0].infer(bad)

@@ -121,7 +121,7 @@ def test_a_camera_that_stops_ends_the_run(make: Make) -> None:
     kept, told = Kept(), Told()
     with (
         make() as detector,
-        Stream(Camera(), detector, workers=3, drop="none") as stream,
+        Stream(Camera(), detector._stages, workers=3, drop="none") as stream,
         pytest.raises(SourceError, match="camera0 stopped"),
     ):
         go(stream, kept, told=told)
@@ -153,7 +153,7 @@ def test_an_inference_that_fails_ends_the_run(make: Make) -> None:
 
 def test_lost_frames_are_counted(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     with make(1) as detector:
-        infer = detector.infer
+        infer = detector._stages.infer
         calls: Iterator[int] = iter(range(9))
 
         def hang_twice(prepared: object) -> object:
@@ -161,7 +161,7 @@ def test_lost_frames_are_counted(make: Make, monkeypatch: pytest.MonkeyPatch) ->
                 raise CoreHungError("no answer")
             return infer(prepared)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(detector, "infer", hang_twice)
+        monkeypatch.setattr(detector._stages, "infer", hang_twice)
         kept, told = Kept(), Told()
         with detector.stream(numbered_frames(9, NUMBERS.imgsz)) as stream:
             summary = go(stream, kept, told=told)

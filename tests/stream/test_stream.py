@@ -184,7 +184,7 @@ class LiveSource:
 def test_drop_old_counts_what_it_drops_and_keeps_order(make: Make) -> None:
     source = LiveSource(0.001, 200)
     with make(1, 0.005) as detector:
-        with Stream(source, detector, workers=1, drop="old") as stream:
+        with Stream(source, detector._stages, workers=1, drop="old") as stream:
             results = list(stream)
         for result in results:
             assert_of_its_frame(result)
@@ -215,7 +215,7 @@ def test_of_a_live_source_only_the_newest_frame_waits(make: Make) -> None:
             return frame
 
     with make(backend=Held, cores=1) as detector:
-        with Stream(Fast(0.0, 100), detector, workers=1, drop="old") as stream:
+        with Stream(Fast(0.0, 100), detector._stages, workers=1, drop="old") as stream:
             assert [result.index for result in stream] == [0, 99]
         assert stream.dropped == 98
 
@@ -298,5 +298,5 @@ def test_two_streams_share_the_cores(make: Make) -> None:
 
 
 def test_more_workers_than_cores_lose_nothing(make: Make) -> None:
-    with make(2, 0.002) as detector, Stream(Images(frames(100)), detector, workers=7, drop="none") as stream:
+    with make(2, 0.002) as detector, Stream(Images(frames(100)), detector._stages, workers=7, drop="none") as stream:
         assert [result.index for result in stream] == list(range(100))

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from tests.fakes.encode import Cell, decoded_metadata, encode_decoded, encode_split, split_metadata
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.tasks.detect import decode, dfl, nms, postprocess
+from yolorknn.tasks.anchors import dfl
+from yolorknn.tasks.boxes import decode, postprocess, scales_of
+from yolorknn.tasks.known import output_shapes
+from yolorknn.tasks.nms import nms
+from yolorknn.tasks.task import Thresholds
 
 IMGSZ = (96, 160)
 CLASSES = 7
@@ -111,7 +115,7 @@ def test_agnostic_nms_lets_one_class_suppress_another() -> None:
     metadata = split_metadata(IMGSZ, CLASSES)
     outputs = encode_split(metadata, cells)
     for agnostic, expected in ((False, [0, 1, 1]), (True, [0, 1])):
-        found = postprocess(outputs, metadata, conf=0.25, iou=0.5, max_det=9, agnostic_nms=agnostic)
+        found = postprocess(outputs, metadata, Thresholds(conf=0.25, iou=0.5, max_det=9, agnostic_nms=agnostic))
         assert found.class_id.tolist() == expected
 
 
@@ -134,7 +138,8 @@ def test_postprocess_keeps_its_promises(expected: list[Cell], iou: float, max_de
     outputs = encode_split(metadata, expected)
     for array in outputs:
         array.flags.writeable = False
-    found = postprocess(outputs, metadata, conf=0.5, iou=iou, max_det=max_det, classes=classes)
+    kept = None if classes is None else tuple(classes)
+    found = postprocess(outputs, metadata, Thresholds(conf=0.5, iou=iou, max_det=max_det, classes=kept))
     assert len(found.confidence) <= max_det
     assert (found.confidence > 0.5).all()
     assert (np.diff(found.confidence) <= 0).all()
@@ -148,11 +153,11 @@ def test_nothing_is_allocated_for_each_anchor_when_nothing_passes(head: str) -> 
         if head == "decoded"
         else split_metadata((640, 640), 80, sums=head == "sums")
     )
-    outputs = [np.zeros(shape, np.float32) for shape in metadata.shapes().values()]
-    postprocess(outputs, metadata, conf=0.25, iou=0.7, max_det=300)  # what is made once
+    outputs = [np.zeros(shape, np.float32) for shape in output_shapes(metadata).values()]
+    postprocess(outputs, metadata, Thresholds(conf=0.25, iou=0.7, max_det=300))  # what is made once
     tracemalloc.start()
     try:
-        postprocess(outputs, metadata, conf=0.25, iou=0.7, max_det=300)
+        postprocess(outputs, metadata, Thresholds(conf=0.25, iou=0.7, max_det=300))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -161,7 +166,7 @@ def test_nothing_is_allocated_for_each_anchor_when_nothing_passes(head: str) -> 
 
 def test_nothing_found_gives_empty_arrays_of_the_right_shape() -> None:
     metadata = split_metadata(IMGSZ, CLASSES)
-    found = postprocess(encode_split(metadata, []), metadata, conf=0.25, iou=0.7, max_det=300)
+    found = postprocess(encode_split(metadata, []), metadata, Thresholds(conf=0.25, iou=0.7, max_det=300))
     assert found.xyxy.shape == (0, 4) and found.confidence.shape == (0,) and found.class_id.shape == (0,)
 
 
@@ -169,8 +174,8 @@ def test_multi_label_gives_a_box_for_each_class() -> None:
     metadata = split_metadata(IMGSZ, CLASSES)
     both = [Cell(8, 3, 4, class_id, 0.4 + class_id / 10, (1, 2, 3, 4)) for class_id in (2, 5)]
     outputs = encode_split(metadata, both)
-    best = postprocess(outputs, metadata, conf=0.25, iou=0.7, max_det=300)
-    every = postprocess(outputs, metadata, conf=0.25, iou=0.7, max_det=300, multi_label=True)
+    best = postprocess(outputs, metadata, Thresholds(conf=0.25, iou=0.7, max_det=300))
+    every = postprocess(outputs, metadata, Thresholds(conf=0.25, iou=0.7, max_det=300, multi_label=True))
     assert best.class_id.tolist() == [5]
     assert every.class_id.tolist() == [5, 2]
 
@@ -179,7 +184,7 @@ def test_nan_scores_are_not_boxes() -> None:
     metadata = split_metadata(IMGSZ, CLASSES)
     outputs = encode_split(metadata, [])
     outputs[1][:] = np.nan
-    assert len(postprocess(outputs, metadata, conf=0.25, iou=0.7, max_det=300).confidence) == 0
+    assert len(postprocess(outputs, metadata, Thresholds(conf=0.25, iou=0.7, max_det=300)).confidence) == 0
 
 
 def straightforward(
@@ -187,7 +192,7 @@ def straightforward(
 ) -> list[tuple]:
     """Decode every anchor one by one, in float64: the definition, without any shortcut."""
     found = []
-    for scale in metadata.scales:
+    for scale in scales_of(metadata.outputs):
         box, cls = outputs[scale.box][0].astype(float), outputs[scale.cls][0]
         for row in range(cls.shape[1]):
             for column in range(cls.shape[2]):
@@ -211,8 +216,8 @@ def test_dense_tensors_decode_as_by_the_definition(seed: int, multi: bool, sums:
     """Random scores in steps, as int8 gives them, so that many are equal and some lie exactly on the threshold."""
     rng = np.random.default_rng(seed)
     metadata = split_metadata(IMGSZ, CLASSES, sums=sums)
-    outputs = [rng.normal(0, 3, shape).astype(np.float32) for shape in metadata.shapes().values()]
-    for scale in metadata.scales:
+    outputs = [rng.normal(0, 3, shape).astype(np.float32) for shape in output_shapes(metadata).values()]
+    for scale in scales_of(metadata.outputs):
         outputs[scale.cls] = (rng.integers(0, 33, outputs[scale.cls].shape) / 32 * (rng.random() < 0.8)).astype(
             np.float32
         )
@@ -226,7 +231,7 @@ def test_dense_tensors_decode_as_by_the_definition(seed: int, multi: bool, sums:
     assert found.class_id.tolist() == [class_id for class_id, _, _ in expected]
     assert found.confidence.tolist() == [confidence for _, confidence, _ in expected]
     assert found.xyxy.ravel() == pytest.approx(np.array([xyxy for _, _, xyxy in expected]).ravel(), abs=2e-3)
-    result = postprocess(outputs, metadata, conf=0.9375, iou=0.5, max_det=10**6, multi_label=multi)
+    result = postprocess(outputs, metadata, Thresholds(conf=0.9375, iou=0.5, max_det=10**6, multi_label=multi))
     order = brute_force_nms(found.xyxy.astype(float), found.confidence, found.class_id, 0.5)
     assert np.array_equal(result.xyxy, found.xyxy[order])
     assert all(np.array_equal(one, other) for one, other in zip(outputs, kept, strict=True))

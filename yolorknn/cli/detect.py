@@ -48,6 +48,7 @@ def detect(
     """Draw boxes on SOURCE and write them as JSON lines."""
     from yolorknn.detector import Detector
     from yolorknn.doctor.examine import diagnosed
+    from yolorknn.open_model import HERE, open_model
     from yolorknn.runtime.memory import share_arena
 
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
@@ -58,7 +59,7 @@ def detect(
     share_arena()
     with ExitStack() as stack:
         with bars() as progress:
-            backends = place.backends(model, names=own, progress=progress)
+            backends = None if place == HERE else open_model(model, place, names=own, progress=progress)[1]
         if backends is None:
             stack.enter_context(diagnosed(model))
         detector = stack.enter_context(

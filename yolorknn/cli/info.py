@@ -23,7 +23,7 @@ def info(
 
         facts = {"format": "pt", **inspect(file)}
     else:
-        from yolorknn.model.describe import describe
+        from yolorknn.tasks.describe import describe
 
         facts = describe(file)
     facts = {"file": str(file), "bytes": file.stat().st_size, **facts}

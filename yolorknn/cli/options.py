@@ -178,9 +178,9 @@ def say_dtype(dtype: Dtype | None, dataset: Path | None) -> None:
 def say_float16(rknn: Path, below: float | None) -> None:
     """Tell which layers --float16-below found."""
     if below is not None:
-        from yolorknn.model import rknn_file
+        from yolorknn.open_model import read_metadata
 
-        build = rknn_file.read(rknn).metadata().build
+        build = read_metadata(rknn).build
         kept = build.options.get("float16", []) if build else []
         what = f"{len(kept)} layers have a cosine below {below:g} and stay in float16: {', '.join(kept)}"
         err.print(what if kept else f"no layer has a cosine below {below:g}: all are int8")
@@ -190,7 +190,7 @@ def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = No
     """Say what makes a poor calibration set of the dataset, for a model."""
     if dataset is not None:
         from yolorknn.data.calibration_set import CalibrationSet
-        from yolorknn.model.read import read_metadata
+        from yolorknn.open_model import read_metadata
 
         for concern in CalibrationSet.open(dataset).concerns(read_metadata(model, names=names).imgsz):
             err.print(f"warning: {concern}")

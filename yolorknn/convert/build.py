@@ -21,9 +21,11 @@ from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError
 from yolorknn.files import check_folder, write_bytes, writing
 from yolorknn.model import rknn_file
-from yolorknn.model.metadata import GENERIC, ModelMetadata
+from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.packing import GENERIC, pack
 from yolorknn.model.platforms import Dtype, get_platform
 from yolorknn.progress import Progress
+from yolorknn.tasks.known import check_outputs_of, metadata_of
 
 
 def build(
@@ -128,7 +130,7 @@ def _make(job: Job, scratch: Path, metadata: ModelMetadata | None, outcome: Outc
     if example and example.exists():
         raise BuildError(f"the C++ example would go to {example}, which exists: remove it or give another --output")
     made, locked, code = scratch / "model.rknn", scratch / "model.crypt.rknn", scratch / "cpp"
-    custom_string = metadata.pack() if metadata else GENERIC
+    custom_string = pack(metadata) if metadata else GENERIC
     job = replace(
         job,
         custom_string=custom_string,
@@ -180,6 +182,6 @@ def _check(made: Path, metadata: ModelMetadata | None, *, embedded: bool) -> Non
     file = rknn_file.read(made)
     if metadata is None:
         return
-    if embedded and file.metadata() != metadata:
+    if embedded and metadata_of(file) != metadata:
         raise BuildError("rknn-toolkit2 did not keep the model's metadata")
-    metadata.check(file.outputs, where=made.name)
+    check_outputs_of(metadata, file.outputs, where=made.name)

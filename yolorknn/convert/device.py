@@ -13,10 +13,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.convert.served import ServedSession
 from yolorknn.convert.tables.profile import Profile, parse_memory, parse_performance
 from yolorknn.convert.toolkit import adb
 from yolorknn.convert.toolkit.device_child import DeviceJob, Measured
@@ -26,7 +27,8 @@ from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.rknn_file import RknnFile
 from yolorknn.progress import Progress
-from yolorknn.runtime.backend import check_input, check_outputs
+from yolorknn.runtime.session import Arrays
+from yolorknn.tasks.known import metadata_of
 
 STEP_SECONDS = 60.0
 """For each call: the longest, init_runtime, sends the model over USB. With a silent rknn_server it never returns."""
@@ -34,7 +36,7 @@ WITHOUT_OPERATORS = ("rv1103", "rv1103b", "rv1106", "rv1106b")
 """Chips that time the whole model only: eval_perf in the vendor's manual of 2.3.2."""
 
 
-class DeviceBackend:
+class DeviceSession:
     """A board's NPU from afar: each frame travels over USB or the network, so nothing is said of the board's speed."""
 
     def __init__(
@@ -59,19 +61,19 @@ class DeviceBackend:
             MissingDependencyError: rknn-toolkit2 is not installed.
         """
         model = _read(path)
-        self.metadata: ModelMetadata = model.metadata(names=names)
+        self.metadata: ModelMetadata = metadata_of(model, names=names)
         with ExitStack() as held:
             device = _attached(held, device_id)
             self._where = f"{path} on board {device}"
             log = held.enter_context(_log())
             self._toolkit = held.enter_context(_started(_job(path, model, device), log, progress, self._where))
             self._held = held.pop_all()
+        self._served = ServedSession(self._toolkit, imgsz=self.metadata.imgsz, outputs=model.outputs, where=self._where)
+        self.inputs, self.outputs = self._served.inputs, self._served.outputs
 
-    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Run the model on the board; see Backend.infer."""
-        check_input(image, self.metadata)
-        pixels = image if self.metadata.colour == "RGB" else image[..., ::-1]
-        return check_outputs(self._toolkit.infer(pixels), self.metadata, where=self._where)
+    def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """Run the model on the board; see Session.run."""
+        return self._served.run(arrays)
 
     def close(self) -> None:
         """End the child process, the adb server if it is ours, and remove the log; a second call does nothing."""
@@ -85,12 +87,12 @@ def measure(path: Path, *, device_id: str | None = None, progress: Progress | No
 
     Args:
         path: a .rknn.
-        device_id: see DeviceBackend.
+        device_id: see DeviceSession.
         progress: told the steps.
 
     Raises:
         ModelError: not a .rknn.
-        BackendError: see DeviceBackend; or the vendor printed something else than its manual shows.
+        BackendError: see DeviceSession; or the vendor printed something else than its manual shows.
         MissingDependencyError: rknn-toolkit2 is not installed.
     """
     model = _read(path)

@@ -10,21 +10,23 @@ import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.prepared import Prepared
 from yolorknn.convert.recipe.recorded import recipe_of
+from yolorknn.convert.served import ServedSession
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.platforms import Dtype
 from yolorknn.progress import Progress
-from yolorknn.runtime.backend import check_input, check_outputs
+from yolorknn.runtime.session import Arrays
 
 
-class SimulatorBackend:
+class SimulatorSession:
     """What the NPU will compute. Slow: a quarter of a second a frame at 640."""
 
     def __init__(
@@ -73,10 +75,13 @@ class SimulatorBackend:
                 self._log.unlink()
             raise
         self.metadata: ModelMetadata = recipe.metadata
+        """Of the .rknn that was built."""
+        self._served = served(self._toolkit, recipe)
+        self.inputs, self.outputs = self._served.inputs, self._served.outputs
 
-    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Simulate one image; see Backend.infer."""
-        return simulate(self._toolkit, image, self.metadata)
+    def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """Simulate one image; see Session.run."""
+        return self._served.run(arrays)
 
     def close(self) -> None:
         """End the child process and remove its log."""
@@ -85,8 +90,6 @@ class SimulatorBackend:
             self._log.unlink()
 
 
-def simulate(toolkit: Toolkit, image: NDArray[np.uint8], metadata: ModelMetadata) -> list[NDArray[np.float32]]:
-    """Infer one image in a child process that serves; see Backend.infer."""
-    check_input(image, metadata)
-    pixels = image if metadata.colour == "RGB" else image[..., ::-1]
-    return check_outputs(toolkit.infer(pixels), metadata, where="the simulator")
+def served(toolkit: Toolkit, recipe: Prepared) -> ServedSession:
+    """Return the session over a child process that simulates what was prepared."""
+    return ServedSession(toolkit, imgsz=recipe.metadata.imgsz, outputs=recipe.outputs, where="the simulator")

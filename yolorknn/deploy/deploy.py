@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from yolorknn.data.dataset import read_folder, thin
 from yolorknn.deploy.install import OWN, Installed, install
@@ -21,9 +18,11 @@ from yolorknn.doctor.machine import Finding
 from yolorknn.errors import DeployError, ModelError, SourceError
 from yolorknn.files import sha256
 from yolorknn.image import IMAGE_SUFFIXES
-from yolorknn.model import rknn_file
+from yolorknn.open_model import read_metadata
 from yolorknn.tasks.agreement import Agreement, agreement, table, total
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.known import task_of
+from yolorknn.tasks.task import Task
 
 MOST_SAMPLES = 20
 LEAST = 0.8
@@ -110,7 +109,7 @@ def deploy(
             tell(f"{finding.status}: {finding.text}\n  fix: {finding.fix}")
         if finding.status == "problem" and finding.check == "model":
             raise ModelError(f"{finding.text}: {finding.fix}")
-    found = _detect(remote, installed, len(images))
+    found = _detect(remote, installed, task_of(read_metadata(model)), len(images))
     rows = [agreement(path.name, *pair) for path, *pair in zip(images, expected, found, strict=True)]
     return Deployment(board, installed, findings, tuple(rows), "the simulator" if simulate else reference.name)
 
@@ -127,7 +126,7 @@ def local_side(model: Path, samples: Path | None, *, simulate: bool) -> tuple[Pa
 
 def _reference(model: Path, *, simulate: bool) -> Path:
     """Return what the PC is to run: the model itself for the simulator, else the .onnx that it was built from."""
-    metadata = rknn_file.read(model).metadata()
+    metadata = read_metadata(model)
     if simulate:
         return model
     onnx = metadata.source_of(model)
@@ -140,7 +139,7 @@ def _reference(model: Path, *, simulate: bool) -> Path:
 
 def _samples(model: Path, given: Path | None) -> list[Path]:
     """Return the images to compare on, spread over what there is."""
-    build = rknn_file.read(model).metadata().build
+    build = read_metadata(model).build
     source = given or (Path(build.dataset) if build and build.dataset else None)
     if source is None or not source.exists():
         what = f"there is no {source}" if source else f"{model} names no calibration images"
@@ -167,23 +166,14 @@ def _doctor(remote: Remote, installed: Installed) -> tuple[Finding, ...]:
         raise DeployError(f"the doctor failed on {remote.host}: {_error(done)}") from None
 
 
-def _detect(remote: Remote, installed: Installed, count: int) -> list[Detections]:
+def _detect(remote: Remote, installed: Installed, task: Task, count: int) -> list[Detections]:
     done = _yolorknn(remote, installed, "detect", "samples", "--model", installed.model, "--no-save", "--json", "-")
     if done.status != 0:
         raise DeployError(f"detect failed on {remote.host}: {_error(done)}")
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if len(rows) != count:
         raise DeployError(f"detect answered {len(rows)} of {count} images on {remote.host}: {_error(done)}")
-    return [_detections(row) for row in rows]
-
-
-def _detections(row: Mapping[str, Any]) -> Detections:
-    boxes = row["detections"]
-    return Detections(
-        np.array([box["xyxy"] for box in boxes], np.float32).reshape(-1, 4),
-        np.array([box["confidence"] for box in boxes], np.float32),
-        np.array([box["class_id"] for box in boxes], np.int64),
-    )
+    return [task.read(row["detections"]) for row in rows]
 
 
 def _error(done: Done) -> str:

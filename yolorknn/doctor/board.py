@@ -186,7 +186,7 @@ def _model(machine: Machine, path: Path, board: Platform | None) -> Iterator[Fin
         text = f"{built}, but librknnrt is {runtime}: an older one refuses the model or crashes in it"
         yield Finding("model", "problem", text, _get_library(file.toolkit))
         return
-    metadata = file.metadata() if file.custom_string else None
+    metadata = file.embedded() if file.custom_string else None
     if metadata and metadata.custom_softmax and not machine.path(PLUGIN).exists():
         text = f"{built} with the custom op cstSoftmax, but there is no {PLUGIN} (scripts/build-plugin.sh makes one)"
         yield Finding("model", "warning", text, "yolorknn export CHECKPOINT.pt --no-custom-softmax")

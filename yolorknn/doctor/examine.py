@@ -10,7 +10,7 @@ from yolorknn.doctor.board import check_board, is_board
 from yolorknn.doctor.machine import Finding, Machine
 from yolorknn.doctor.pc import check_pc
 from yolorknn.errors import BackendError, ModelError, YolorknnError
-from yolorknn.model.read import read_metadata
+from yolorknn.model.read import read_file
 
 
 def examine(machine: Machine | None = None, *, model: Path | None = None) -> list[Finding]:
@@ -30,7 +30,7 @@ def examine(machine: Machine | None = None, *, model: Path | None = None) -> lis
     if is_board(machine):
         return list(check_board(machine, model))
     if model is not None:
-        read_metadata(model)
+        read_file(model).embedded()
     return list(check_pc(machine))
 
 

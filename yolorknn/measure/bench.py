@@ -12,35 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.detector import Detector
 from yolorknn.image import Image
 from yolorknn.measure.bench_report import BenchReport, Run
 from yolorknn.measure.synthetic import FRAME_SIZE, Paced, SimulatedNpu, pictures
-from yolorknn.model.read import read_metadata
-from yolorknn.open_model import open_backends
+from yolorknn.open_model import open_model, read_metadata
 from yolorknn.progress import Progress
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.memory import resident_mb
+from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.result import Timings
 from yolorknn.stream.sources.images import Images
 from yolorknn.stream.sources.open_source import open_source
 from yolorknn.stream.sources.source import Source
+from yolorknn.stream.stages import Stages
 from yolorknn.stream.stream import Stream
+from yolorknn.tasks.task import Thresholds
 
 WARM_UP = 10
 """First frames of each run, not counted."""
 KEPT_FRAMES = 30
 """Frames read from a source into memory, so that its decoding is not measured as ours."""
-
-
-class _Shared:
-    """A backend that outlives the detectors it is lent to."""
-
-    def __init__(self, backend: Backend) -> None:
-        self.infer = backend.infer
-
-    def close(self) -> None:
-        pass
 
 
 def bench(
@@ -71,10 +62,11 @@ def bench(
         SourceError: the source cannot be read.
     """
     images = _images(source)
+    thresholds = Thresholds(conf=conf)
     backends: Sequence[Backend]
     start = time.perf_counter()
     if npu_ms is None:
-        metadata, backends = open_backends(model)
+        metadata, backends = open_model(model)
     else:
         metadata = read_metadata(model)
         backends = [SimulatedNpu(metadata, npu_ms) for _ in range(cores)]
@@ -82,16 +74,14 @@ def bench(
     settings = [(some, some + more) for some in range(1, count + 1) for more in (0, 1)]
     runs = []
     try:
-        with Detector(model, conf=conf, backends=[_Shared(backends[0])]) as detector:
-            detector.detect(images[0])
+        Stages(BackendPool(backends[:1]), metadata, thresholds).detect(images[0])
         first = time.perf_counter() - start
         for number, (some, workers) in enumerate(settings):
             if progress:
                 progress(f"{some} cores, {workers} workers", number / len(settings))
-            shared = [_Shared(backend) for backend in backends[:some]]
             feed: Source = Images(itertools.cycle(images)) if fps is None else Paced(images, fps)
-            with Detector(model, conf=conf, backends=shared) as detector:
-                runs.append(_run(detector, feed, seconds, workers, live=fps is not None))
+            stages = Stages(BackendPool(backends[:some]), metadata, thresholds)
+            runs.append(_run(stages, feed, seconds, workers, live=fps is not None))
     finally:
         for backend in backends:
             backend.close()
@@ -116,22 +106,22 @@ def _images(source: str | None) -> list[Image]:
         return [frame.image for frame in frames if frame is not None]
 
 
-def _run(detector: Detector, feed: Source, seconds: float, workers: int, *, live: bool) -> Run:
+def _run(stages: Stages, feed: Source, seconds: float, workers: int, *, live: bool) -> Run:
     timings: list[Timings] = []
-    with Stream(feed, detector, workers=workers, drop="old" if live else "none") as stream:
+    with Stream(feed, stages, workers=workers, drop="old" if live else "none") as stream:
         for _ in itertools.islice(stream, WARM_UP):
             pass
-        busy, start = sum(detector.busy), time.perf_counter()
+        busy, start = sum(stages.pool.busy), time.perf_counter()
         while time.perf_counter() - start < seconds:
             timings.append(next(stream).timings)
         elapsed = time.perf_counter() - start
-        busy = (sum(detector.busy) - busy) / elapsed / len(detector.busy)
+        busy = (sum(stages.pool.busy) - busy) / elapsed / len(stages.pool.busy)
         dropped = stream.dropped
     table = np.array(timings) * 1000
     latency = table[:, 1:].sum(axis=1)
     reading = (table[:, 0].sum() / 1000, table[:, 2].sum() / 1000)
     return Run(
-        cores=len(detector.busy),
+        cores=len(stages.pool.busy),
         workers=workers,
         frames=len(timings),
         fps=len(timings) / elapsed,

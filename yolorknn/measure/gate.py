@@ -12,15 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import build
 from yolorknn.convert.recipe.attention import attention_blocks
 from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.recipe.prepared import prepared
-from yolorknn.convert.simulator import simulate
+from yolorknn.convert.simulator import served
 from yolorknn.convert.tables.estimate import estimate
 from yolorknn.convert.tables.layers import LayerError, lossy, parse_layers
 from yolorknn.convert.toolkit.toolkit import Toolkit
@@ -31,9 +28,9 @@ from yolorknn.errors import AccuracyError, BuildError, ModelError
 from yolorknn.files import check_folder, write_bytes
 from yolorknn.measure.gate_report import GateReport, Trial, passing
 from yolorknn.measure.val import measuring, validate
-from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.platforms import get_platform
 from yolorknn.progress import Progress
+from yolorknn.runtime.backend import SessionBackend
 
 WORST = (10, 30)
 """How many of the worst layers are kept in float16."""
@@ -240,23 +237,10 @@ class _Measuring:
             with Toolkit(job, log=log, progress=self.progress) as toolkit:
                 speed = estimate(parse_layers(toolkit.output()), self.platform)
                 size = file.stat().st_size
-                served = _Served(toolkit, made.metadata)
-                with measuring(self.onnx, names=self.names, backends=[served]) as detector:
+                backend = SessionBackend(served(toolkit, made), made.metadata)
+                with measuring(self.onnx, names=self.names, backends=[backend]) as detector:
                     found = validate(
                         self.onnx, self.data, images=self.images, detector=detector, progress=self.progress
                     )
         ms = speed.ms if speed.ms is not None else (speed.low_ms + speed.high_ms) / 2
         return replace(trial, map=found.map, drop=100 * (floating - found.map), size=size, ms=ms)
-
-
-class _Served:
-    """A child process that serves, as a backend; it belongs to another."""
-
-    def __init__(self, toolkit: Toolkit, metadata: ModelMetadata) -> None:
-        self._toolkit, self._metadata = toolkit, metadata
-
-    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        return simulate(self._toolkit, image, self._metadata)
-
-    def close(self) -> None:
-        pass

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from yolorknn.image import Image
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.stream.sources.source import Frame
+from yolorknn.tasks.boxes import scales_of
+from yolorknn.tasks.known import output_shapes
 
 FRAME_SIZE = (1080, 1920)
 CANDIDATES = 60
@@ -49,17 +51,17 @@ class SimulatedNpu:
 def scene(metadata: ModelMetadata, seed: int = 0) -> list[NDArray[np.float32]]:
     """Return head tensors in which CANDIDATES anchors are above 0.25, in clusters of seven as around real objects."""
     rng = np.random.default_rng(seed)
-    outputs = [rng.normal(0, 1, shape).astype(np.float32) for shape in metadata.shapes().values()]
+    outputs = [rng.normal(0, 1, shape).astype(np.float32) for shape in output_shapes(metadata).values()]
     if metadata.head == "decoded":
         outputs[0][0, 4:] = rng.random(outputs[0][0, 4:].shape, np.float32) * 0.05
         columns = rng.choice(outputs[0].shape[2], CANDIDATES, replace=False)
         outputs[0][0, 4 + rng.integers(len(metadata.names), size=CANDIDATES), columns] = 0.6
         outputs[0][0, :4, :] = 0.2 if metadata.normalized else 100
         return outputs
-    for scale in metadata.scales:
+    for scale in scales_of(metadata.outputs):
         cls = outputs[scale.cls]
         cls[:] = rng.random(cls.shape, np.float32) * 0.05
-        for _ in range(-(-CANDIDATES // (7 * len(metadata.scales)))):
+        for _ in range(-(-CANDIDATES // (7 * len(scales_of(metadata.outputs))))):
             row, column = rng.integers(cls.shape[2]), rng.integers(max(1, cls.shape[3] - 6))
             cls[0, rng.integers(len(metadata.names)), row, column : column + 7] = rng.uniform(0.3, 0.9)
         if scale.sum is not None:

@@ -24,7 +24,7 @@ from yolorknn.image import read_image
 from yolorknn.measure.average_precision import average_precision
 from yolorknn.measure.predictions import Prediction, Predictions
 from yolorknn.measure.val_report import ValReport
-from yolorknn.open_model import HERE, Place
+from yolorknn.open_model import HERE, Place, open_model
 from yolorknn.progress import Progress
 
 _logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def _open(
         if path.suffix.lower() == ".pt":
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolorknn-val-"))
             path = export(path, output=Path(folder))
-        backends = place.backends(path, names=names, progress=progress)
+        backends = None if place == HERE else open_model(path, place, names=names, progress=progress)[1]
         detector = stack.enter_context(measuring(path, backends=backends, names=names))
         for number, (name, theirs) in enumerate(zip(detector.names.values(), listed.names, strict=False)):
             if name != theirs:

@@ -1,19 +1,14 @@
 """ModelMetadata: what a model file says of itself. The only contract between the PC and the board.
 
-An .onnx carries it as JSON in `metadata_props["yolorknn"]`. A .rknn carries it in `custom_string`, which
-rknn-toolkit2 limits to under 1024 characters, so there the JSON is compressed; where even that does not fit,
-it stands in a .json file beside the model.
+An .onnx carries it as JSON in `metadata_props["yolorknn"]`, a .rknn in its `custom_string`, see packing.py.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,44 +16,31 @@ from yolorknn.errors import MetadataError
 from yolorknn.model.platforms import Dtype
 
 ONNX_KEY = "yolorknn"
-MAGIC = "yolorknn1:"
-GENERIC = f"{MAGIC}generic"
-"""The custom_string of a model that is no detector."""
-MAX_CUSTOM_STRING = 1023
-
 Head = Literal["split", "decoded"]
-Role = Literal["box", "cls", "sum", "decoded"]
 Triple = tuple[float, float, float]
 
 
 class Tensor(NamedTuple):
-    """An input or output as a model file states it."""
+    """An input or output, as a model file states it or as a session takes or gives it."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    """As the file has it; of a session, numpy's name."""
+    layout: str = ""
+    """Of four dimensions, "NCHW" or "NHWC", where that is known."""
+    scale: float | None = None
+    """Where quantized: the value is scale * (number - zero_point)."""
+    zero_point: int | None = None
 
 
 class Output(NamedTuple):
-    """One output of a model and what it means.
-
-    `box` is (1, 4*reg_max, h, w): DFL logits, or distances in cells where reg_max is 1. `cls` is (1, nc, h, w), class
-    scores after sigmoid; `sum` is (1, 1, h, w), their clipped sum. `decoded` is (1, 4+nc, anchors): xywh and scores.
-    """
+    """One output of a model and what it means to its task; see tasks/."""
 
     name: str
-    role: Role
+    role: str
     stride: int
-    """Input pixels per cell; 0 for `decoded`."""
-
-
-class Scale(NamedTuple):
-    """One stride of a split head: the positions of its outputs."""
-
-    stride: int
-    box: int
-    cls: int
-    sum: int | None
+    """Input pixels per cell; 0 for an output over all strides."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +68,7 @@ class ModelMetadata:
     """Everything the detector needs to know of a model.
 
     Raises:
-        MetadataError: the values do not describe a detector.
+        MetadataError: the values contradict each other.
     """
 
     names: tuple[str, ...]
@@ -114,9 +96,7 @@ class ModelMetadata:
 
     def __post_init__(self) -> None:
         problem = None
-        if self.task != "detect":
-            problem = f"task '{self.task}' is not detection"
-        elif not self.names or not all(isinstance(name, str) for name in self.names):
+        if not self.names or not all(isinstance(name, str) for name in self.names):
             problem = "there are no class names"
         elif len(self.imgsz) != 2 or min(self.imgsz) < 1:
             problem = f"imgsz {self.imgsz} is not (height, width)"
@@ -129,14 +109,6 @@ class ModelMetadata:
         if problem:
             raise MetadataError(f"the model's metadata cannot be used: {problem}")
 
-    @cached_property
-    def scales(self) -> tuple[Scale, ...]:
-        """The split head's outputs, stride by stride, in the order of the strides' first outputs."""
-        found: dict[int, dict[str, int]] = {}
-        for number, output in enumerate(self.outputs):
-            found.setdefault(output.stride, {})[output.role] = number
-        return tuple(Scale(stride, at["box"], at["cls"], at.get("sum")) for stride, at in found.items())
-
     def measured(self, accuracy: Mapping[str, Any]) -> ModelMetadata:
         """Return the metadata of a .rknn with what its recipe measured."""
         return replace(self, build=self.build and replace(self.build, accuracy=accuracy))
@@ -146,37 +118,6 @@ class ModelMetadata:
         beside = model.parent / (Path(self.source).name or f"{model.stem}.onnx")
         named = model.parent / self.source
         return named if named.is_file() and not beside.is_file() else beside
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each output by name, as the layout implies it."""
-        height, width = self.imgsz
-        channels = {"box": 4 * self.reg_max, "cls": len(self.names), "sum": 1}
-        return {
-            out.name: (1, 4 + len(self.names), self._anchors())
-            if out.role == "decoded"
-            else (1, channels[out.role], height // out.stride, width // out.stride)
-            for out in self.outputs
-        }
-
-    def _anchors(self) -> int:
-        height, width = self.imgsz
-        return sum((height // stride) * (width // stride) for stride in anchor_strides(self.outputs))
-
-    def check(self, tensors: list[Tensor], *, where: str) -> None:
-        """Compare with the outputs that the file itself states.
-
-        Raises:
-            MetadataError: names, order or shapes differ.
-        """
-        stated = {tensor.name: tensor.shape for tensor in tensors}
-        if self.head == "decoded":
-            fits = [shape[:2] for shape in stated.values()] == [(1, 4 + len(self.names))]
-        else:
-            fits = list(stated.items()) == list(self.shapes().items())
-        if not fits:
-            raise MetadataError(
-                f"{where} contradicts its own metadata: outputs {stated}, expected {self.shapes()}; export it again"
-            )
 
     def to_json(self) -> str:
         """Return compact JSON; what only some models and builds have is left out of the others'."""
@@ -214,46 +155,6 @@ class ModelMetadata:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
             raise MetadataError(f"the model's metadata is not readable ({exc}); export the model again") from exc
 
-    def pack(self) -> str | None:
-        """Return the text for a .rknn's custom_string, or None where it does not fit."""
-        squeeze = zlib.compressobj(9, zdict=_DICTIONARY)
-        data = squeeze.compress(self.to_json().encode()) + squeeze.flush()
-        text = MAGIC + base64.b85encode(data).decode("ascii")
-        return text if len(text) <= MAX_CUSTOM_STRING else None
-
-    @classmethod
-    def unpack(cls, text: str) -> ModelMetadata:
-        """Parse what pack() wrote.
-
-        Raises:
-            MetadataError: not such a text.
-        """
-        try:
-            data = base64.b85decode(text.removeprefix(MAGIC))
-            inflate = zlib.decompressobj(zdict=_DICTIONARY)
-            return cls.from_json(inflate.decompress(data, 1 << 20).decode())
-        except (ValueError, zlib.error) as exc:
-            raise MetadataError(f"the model's metadata is not readable ({exc}); build the model again") from exc
-
     def describe(self) -> Mapping[str, Any]:
         """Return the fields as plain JSON values."""
         return dict(json.loads(self.to_json()))
-
-
-def anchor_strides(outputs: tuple[Output, ...]) -> tuple[int, ...]:
-    """Return the strides of the head; a decoded head has the usual 8, 16 and 32."""
-    strides = tuple(dict.fromkeys(out.stride for out in outputs if out.stride))
-    return strides or (8, 16, 32)
-
-
-# Text that deflate may refer back to. It is part of the format: another text cannot read today's models.
-_DICTIONARY = (
-    b'"reg_max":1,"normalized":true,"custom_softmax":true,"colour":"BGR","algorithm":"kl_divergence","mmse",'
-    b'"method":"layer","dtype":"fp16","platform":"rk3576"rk3566"rk3568"rk3562"rv1106"rv1126b","dataset":".yaml",'
-    b'["decoded","decoded",0]]["sum8","sum",8],["box64","box",64],["cls64","cls",64]]["box4","box",4],["cls4","cls",4],'
-    b'{"names":["person","car","],"imgsz":[320,320],"imgsz":[640,640],"head":"decoded","head":"split","outputs":'
-    b'[["box8","box",8],["cls8","cls",8],["box16","box",16],["cls16","cls",16],["box32","box",32],["cls32","cls",32]],'
-    b'"reg_max":16,"normalized":false,"task":"detect","colour":"RGB","mean":[0.0,0.0,0.0],"std":[255.0,255.0,255.0],'
-    b'"custom_softmax":false,"source":".onnx","sha256":"","build":{"platform":"rk3588","dtype":"i8","toolkit":"2.3.2",'
-    b'"algorithm":"normal","method":"channel","dataset":"","images":100,"digest":""}}'
-)

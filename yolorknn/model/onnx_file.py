@@ -2,46 +2,57 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MissingDependencyError, ModelError
-from yolorknn.model.layout import recognise, ultralytics_names
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Tensor
 
 
 @dataclass(frozen=True)
-class OnnxFile:
-    """What an .onnx states."""
+class OnnxFacts:
+    """What an .onnx says of itself, whoever reads it."""
 
     path: Path
-    opset: int
-    producer: str
     inputs: list[Tensor]
     outputs: list[Tensor]
+    """Sides of unknown length are 0."""
     properties: dict[str, str]
-    ops: frozenset[str]
+    """Its metadata_props."""
 
-    def metadata(self, *, names: list[str] | None = None) -> ModelMetadata:
-        """Return the embedded metadata, or what the tensors imply.
+    def embedded(self) -> ModelMetadata | None:
+        """Return the metadata that yolorknn wrote into it; None where others made it.
 
         Raises:
             ModelError: a shape is dynamic.
-            MetadataError: unreadable, or it contradicts the tensors.
+            MetadataError: it is unreadable.
         """
         for tensor in [*self.inputs, *self.outputs]:
             if 0 in tensor.shape:
                 raise ModelError(
                     f"{self.path} has a dynamic shape ({tensor.name}): give 'yolorknn export' a fixed imgsz"
                 )
-        if ONNX_KEY in self.properties:
-            metadata = ModelMetadata.from_json(self.properties[ONNX_KEY])
-            metadata.check(self.outputs, where=str(self.path))
-            return metadata
-        known = names if names is not None else ultralytics_names(self.properties)
-        return recognise(self.inputs, self.outputs, names=known, where=str(self.path))
+        return ModelMetadata.from_json(self.properties[ONNX_KEY]) if ONNX_KEY in self.properties else None
+
+    def class_names(self) -> list[str] | None:
+        """Return the class names that ultralytics wrote into it, or None."""
+        try:
+            names = ast.literal_eval(self.properties["names"])
+            return [str(names[i]) for i in range(len(names))]
+        except (KeyError, ValueError, SyntaxError, TypeError, IndexError):
+            return None
+
+
+@dataclass(frozen=True)
+class OnnxFile(OnnxFacts):
+    """What an .onnx states, its graph included."""
+
+    opset: int
+    producer: str
+    ops: frozenset[str]
 
 
 def read(path: Path) -> OnnxFile:

@@ -1,20 +1,22 @@
-"""Read what a model file says of itself, without running it."""
+"""Read a model file without running it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 from yolorknn.model import onnx_file, rknn_file
-from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.onnx_file import OnnxFacts
+from yolorknn.model.rknn_file import RknnFile
+
+ModelFile: TypeAlias = OnnxFacts | RknnFile
 
 
-def read_metadata(path: Path, *, names: list[str] | None = None) -> ModelMetadata:
-    """Return what an .onnx or .rknn says of itself, without running it.
+def read_file(path: Path) -> ModelFile:
+    """Read an .onnx or .rknn.
 
     Raises:
         ModelError: absent, broken, or of another kind.
         MissingDependencyError: reading an .onnx needs the onnx package.
     """
-    if path.suffix.lower() == ".rknn":
-        return rknn_file.read(path).metadata(names=names)
-    return onnx_file.read(path).metadata(names=names)
+    return rknn_file.read(path) if path.suffix.lower() == ".rknn" else onnx_file.read(path)

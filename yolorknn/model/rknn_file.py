@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
-from yolorknn.model.layout import recognise
-from yolorknn.model.metadata import GENERIC, MAGIC, ModelMetadata, Tensor
+from yolorknn.model.metadata import ModelMetadata, Tensor
+from yolorknn.model.packing import GENERIC, MAGIC, unpack
 
 HEADER = 64
 
@@ -40,25 +40,21 @@ class RknnFile:
     custom_string: str | None
     """yolorknn's packed metadata, None in a file that others made."""
 
-    def metadata(self, *, names: list[str] | None = None) -> ModelMetadata:
-        """Return the embedded metadata, or that of the .json beside the file, or what the tensors imply.
-
-        Args:
-            names: class names, for a file without metadata.
+    def embedded(self) -> ModelMetadata | None:
+        """Return the metadata inside the file or in the .json beside it; None in a file that others made.
 
         Raises:
-            MetadataError: unreadable, or it contradicts the tensors.
+            MetadataError: unreadable, it contradicts what the file states, or the model is generic.
         """
         sidecar = self.path.with_suffix(".json")
         if self.custom_string == GENERIC:
             raise MetadataError(f"{self.path} is a generic model: built as it is, and no detector that yolorknn runs")
         if self.custom_string is not None:
-            metadata = ModelMetadata.unpack(self.custom_string)
+            metadata = unpack(self.custom_string)
         elif sidecar.is_file():
             metadata = ModelMetadata.from_json(sidecar.read_text(encoding="utf-8", errors="replace"))
         else:
-            return recognise(self.inputs, self.outputs, names=names, where=str(self.path))
-        metadata.check(self.outputs, where=str(self.path))
+            return None
         if metadata.build is None or metadata.build.platform not in self.platforms:
             raise MetadataError(
                 f"{self.path} is built for {', '.join(self.platforms)}, but its metadata says otherwise"
@@ -66,6 +62,9 @@ class RknnFile:
         if (metadata.mean, metadata.std) != (self.mean, self.std):
             raise MetadataError(f"{self.path} has mean {self.mean} and std {self.std}, but its metadata says otherwise")
         return metadata
+
+    def class_names(self) -> None:
+        """Return None: no other program writes them into a .rknn."""
 
 
 def read(path: Path) -> RknnFile:

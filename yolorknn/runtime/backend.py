@@ -1,14 +1,14 @@
-"""Backend: a loaded model, behind a protocol of two methods that a user may plug in."""
+"""Backend: a model whose input is an image, behind a protocol of two methods that a user may plug in."""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.errors import InferenceError
 from yolorknn.model.metadata import ModelMetadata
+from yolorknn.runtime.session import Session
 
 
 @runtime_checkable
@@ -28,27 +28,45 @@ class Backend(Protocol):
         """Free what the backend holds; a second call does nothing."""
 
 
-def check_input(image: NDArray[np.uint8], metadata: ModelMetadata) -> None:
-    """Refuse what the vendor's runtime would read past the end of, or misread.
+class SessionBackend:
+    """A session as a backend: lays an image into the model's one input, as its layout, colours and dtype have it.
 
-    Raises:
-        ValueError: not uint8 (H, W, 3) of exactly imgsz.
+    Args:
+        session: of one input; closed with this.
+        metadata: what the model says of itself.
     """
-    if image.dtype != np.uint8 or image.shape != (*metadata.imgsz, 3):
-        raise ValueError(f"the model takes uint8 {(*metadata.imgsz, 3)}, got {image.dtype} {image.shape}")
 
+    def __init__(self, session: Session, metadata: ModelMetadata) -> None:
+        self._session, self._metadata = session, metadata
+        (self._input,) = session.inputs
+        self._outputs = [tensor.name for tensor in session.outputs]
+        self._mean, self._std = np.array(metadata.mean, np.float32), np.array(metadata.std, np.float32)
 
-def check_outputs(outputs: object, metadata: ModelMetadata, *, where: str) -> list[NDArray[np.float32]]:
-    """Return the outputs if they are what the metadata promises.
+    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Run the model; see Backend.infer.
 
-    Raises:
-        InferenceError: their number, type or shapes differ.
-    """
-    expected = list(metadata.shapes().values())
-    if isinstance(outputs, list) and metadata.head == "decoded" and len(outputs) == 1:
-        outputs = [outputs[0].reshape(outputs[0].shape[:3])]  # some toolkits add a fourth axis of length 1
-        expected = [(*expected[0][:2], outputs[0].shape[-1])]
-    got = [getattr(array, "shape", None) for array in outputs] if isinstance(outputs, (list, tuple)) else None
-    if got != expected:
-        raise InferenceError(f"{where} returned arrays of shape {got}, the model promises {expected}")
-    return [np.asarray(array, np.float32) for array in outputs]  # type: ignore[attr-defined]
+        Raises:
+            ValueError: the image is not uint8 (H, W, 3) of exactly imgsz, which a runtime would misread.
+        """
+        expected = (*self._metadata.imgsz, 3)
+        if image.dtype != np.uint8 or image.shape != expected:
+            raise ValueError(f"the model takes uint8 {expected}, got {image.dtype} {image.shape}")
+        outputs = self._session.run({self._input.name: self._laid(image)})
+        return [np.asarray(outputs[name], np.float32) for name in self._outputs]
+
+    def _laid(self, image: NDArray[np.uint8]) -> NDArray[Any]:
+        pixels: NDArray[Any] = image if self._metadata.colour == "RGB" else image[..., ::-1]
+        if self._input.dtype != "uint8":  # else the runtime does that
+            pixels = ((pixels.astype(np.float32) - self._mean) / self._std).astype(self._input.dtype, copy=False)
+        if self._input.layout == "NCHW":
+            pixels = pixels.transpose(2, 0, 1)
+        return np.ascontiguousarray(pixels[None])
+
+    def hurry(self) -> None:
+        """Have an inference that is under way end soon, where the session can give up on one."""
+        if hurry := getattr(self._session, "hurry", None):
+            hurry()
+
+    def close(self) -> None:
+        """Close the session."""
+        self._session.close()

@@ -5,28 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import InferenceError, MissingDependencyError, ModelError
-from yolorknn.model.layout import recognise, ultralytics_names
-from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Tensor
-from yolorknn.runtime.backend import check_input, check_outputs
+from yolorknn.model.metadata import Tensor
+from yolorknn.model.onnx_file import OnnxFacts
+from yolorknn.runtime.session import Arrays, named
+
+DTYPES = {"float": "float32", "float16": "float16", "double": "float64"}
+"""numpy's names for ONNX's, where they differ."""
 
 
-class OrtBackend:
+class OrtSession:
     """The float reference: what the model computes before anyone quantizes it. Threads may share one."""
 
-    def __init__(self, path: Path, *, names: list[str] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         """Load the model.
 
         Args:
-            path: an .onnx of fixed shape.
-            names: class names, for a model without metadata.
+            path: an .onnx.
 
         Raises:
             MissingDependencyError: onnxruntime is not installed.
-            ModelError: onnxruntime cannot load it, or it is no detector.
+            ModelError: onnxruntime cannot load it.
         """
         try:
             import onnxruntime
@@ -44,43 +45,28 @@ class OrtBackend:
                 ) from exc
             raise ModelError(f"{path} is empty, truncated or not ONNX: copy or export it again") from exc
         self._path = path
-        self._input = self._session.get_inputs()[0].name
-        self.metadata = _metadata(self._session, path, names)
-        self._mean = np.array(self.metadata.mean, np.float32)
-        self._std = np.array(self.metadata.std, np.float32)
+        self.inputs = [_tensor(node) for node in self._session.get_inputs()]
+        self.outputs = [_tensor(node) for node in self._session.get_outputs()]
 
-    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Run the model; see Backend.infer."""
-        check_input(image, self.metadata)
-        pixels = image if self.metadata.colour == "RGB" else image[..., ::-1]
-        scaled = (pixels.astype(np.float32) - self._mean) / self._std
-        batch = np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+    def facts(self) -> OnnxFacts:
+        """Return what the file says of itself, for which the onnx package is not needed here."""
+        properties = dict(self._session.get_modelmeta().custom_metadata_map)
+        return OnnxFacts(self._path, self.inputs, self.outputs, properties)
+
+    def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """Run the model; see Session.run."""
         try:
-            outputs = self._session.run(None, {self._input: batch})
+            outputs = self._session.run(None, dict(arrays))
         except Exception as exc:
             raise InferenceError(f"onnxruntime failed on {self._path}: {str(exc).strip()}") from exc
-        return check_outputs(outputs, self.metadata, where=f"onnxruntime on {self._path}")
+        return named(outputs, self.outputs, where=f"onnxruntime on {self._path}")
 
     def close(self) -> None:
         """Drop the session."""
         self._session = None
 
 
-def _metadata(session: Any, path: Path, names: list[str] | None) -> ModelMetadata:
-    properties = session.get_modelmeta().custom_metadata_map
-    inputs, outputs = (
-        [Tensor(node.name, _fixed(node.shape, path), node.type) for node in nodes]
-        for nodes in (session.get_inputs(), session.get_outputs())
-    )
-    if ONNX_KEY in properties:
-        metadata = ModelMetadata.from_json(properties[ONNX_KEY])
-        metadata.check(outputs, where=str(path))
-        return metadata
-    own = names if names is not None else ultralytics_names(properties)
-    return recognise(inputs, outputs, names=own, where=str(path))
-
-
-def _fixed(shape: list[Any], path: Path) -> tuple[int, ...]:
-    if not all(isinstance(side, int) for side in shape):
-        raise ModelError(f"{path} has a dynamic shape {shape}: export it at a fixed imgsz with 'yolorknn export'")
-    return tuple(shape)
+def _tensor(node: Any) -> Tensor:
+    shape = tuple(side if isinstance(side, int) else 0 for side in node.shape)
+    kind = str(node.type).removeprefix("tensor(").removesuffix(")")
+    return Tensor(node.name, shape, DTYPES.get(kind, kind), "NCHW" if len(shape) == 4 else "")

@@ -1,4 +1,4 @@
-"""A backend that outlives a failed inference and a hung core: the frame is tried again, the context replaced."""
+"""A session that outlives a failed inference and a hung core: the frame is tried again, the context replaced."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from concurrent.futures import wait
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
-from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.context import Context, Outputs
+from yolorknn.runtime.session import Arrays, Session
 
 MOST_HANGS = 3
 """Contexts in a row that may hang, or not open, before it is no loss of a frame any more but a broken core."""
 SLICE_SECONDS = 0.25
 """The longest wait between two looks at whether hurry() was called."""
+
+LARGE = 1 << 16
+"""Bytes of an input from which a part of it says whether it is another."""
 
 _opening = threading.Lock()
 
@@ -43,8 +45,8 @@ class Patience:
         return max(self.least, self.factor * max(measured)) if measured else self.first
 
 
-class RecoveringBackend:
-    """A backend whose context is replaced when it fails.
+class RecoveringSession:
+    """A session whose context is replaced when it fails.
 
     An inference that fails, or that returns the outputs of another frame, is run once more on a fresh context. One that
     does not return in time raises CoreHungError; its context is left to its thread, which releases it should it ever
@@ -54,7 +56,7 @@ class RecoveringBackend:
 
     def __init__(
         self,
-        open_context: Callable[[], Backend],
+        open_context: Callable[[], Session],
         *,
         where: str,
         patience: Patience | None = None,
@@ -75,14 +77,16 @@ class RecoveringBackend:
         self._abandon = abandon
         self._measured: deque[float] = deque(maxlen=32)
         self._last: tuple[int, Outputs] | None = None
-        """Checksum of the last image (whose buffer is the caller's, to use again) and what it gave."""
+        """Checksum of the last inputs (whose buffers are the caller's, to use again) and what they gave."""
         self._suspects = True
         self._hangs = 0
         self._hurried = self._closed = False
         self._context: Context | None = self._fresh()
+        first = self._context.opened.result()
+        self.inputs, self.outputs = first.inputs, first.outputs
 
-    def infer(self, image: NDArray[np.uint8]) -> Outputs:
-        """Run the model; see Backend.infer.
+    def run(self, arrays: Arrays) -> Outputs:
+        """Run the model; see Session.run.
 
         Raises:
             CoreDeadError: one context after the other hangs or does not open.
@@ -95,9 +99,9 @@ class RecoveringBackend:
             raise self._lost("hung", "")
         self._hurried = False
         try:
-            outputs = self._attempt(image)
-            if not self._is_stale(image, outputs):
-                self._last = (_checksum(image), outputs)
+            outputs = self._attempt(arrays)
+            if not self._is_stale(arrays, outputs):
+                self._last = (_checksum(arrays), outputs)
                 return outputs
         except InferenceError:
             if self._context is None:  # it hung
@@ -105,14 +109,14 @@ class RecoveringBackend:
             outputs = None
         self._drop()
         try:
-            again = self._attempt(image)
+            again = self._attempt(arrays)
         except CoreHungError:
             raise
         except InferenceError as exc:
             raise InferenceError(f"{exc} (a second time, on a fresh context: see 'yolorknn doctor')") from exc
         if outputs is not None and _same(outputs, again):
             self._suspects = False  # the model does answer different images alike
-        self._last = (_checksum(image), again)
+        self._last = (_checksum(arrays), again)
         return again
 
     def hurry(self) -> None:
@@ -152,7 +156,7 @@ class RecoveringBackend:
             "board, and see 'yolorknn doctor'"
         )
 
-    def _attempt(self, image: NDArray[np.uint8]) -> Outputs:
+    def _attempt(self, arrays: Arrays) -> Outputs:
         if self._context is None:
             self._measured.clear()
             self._last = None
@@ -163,7 +167,7 @@ class RecoveringBackend:
                 raise self._lost(f"could not be opened again ({exc})", "the frame is lost") from exc
         limit = self._patience.seconds(self._measured)
         start = time.monotonic()
-        answer = self._context.submit(image)
+        answer = self._context.submit(arrays)
         # Unlike the vendor's call, this lets Ctrl-C through. In slices, so that a process that was stopped and goes on
         # (SIGSTOP, a debugger) leaves the core its time.
         waited, hurried = 0.0, False
@@ -183,7 +187,7 @@ class RecoveringBackend:
         self._hangs = 0
         return outputs
 
-    def _is_stale(self, image: NDArray[np.uint8], outputs: Outputs) -> bool:
+    def _is_stale(self, arrays: Arrays, outputs: Outputs) -> bool:
         """Tell whether these are the outputs of the frame before.
 
         The vendor's wheel does not look at the code of rknn_run: when that fails it may hand out what it finds.
@@ -191,7 +195,7 @@ class RecoveringBackend:
         if self._last is None or not self._suspects:
             return False
         before, known = self._last
-        return _same(outputs, known) and _checksum(image) != before
+        return _same(outputs, known) and _checksum(arrays) != before
 
     def _drop(self) -> None:
         if self._context is not None:
@@ -200,13 +204,19 @@ class RecoveringBackend:
             self._context = None
 
 
-def _checksum(image: NDArray[np.uint8]) -> int:
-    """Return a checksum of every sixteenth row: different frames differ there too, and it is done for each."""
-    return zlib.adler32(np.ascontiguousarray(image[::16]).data)
+def _checksum(arrays: Arrays) -> int:
+    """Return a checksum of every sixteenth row of large inputs: different frames differ there too, and it is often."""
+    total = 1
+    for array in arrays.values():
+        part = array
+        if array.nbytes > LARGE and array.ndim > 2:
+            part = array.reshape(-1, array.shape[-2] * array.shape[-1])[::16]
+        total = zlib.adler32(np.ascontiguousarray(part).data, total)
+    return total
 
 
 def _same(one: Outputs, other: Outputs) -> bool:
     """Compare every 61st number before all of them: outputs of two images differ nearly everywhere."""
-    return all(np.array_equal(a.ravel()[::61], b.ravel()[::61]) for a, b in zip(one, other, strict=True)) and all(
-        np.array_equal(a, b) for a, b in zip(one, other, strict=True)
+    return all(np.array_equal(one[name].ravel()[::61], other[name].ravel()[::61]) for name in one) and all(
+        np.array_equal(one[name], other[name]) for name in one
     )

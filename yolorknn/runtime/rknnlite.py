@@ -21,45 +21,43 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import BackendError, InferenceError, MissingDependencyError, ModelError
-from yolorknn.model import rknn_file
-from yolorknn.model.fit import check_fit
-from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.metadata import Tensor
 from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
-from yolorknn.runtime.backend import check_input, check_outputs
-from yolorknn.runtime.recovering import RecoveringBackend
+from yolorknn.model.rknn_file import RknnFile
+from yolorknn.runtime.recovering import RecoveringSession
+from yolorknn.runtime.session import Arrays, named
 
 VENDOR_LOGGER = "acuityLogger"
 COLLECT_EVERY = 5
 """Inferences between two collections of the vendor's cycles: its inference() makes ctypes classes anew each time."""
 
 
-class RknnLiteBackend:
+class RknnLiteSession:
     """One context of the NPU runtime. One thread at a time: the vendor mixes up the outputs of two."""
 
-    def __init__(self, path: Path, metadata: ModelMetadata, *, core: int | None = None) -> None:
+    def __init__(self, file: RknnFile, *, core: int | None = None) -> None:
         """Load the model onto the NPU.
 
         Args:
-            path: a .rknn for this board.
-            metadata: what the file says of itself.
+            file: a .rknn for this board.
             core: index of the core to run on; None where the chip has no core masks.
 
         Raises:
             MissingDependencyError: rknn-toolkit-lite2 is not installed.
             BackendError: the runtime refused the model; the vendor's own words are in the text.
         """
-        self.metadata = metadata
-        self._where = on_core(path, core)
+        self.inputs = [_image(tensor) for tensor in file.inputs]
+        self.outputs = [tensor._replace(dtype="float32") for tensor in file.outputs]
+        self._where = on_core(file.path, core)
         self._calls = 0
         self._runtime: Any = None
         runtime = _import_rknnlite()()
         try:
             with _vendor_text() as said, _interruptible():
-                code = runtime.load_rknn(str(path))
+                code = runtime.load_rknn(str(file.path))
                 step = "load_rknn"
                 if code == 0:
                     step = "init_runtime"
@@ -71,21 +69,18 @@ class RknnLiteBackend:
             raise
         self._runtime = runtime
 
-    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Run the model; see Backend.infer."""
+    def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """Run the model; see Session.run. Images are uint8 NHWC with a batch axis: three dimensions are refused."""
         if self._runtime is None:
             raise InferenceError(f"{self._where} is closed")
-        check_input(image, self.metadata)
-        pixels = image if self.metadata.colour == "RGB" else image[..., ::-1]
-        batch = np.ascontiguousarray(pixels[None])  # three dimensions are refused, and so is a tuple
         with _heard_log() as said, _interruptible():
-            outputs = self._runtime.inference(inputs=[batch])
+            outputs = self._runtime.inference(inputs=[arrays[tensor.name] for tensor in self.inputs])  # no tuple
         self._calls += 1
         if self._calls % COLLECT_EVERY == 0:
             gc.collect(1)  # they are young
         if outputs is None:
             raise InferenceError(f"inference returned None for {self._where}: {said()}")
-        return check_outputs(outputs, self.metadata, where=self._where)
+        return named(outputs, self.outputs, where=self._where)
 
     def close(self) -> None:
         """Destroy the context; the vendor's object would leak it."""
@@ -94,48 +89,51 @@ class RknnLiteBackend:
             self._runtime = None
 
 
-def open_cores(
-    path: Path, *, names: list[str] | None = None, board: Platform | None = None
-) -> tuple[ModelMetadata, list[RecoveringBackend]]:
+def open_cores(file: RknnFile, *, source: Path, board: Platform | None = None) -> list[RecoveringSession]:
     """Open one context on each NPU core of this board; each is replaced when it fails.
 
     Args:
-        path: a .rknn.
-        names: class names, for a model without metadata.
+        file: a .rknn.
+        source: the .onnx that it was built from, for messages.
         board: the platform; by default the one the device tree names.
 
     Raises:
-        ModelError: not a .rknn, or built for another platform, or this machine has no NPU.
+        ModelError: built for another platform, or this machine has no NPU.
         BackendError: the runtime refused it; what was opened is closed again.
     """
-    model = rknn_file.read(path)
-    metadata = model.metadata(names=names)
-    if why := check_fit(metadata.build):
-        raise ModelError(f"{path} is not for detection by yolorknn: {why}")
+    path = file.path
     board = board or this_platform()
     if board is None and (old := [chip for chip in chips() if chip in FIRST_GENERATION]):
         raise ModelError(f"{path} does not run here: {first_generation(old[0])}")
     if board is None:
         raise ModelError(
             f"{path} runs on a Rockchip board, which this machine is not: copy it to the board, or here use the .onnx "
-            f"it was built from ({metadata.source_of(path)}); detect and val run it here too, with --simulate (in "
+            f"it was built from ({source}); detect and val run it here too, with --simulate (in "
             "Python, simulate=True)"
         )
-    if not any(runs_on(name, board) for name in model.platforms):
+    if not any(runs_on(name, board) for name in file.platforms):
         raise ModelError(
-            f"{path} is built for {', '.join(model.platforms)}, this board is {board.name}: "
+            f"{path} is built for {', '.join(file.platforms)}, this board is {board.name}: "
             f"build it again with --platform {board.name}"
         )
     if not board.python:
         raise ModelError(f"rknn-toolkit-lite2 does not run on {board.name}: use the vendor's C runtime there")
     with contextlib.ExitStack() as opened:  # what was opened is closed again when a later core fails
-        backends = []
+        sessions = []
         for core in range(board.cores) if board.core_mask else [None]:
-            context = functools.partial(RknnLiteBackend, path, metadata, core=core)
-            backend = RecoveringBackend(context, where=on_core(path, core), abandon=give_back_stderr)
-            backends.append(opened.enter_context(contextlib.closing(backend)))
+            context = functools.partial(RknnLiteSession, file, core=core)
+            session = RecoveringSession(context, where=on_core(path, core), abandon=give_back_stderr)
+            sessions.append(opened.enter_context(contextlib.closing(session)))
         opened.pop_all()
-    return metadata, backends
+    return sessions
+
+
+def _image(tensor: Tensor) -> Tensor:
+    """Return an input as the wheel takes it; the file states NCHW."""
+    if len(tensor.shape) != 4:
+        return tensor
+    batch, channels, height, width = tensor.shape
+    return tensor._replace(shape=(batch, height, width, channels), dtype="uint8", layout="NHWC")
 
 
 def on_core(path: Path, core: int | None) -> str:

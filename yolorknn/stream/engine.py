@@ -5,57 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Literal
 
 from yolorknn.errors import SourceError
-from yolorknn.image import Canvas, Image, Letterbox
 from yolorknn.stream.result import Result, Timings
 from yolorknn.stream.sources.source import Frame, Source
-from yolorknn.tasks.detect import Floats
+from yolorknn.stream.stages import Inferred, Prepared, Stages
 from yolorknn.tasks.detections import Detections
 
 Drop = Literal["none", "old"]
 
 AHEAD = 3
 """Frames letterboxed that no worker has taken yet; frames inferred and not decoded; results beyond one a worker."""
-
-
-class Prepared(NamedTuple):
-    """A frame laid into the model's input."""
-
-    canvas: Canvas
-    placed: Letterbox
-    seconds: float
-    """What that took."""
-
-
-class Inferred(NamedTuple):
-    """What the model gave, and the moments (time.perf_counter) at which the core was got and left."""
-
-    outputs: Sequence[Floats]
-    placed: Letterbox
-    got: float
-    left: float
-
-
-class Stages(Protocol):
-    """The stages of detecting, so that each can have a thread of its own."""
-
-    def prepare(self, image: Image) -> Prepared:
-        """Letterbox a frame."""
-
-    def infer(self, prepared: Prepared) -> Inferred:
-        """Wait for a core and run the model on it; the prepared frame is used up."""
-
-    def decode(self, inferred: Inferred) -> Detections:
-        """Decode and suppress duplicates."""
-
-    def recycle(self, prepared: Prepared) -> None:
-        """Take back a prepared frame that is not to be inferred."""
-
-    def hurry(self) -> None:
-        """Have the inferences under way end soon: their results are not wanted any more."""
 
 
 class Slot:

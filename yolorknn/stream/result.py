@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from yolorknn.image import Image
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.known import showing
 
 
 class Timings(NamedTuple):
@@ -92,13 +93,5 @@ def record(result: Result, names: Mapping[int, str]) -> dict[str, Any]:
         "timestamp": round(result.timestamp, 3),
         "width": width,
         "height": height,
-        "detections": [
-            {
-                "class_id": class_id,
-                "name": names[class_id],
-                "confidence": round(confidence, 4),
-                "xyxy": [round(float(side), 2) for side in xyxy],
-            }
-            for xyxy, confidence, class_id in result.detections
-        ],
+        "detections": showing(result.detections).record(result.detections, names),
     }

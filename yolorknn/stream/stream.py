@@ -5,9 +5,10 @@ from __future__ import annotations
 import weakref
 
 from yolorknn.errors import CoreHungError
-from yolorknn.stream.engine import Drop, Engine, Stages
+from yolorknn.stream.engine import Drop, Engine
 from yolorknn.stream.result import Result
 from yolorknn.stream.sources.source import Source
+from yolorknn.stream.stages import Stages
 
 
 class Stream:

@@ -1,17 +1,15 @@
-"""Boxes drawn on a copy of the image."""
+"""What tasks draw: boxes and labels, in the colours of the classes."""
 
 from __future__ import annotations
 
 import colorsys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from yolorknn.image import Image, check_image
+from yolorknn.image import Image
 from yolorknn.tasks.detections import Detections
 
 GOLDEN_RATIO = 0.618034
@@ -24,22 +22,12 @@ def colour(class_id: int) -> tuple[int, int, int]:
     return round(blue * 255), round(green * 255), round(red * 255)
 
 
-def draw(image: NDArray[Any] | None, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> Image:
-    """Return a copy of a BGR uint8 (H, W, 3) image with boxes, names and confidences.
-
-    Args:
-        image: not written to. None, which cv2.imread returns where there is no image, is refused.
-        detections: in pixels of the image.
-        names: class names by class id.
-
-    Raises:
-        ValueError: not such an image.
-    """
-    canvas = check_image(image).copy()
+def draw_boxes(canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
+    """Draw boxes with names and confidences into a BGR uint8 (H, W, 3) image, the most confident on top."""
     height, width = canvas.shape[:2]
     line = max(2, round((height + width) * 0.0015))  # as thick as ultralytics draws
     size, weight = line / 3, max(1, line - 1)
-    for xyxy, confidence, class_id in reversed(list(detections)):  # the most confident on top
+    for xyxy, confidence, class_id in reversed(list(detections)):
         x1, y1, x2, y2 = (round(float(side)) for side in xyxy)
         paint = colour(class_id)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), paint, line, cv2.LINE_AA)
@@ -53,7 +41,6 @@ def draw(image: NDArray[Any] | None, detections: Detections, names: Mapping[int,
         ink = (0, 0, 0) if bright > 140 else (255, 255, 255)
         place = (left, top + text_height + line)
         cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, ink, weight, cv2.LINE_AA)
-    return canvas
 
 
 def _ascii(name: str) -> str:

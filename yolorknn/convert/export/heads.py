@@ -6,7 +6,7 @@ import types
 from typing import Any
 
 from yolorknn.errors import ExportError
-from yolorknn.model.metadata import Head, Output, Role
+from yolorknn.model.metadata import Head, Output
 
 
 def check_head(model: Any) -> Any:
@@ -116,5 +116,5 @@ def output_layout(detect: Any, head: Head) -> tuple[Output, ...]:
     if head == "decoded":
         return (Output("output0", "decoded", 0),)
     strides = [int(stride) for stride in detect.stride]
-    roles: tuple[Role, Role] = ("box", "cls")
+    roles = ("box", "cls")
     return tuple(Output(f"{role}{stride}", role, stride) for stride in strides for role in roles)

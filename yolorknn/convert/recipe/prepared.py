@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +18,10 @@ from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.errors import BuildError, CalibrationError
 from yolorknn.files import sha256, writing
 from yolorknn.model import onnx_file
-from yolorknn.model.metadata import Build, ModelMetadata
+from yolorknn.model.metadata import Build, ModelMetadata, Tensor
 from yolorknn.model.platforms import Dtype, get_platform
 from yolorknn.progress import Progress
+from yolorknn.tasks.known import metadata_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Prepared:
     job: Job
     metadata: ModelMetadata
     """Of the .rknn to be."""
+    outputs: Sequence[Tensor]
+    """Of the model, as the ONNX states them."""
     scratch: Path
 
 
@@ -53,7 +56,7 @@ def prepared(
     if options.load:
         raise BuildError("[load] changes the model, so it is for generic models only: add --generic")
     model = onnx_file.read(onnx)
-    source = options.normalised(model.metadata(names=names))
+    source = options.normalised(metadata_of(model, names=names))
     if dtype == "i8" and source.head == "decoded" and not source.normalized:
         raise BuildError(
             f"{onnx} in int8 would find nothing: coordinates in pixels and scores share one output, and so one scale; "
@@ -91,7 +94,8 @@ def prepared(
             options=options,
             custom_softmax=OP_TYPE in model.ops,
         )
-        yield Prepared(job, replace(source, source=onnx.name, sha256=sha256(onnx), build=how), scratch)
+        metadata = replace(source, source=onnx.name, sha256=sha256(onnx), build=how)
+        yield Prepared(job, metadata, model.outputs, scratch)
 
 
 def choose_dtype(platform: str, dtype: Dtype | None, dataset: Path | None) -> Dtype:

@@ -15,6 +15,7 @@ from yolorknn.model.fit import check_fit
 from yolorknn.model.metadata import Build
 from yolorknn.model.platforms import Dtype
 from yolorknn.progress import Progress
+from yolorknn.tasks.known import metadata_of
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def read_recorded(rknn: Path) -> tuple[Path, Build]:
     Raises:
         ModelError: the file is absent or broken, or its .onnx is not beside it or has changed.
     """
-    metadata = rknn_file.read(rknn).metadata()
+    metadata = metadata_of(rknn_file.read(rknn))
     if metadata.build is None:
         raise ModelError(f"{rknn} was not made by yolorknn, so its recipe is unknown: give its .onnx instead")
     onnx = metadata.source_of(rknn)

@@ -10,7 +10,7 @@ import cv2
 from yolorknn.errors import OutputError
 from yolorknn.files import write_bytes
 from yolorknn.stream.result import Result
-from yolorknn.tasks.drawing import draw
+from yolorknn.tasks.draw import draw
 
 
 class Pictures:

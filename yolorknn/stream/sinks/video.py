@@ -12,7 +12,7 @@ from yolorknn.errors import OutputError
 from yolorknn.files import atomic
 from yolorknn.image import Image
 from yolorknn.stream.result import Result
-from yolorknn.tasks.drawing import draw
+from yolorknn.tasks.draw import draw
 
 
 class Video:

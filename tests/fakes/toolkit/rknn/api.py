@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from yolorknn.model import rknn_file
+from yolorknn.tasks.known import metadata_of, output_shapes
 
 OPERATORS = """Total Operator Elapsed Per Frame Time(us): 20000
 OpType             CallNumber   CPUTime(us)  GPUTime(us)  NPUTime(us)  TotalTime(us)  TimeRatio(%)
@@ -52,7 +53,7 @@ class RKNN:
         (array,) = inputs
         if array[0, 0, 0, 0] == 66:
             time.sleep(600)
-        metadata = rknn_file.read(self._path).metadata()
+        metadata = metadata_of(rknn_file.read(self._path))
         if array.shape != (1, *metadata.imgsz, 3) or array.dtype != np.uint8:
             return None
-        return [np.full(shape, array[0, 0, 0, 0], np.float32) for shape in metadata.shapes().values()]
+        return [np.full(shape, array[0, 0, 0, 0], np.float32) for shape in output_shapes(metadata).values()]

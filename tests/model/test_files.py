@@ -16,9 +16,11 @@ from tests.fakes.rknn_files import write_rknn
 from yolorknn.errors import MetadataError, ModelError, OutputError
 from yolorknn.files import atomic, check_folder, write_bytes
 from yolorknn.model import rknn_file
-from yolorknn.model.layout import recognise, ultralytics_names
-from yolorknn.model.metadata import MAX_CUSTOM_STRING, Build, ModelMetadata, Tensor
+from yolorknn.model.metadata import Build, ModelMetadata, Tensor
+from yolorknn.model.onnx_file import OnnxFacts
+from yolorknn.model.packing import MAX_CUSTOM_STRING, pack, unpack
 from yolorknn.model.platforms import FIRST_GENERATION, PLATFORMS, chips, get_platform, runs_on, this_platform
+from yolorknn.tasks.known import check_outputs_of, metadata_of, output_shapes, recognise, task_of
 
 BUILD = Build("rk3588", "i8", "2.3.2", dataset="dataset/données été", images=40, digest="ab" * 32)
 COCO_NAMES = tuple(f"class name {i}" for i in range(80))
@@ -41,19 +43,19 @@ def full(names: tuple[str, ...] = ("a", "b")) -> ModelMetadata:
 def test_metadata_survives_both_ways_of_writing(names: list[str]) -> None:
     metadata = full(tuple(names))
     assert ModelMetadata.from_json(metadata.to_json()) == metadata
-    packed = metadata.pack()
+    packed = pack(metadata)
     if packed is not None:
         assert len(packed) <= MAX_CUSTOM_STRING and packed.isascii()
-        assert ModelMetadata.unpack(packed) == metadata
+        assert unpack(packed) == metadata
 
 
 def test_coco_fits_into_a_custom_string() -> None:
-    assert full(COCO_NAMES).pack() is not None
+    assert pack(full(COCO_NAMES)) is not None
 
 
 def test_what_does_not_fit_is_none() -> None:
     rng = np.random.default_rng(0)
-    assert full(tuple(rng.bytes(8).hex() for _ in range(500))).pack() is None
+    assert pack(full(tuple(rng.bytes(8).hex() for _ in range(500)))) is None
 
 
 @given(st.text(max_size=60) | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists).map(json.dumps))
@@ -61,7 +63,7 @@ def test_junk_is_a_metadata_error(text: str) -> None:
     with pytest.raises(MetadataError):
         ModelMetadata.from_json(text)
     with pytest.raises(MetadataError):
-        ModelMetadata.unpack(text)
+        unpack(text)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_junk_is_a_metadata_error(text: str) -> None:
 )
 def test_senseless_values_are_a_metadata_error(change: dict[str, object]) -> None:
     with pytest.raises(MetadataError):
-        ModelMetadata.from_json(json.dumps({**json.loads(full().to_json()), **change}))
+        task_of(ModelMetadata.from_json(json.dumps({**json.loads(full().to_json()), **change})))
 
 
 def test_a_newer_version_may_say_more() -> None:
@@ -90,27 +92,27 @@ def test_a_newer_version_may_say_more() -> None:
 def test_rknn_says_what_was_written(tmp_path: Path) -> None:
     metadata = full()
     file = rknn_file.read(write_rknn(tmp_path / "m.rknn", metadata))
-    assert file.metadata() == metadata
+    assert metadata_of(file) == metadata
     assert file.platforms == ("rk3588",) and file.toolkit == "2.3.2"
     assert file.inputs == [Tensor("images", (1, 3, 320, 640), "int8")]
-    assert {tensor.name: tensor.shape for tensor in file.outputs} == metadata.shapes()
+    assert {tensor.name: tensor.shape for tensor in file.outputs} == output_shapes(metadata)
 
 
 def test_sidecar_is_read_where_the_string_did_not_fit(tmp_path: Path) -> None:
     metadata = full()
     path = write_rknn(tmp_path / "m.rknn", metadata, custom=None)
     (tmp_path / "m.json").write_text(metadata.to_json())
-    assert rknn_file.read(path).metadata() == metadata
+    assert metadata_of(rknn_file.read(path)) == metadata
 
 
 def test_a_foreign_rknn_is_recognised(tmp_path: Path) -> None:
     path = write_rknn(tmp_path / "zoo.rknn", split_metadata((640, 640), 80, sums=True), custom=None)
-    metadata = rknn_file.read(path).metadata()
+    metadata = metadata_of(rknn_file.read(path))
     assert [out.role for out in metadata.outputs] == ["box", "cls", "sum"] * 3
     assert metadata.names[79] == "class79"
-    assert rknn_file.read(path).metadata(names=list(COCO_NAMES)).names == COCO_NAMES
+    assert metadata_of(rknn_file.read(path), names=list(COCO_NAMES)).names == COCO_NAMES
     with pytest.raises(MetadataError, match="80 classes, but 2 names"):
-        rknn_file.read(path).metadata(names=["a", "b"])
+        metadata_of(rknn_file.read(path), names=["a", "b"])
 
 
 def test_metadata_that_contradicts_the_file(tmp_path: Path) -> None:
@@ -122,9 +124,9 @@ def test_metadata_that_contradicts_the_file(tmp_path: Path) -> None:
     for what, metadata in lying.items():
         honest = split_metadata((320, 640), 2) if what != "mean" else full()
         path = tmp_path / f"{what}.rknn"
-        write_rknn(path, honest, platform="rk3576" if what == "platform" else "rk3588", custom=metadata.pack())
+        write_rknn(path, honest, platform="rk3576" if what == "platform" else "rk3588", custom=pack(metadata))
         with pytest.raises(MetadataError, match=r"contradicts|says otherwise"):
-            rknn_file.read(path).metadata()
+            metadata_of(rknn_file.read(path))
 
 
 def test_every_truncation_is_noticed(tmp_path: Path) -> None:
@@ -148,7 +150,7 @@ def test_damage_never_surprises(tmp_path_factory: pytest.TempPathFactory, data: 
         content[place] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
     with contextlib.suppress(ModelError):
-        rknn_file.read(path).metadata()
+        metadata_of(rknn_file.read(path))
 
 
 IMAGES = [Tensor("images", (1, 3, 640, 640), "float")]
@@ -161,7 +163,7 @@ def split_tensors(*channels: int, grids: tuple[int, ...] = (80, 40, 20)) -> list
 def test_recognised_layouts() -> None:
     six = recognise(IMAGES, split_tensors(64, 80), where="x")
     assert six.head == "split" and six.reg_max == 16 and len(six.names) == 80
-    assert six.shapes() == {tensor.name: tensor.shape for tensor in split_tensors(64, 80)}
+    assert output_shapes(six) == {tensor.name: tensor.shape for tensor in split_tensors(64, 80)}
     nine = recognise(IMAGES, split_tensors(64, 3, 1), where="x")
     assert [out.stride for out in nine.outputs] == [8] * 3 + [16] * 3 + [32] * 3
     p2 = recognise(IMAGES, split_tensors(4, 2, grids=(160, 80, 40, 20)), where="x")
@@ -191,17 +193,20 @@ def test_other_layouts_are_refused(outputs: list[Tensor]) -> None:
 
 
 def test_names_of_ultralytics() -> None:
-    assert ultralytics_names({"names": "{0: 'person', 1: 'traffic light'}"}) == ["person", "traffic light"]
+    def named(**properties: str) -> list[str] | None:
+        return OnnxFacts(Path("x.onnx"), [], [], properties).class_names()
+
+    assert named(names="{0: 'person', 1: 'traffic light'}") == ["person", "traffic light"]
     for junk in ("", "{1: 'a'}", "import os", "{"):
-        assert ultralytics_names({"names": junk}) is None
-    assert ultralytics_names({}) is None
+        assert named(names=junk) is None
+    assert named() is None
 
 
 def test_decoded_metadata_checks_its_tensor() -> None:
     metadata = decoded_metadata((640, 640), 80, normalized=True)
-    metadata.check([Tensor("output0", (1, 84, 8400), "float")], where="x")
+    check_outputs_of(metadata, [Tensor("output0", (1, 84, 8400), "float")], where="x")
     with pytest.raises(MetadataError, match="contradicts"):
-        metadata.check([Tensor("output0", (1, 85, 8400), "float")], where="x")
+        check_outputs_of(metadata, [Tensor("output0", (1, 85, 8400), "float")], where="x")
 
 
 @pytest.mark.parametrize(

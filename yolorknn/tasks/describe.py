@@ -7,6 +7,7 @@ from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
 from yolorknn.model import onnx_file, rknn_file
+from yolorknn.tasks.known import metadata_of
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def _onnx(path: Path) -> dict[str, Any]:
 def _detector(file: Any) -> dict[str, Any]:
     """Return the metadata; of a model that is no detector of ours, say so instead."""
     try:
-        fields = dict(file.metadata().describe())
+        fields = dict(metadata_of(file).describe())
     except MetadataError as exc:
         return {"metadata": f"none: {exc}"}
     del fields["outputs"]

@@ -1,0 +1,52 @@
+"""ModelMetadata in a .rknn's custom_string, which rknn-toolkit2 limits to under 1024 characters: compressed JSON.
+
+Where even that does not fit, the JSON stands in a .json file beside the model.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+
+from yolorknn.errors import MetadataError
+from yolorknn.model.metadata import ModelMetadata
+
+MAGIC = "yolorknn1:"
+GENERIC = f"{MAGIC}generic"
+"""The custom_string of a model that is no detector."""
+MAX_CUSTOM_STRING = 1023
+
+
+def pack(metadata: ModelMetadata) -> str | None:
+    """Return the text for a .rknn's custom_string, or None where it does not fit."""
+    squeeze = zlib.compressobj(9, zdict=_DICTIONARY)
+    data = squeeze.compress(metadata.to_json().encode()) + squeeze.flush()
+    text = MAGIC + base64.b85encode(data).decode("ascii")
+    return text if len(text) <= MAX_CUSTOM_STRING else None
+
+
+def unpack(text: str) -> ModelMetadata:
+    """Parse what pack() wrote.
+
+    Raises:
+        MetadataError: not such a text.
+    """
+    try:
+        data = base64.b85decode(text.removeprefix(MAGIC))
+        inflate = zlib.decompressobj(zdict=_DICTIONARY)
+        return ModelMetadata.from_json(inflate.decompress(data, 1 << 20).decode())
+    except (ValueError, zlib.error) as exc:
+        raise MetadataError(f"the model's metadata is not readable ({exc}); build the model again") from exc
+
+
+# Text that deflate may refer back to. It is part of the format: another text cannot read today's models.
+_DICTIONARY = (
+    b'"reg_max":1,"normalized":true,"custom_softmax":true,"colour":"BGR","algorithm":"kl_divergence","mmse",'
+    b'"method":"layer","dtype":"fp16","platform":"rk3576"rk3566"rk3568"rk3562"rv1106"rv1126b","dataset":".yaml",'
+    b'["decoded","decoded",0]]["sum8","sum",8],["box64","box",64],["cls64","cls",64]]["box4","box",4],["cls4","cls",4],'
+    b'{"names":["person","car","],"imgsz":[320,320],"imgsz":[640,640],"head":"decoded","head":"split","outputs":'
+    b'[["box8","box",8],["cls8","cls",8],["box16","box",16],["cls16","cls",16],["box32","box",32],["cls32","cls",32]],'
+    b'"reg_max":16,"normalized":false,"task":"detect","colour":"RGB","mean":[0.0,0.0,0.0],"std":[255.0,255.0,255.0],'
+    b'"custom_softmax":false,"source":".onnx","sha256":"","build":{"platform":"rk3588","dtype":"i8","toolkit":"2.3.2",'
+    b'"algorithm":"normal","method":"channel","dataset":"","images":100,"digest":""}}'
+)

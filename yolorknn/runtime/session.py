@@ -1,0 +1,59 @@
+"""Session: a loaded model as arrays by name. What its inputs are made of, and what its outputs mean, is said above."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolorknn.errors import InferenceError
+from yolorknn.model.metadata import Tensor
+
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+
+
+class Session(Protocol):
+    """A loaded model that one thread at a time may run."""
+
+    @property
+    def inputs(self) -> Sequence[Tensor]:
+        """What run() takes: names, shapes, numpy's dtypes, and of images the layout."""
+
+    @property
+    def outputs(self) -> Sequence[Tensor]:
+        """What run() gives, in the file's order; with scale and zero point where the numbers are quantized."""
+
+    def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """Run the model on one array for each input, and return one for each output, by name.
+
+        The arrays are not written to, and may be used again after the call.
+
+        Raises:
+            InferenceError: the runtime failed, or gave something else than the model promises.
+        """
+
+    def close(self) -> None:
+        """Free what the session holds; a second call does nothing."""
+
+
+def named(outputs: object, promised: Sequence[Tensor], *, where: str) -> dict[str, NDArray[Any]]:
+    """Return a runtime's list of arrays by name.
+
+    Raises:
+        InferenceError: their number or shapes are not what the model promises.
+    """
+    expected = [tensor.shape for tensor in promised]
+    got = [getattr(array, "shape", None) for array in outputs] if isinstance(outputs, (list, tuple)) else None
+    if got is None or list(map(_plain, got)) != list(map(_plain, expected)):
+        raise InferenceError(f"{where} returned arrays of shape {got}, the model promises {expected}")
+    assert isinstance(outputs, (list, tuple))
+    return {
+        tensor.name: np.asarray(array).reshape(tensor.shape) for tensor, array in zip(promised, outputs, strict=True)
+    }
+
+
+def _plain(shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Return a shape without the fourth axis of length 1 that some toolkits add to three."""
+    return shape[:3] if shape is not None and len(shape) == 4 and shape[3] == 1 and shape[2] > 1 else shape

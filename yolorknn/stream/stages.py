@@ -1,0 +1,88 @@
+"""The stages of one image through a model: letterbox it, run it on a core that is lent, decode."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from yolorknn.image import Canvas, Letterbox
+from yolorknn.model.metadata import ModelMetadata
+from yolorknn.runtime.pool import BackendPool
+from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.known import task_of
+from yolorknn.tasks.task import Floats, Thresholds
+
+
+class Prepared(NamedTuple):
+    """An image laid into the model's input."""
+
+    canvas: Canvas
+    placed: Letterbox
+    seconds: float
+    """What that took."""
+
+
+class Inferred(NamedTuple):
+    """What the model gave, and the moments (time.perf_counter) at which the core was got and left."""
+
+    outputs: Sequence[Floats]
+    placed: Letterbox
+    got: float
+    left: float
+
+
+class Stages:
+    """A model's stages, each of which may run in a thread of its own. Threads may share them.
+
+    Args:
+        pool: lends what runs the model; closed by its owner.
+        metadata: what the model says of itself.
+        thresholds: what is kept of its results; may be replaced at any time.
+    """
+
+    def __init__(self, pool: BackendPool, metadata: ModelMetadata, thresholds: Thresholds) -> None:
+        self.pool, self.metadata, self.thresholds = pool, metadata, thresholds
+        self._task = task_of(metadata)
+        self._canvases: deque[Canvas] = deque()
+        self._turn = threading.Lock()
+
+    def detect(self, image: NDArray[Any] | None) -> Detections:
+        """Take an image through all stages."""
+        return self.decode(self.infer(self.prepare(image)))
+
+    def prepare(self, image: NDArray[Any] | None) -> Prepared:
+        """Letterbox an image, BGR uint8 (H, W, 3), which is not written to."""
+        start = time.perf_counter()
+        try:
+            canvas = self._canvases.pop()
+        except IndexError:
+            canvas = Canvas(self.metadata.imgsz)
+        placed = canvas.fill(image)
+        return Prepared(canvas, placed, time.perf_counter() - start)
+
+    def infer(self, prepared: Prepared) -> Inferred:
+        """Wait for an idle core and run the model on it; the prepared image is used up."""
+        with self.pool.lend() as backend:
+            got = time.perf_counter()
+            outputs = backend.infer(prepared.canvas.pixels)
+            left = time.perf_counter()
+        self.recycle(prepared)
+        return Inferred(outputs, prepared.placed, got, left)
+
+    def recycle(self, prepared: Prepared) -> None:
+        """Take back the buffer of a prepared image that is not to be inferred."""
+        self._canvases.append(prepared.canvas)
+
+    def decode(self, inferred: Inferred) -> Detections:
+        """Decode, suppress duplicates, and undo the letterbox; one thread at a time, as more would only wait."""
+        with self._turn:
+            return self._task.decode(inferred.outputs, self.metadata, self.thresholds, inferred.placed)
+
+    def hurry(self) -> None:
+        """Have the inferences under way end soon: their results are not wanted any more."""
+        self.pool.hurry()

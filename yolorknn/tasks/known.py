@@ -1,0 +1,105 @@
+"""The tasks that yolorknn knows, and what a model file says in their terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yolorknn.errors import MetadataError
+from yolorknn.model.metadata import ModelMetadata, Tensor
+from yolorknn.model.read import ModelFile
+from yolorknn.tasks.detect import Detect
+from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.task import Task
+
+TASKS: dict[str, Task] = {task.name: task for task in (Detect(),)}
+"""By name; to recognise an unlabelled model they are asked in this order."""
+
+
+def task_of(metadata: ModelMetadata) -> Task:
+    """Return the task of a model.
+
+    Raises:
+        MetadataError: this version does not know it.
+    """
+    try:
+        return TASKS[metadata.task]
+    except KeyError:
+        raise MetadataError(f"the model's metadata cannot be used: task '{metadata.task}' is not detection") from None
+
+
+def showing(detections: Detections) -> Task:
+    """Return the task whose results these are: the last one, all of whose fields are there."""
+    return [task for task in TASKS.values() if all(getattr(detections, name) is not None for name in task.fields)][-1]
+
+
+def output_shapes(metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each output by name, as the metadata implies it."""
+    return task_of(metadata).shapes(metadata)
+
+
+def check_outputs_of(metadata: ModelMetadata, outputs: Sequence[Tensor], *, where: str) -> None:
+    """Compare metadata with the outputs that the file itself states.
+
+    Raises:
+        MetadataError: names, order or shapes differ.
+    """
+    if not task_of(metadata).fits(metadata, outputs):
+        stated = {tensor.name: tensor.shape for tensor in outputs}
+        raise MetadataError(
+            f"{where} contradicts its own metadata: outputs {stated}, expected {output_shapes(metadata)}; "
+            "export it again"
+        )
+
+
+def metadata_of(file: ModelFile, *, names: Sequence[str] | None = None) -> ModelMetadata:
+    """Return the metadata inside or beside a file, or what its tensors imply.
+
+    Args:
+        file: what was read of it.
+        names: class names, for a file without metadata.
+
+    Raises:
+        ModelError: a shape is dynamic.
+        MetadataError: unreadable, or it contradicts the tensors.
+    """
+    metadata = file.embedded()
+    if metadata is None:
+        return recognise(
+            file.inputs, file.outputs, names=file.class_names() if names is None else names, where=str(file.path)
+        )
+    check_outputs_of(metadata, file.outputs, where=str(file.path))
+    return metadata
+
+
+def recognise(
+    inputs: Sequence[Tensor], outputs: Sequence[Tensor], *, names: Sequence[str] | None = None, where: str
+) -> ModelMetadata:
+    """Return the metadata that an unlabelled model's tensors imply.
+
+    Args:
+        inputs: exactly one, (1, 3, h, w).
+        outputs: in the file's order.
+        names: class names; without them the classes are called "class0", "class1", ...
+        where: the file, for the error.
+
+    Raises:
+        MetadataError: no task knows such outputs, or the names do not fit it.
+    """
+    if len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].shape[:2] == (1, 3):
+        imgsz = (inputs[0].shape[2], inputs[0].shape[3])
+        for task in TASKS.values():
+            if layout := task.recognise(imgsz, outputs):
+                if names is not None and len(names) != layout.classes:
+                    raise MetadataError(f"{where} has {layout.classes} classes, but {len(names)} names were given")
+                return ModelMetadata(
+                    names=tuple(names) if names is not None else tuple(f"class{i}" for i in range(layout.classes)),
+                    imgsz=imgsz,
+                    head=layout.head,
+                    outputs=layout.outputs,
+                    reg_max=layout.reg_max,
+                    task=task.name,
+                )
+    stated = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in [*inputs, *outputs])
+    raise MetadataError(
+        f"{where} is not a detector that yolorknn knows ({stated}): export the .pt with 'yolorknn export'"
+    )

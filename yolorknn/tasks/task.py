@@ -1,0 +1,90 @@
+"""Task: what a model's outputs mean. Each has a file of its own beside this one, and a line in known.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolorknn.image import Image, Letterbox
+from yolorknn.model.metadata import Head, ModelMetadata, Output, Tensor
+from yolorknn.tasks.detections import Detections
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What is kept of all that a model finds; the defaults are ultralytics'.
+
+    Raises:
+        ValueError: one is out of range.
+    """
+
+    conf: float = 0.25
+    """Confidence, exclusive, 0 to 1."""
+    iou: float = 0.7
+    """IoU above which the less confident of two boxes goes, 0 to 1."""
+    max_det: int = 300
+    """Most results per image."""
+    classes: tuple[int, ...] | None = None
+    """Class ids to keep; None for all."""
+    multi_label: bool = False
+    """Give a box for each class above conf, not only for its best one (what ultralytics' val does)."""
+    agnostic_nms: bool = False
+    """Let a box suppress overlapping ones of other classes too."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.conf <= 1 or not 0 <= self.iou <= 1:
+            raise ValueError(f"conf and iou are between 0 and 1, not {self.conf} and {self.iou}")
+        if self.max_det < 1:
+            raise ValueError(f"max_det is at least 1, not {self.max_det}")
+
+
+class Layout(NamedTuple):
+    """What the tensors of a model that says nothing of itself were recognised as."""
+
+    head: Head
+    outputs: tuple[Output, ...]
+    classes: int
+    reg_max: int = 16
+
+
+class Task(Protocol):
+    """All that a task is: its outputs, what they say of an image, and how that is written, read and drawn."""
+
+    name: str
+    """As ultralytics calls it."""
+    fields: tuple[str, ...]
+    """The fields of Detections that it fills, besides xyxy, confidence and class_id."""
+
+    def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each output by name, in the file's order, as the metadata implies it."""
+
+    def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
+        """Return whether a file's outputs are those that its metadata implies."""
+
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+        """Return what a file's outputs are, from names and shapes alone; None where they are not this task's."""
+
+    def decode(
+        self, outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
+    ) -> Detections:
+        """Return what the outputs (float32, in the file's order, not written to) say, in pixels of the image."""
+
+    def record(self, detections: Detections, names: Mapping[int, str]) -> list[dict[str, Any]]:
+        """Return plain JSON values, a dict each, in the same order; rounded, as people read them."""
+
+    def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
+        """Return the detections that record() wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: not such records.
+        """
+
+    def draw(self, canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
+        """Draw into a BGR image."""
