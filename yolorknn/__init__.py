@@ -11,6 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from yolorknn.convert.build import build
+    from yolorknn.convert.export.export import export
+    from yolorknn.convert.recipe.options import BuildOptions
     from yolorknn.detector import Detector
     from yolorknn.errors import (
         AccuracyError,
@@ -31,7 +34,11 @@ if TYPE_CHECKING:
         SourceError,
         YolorknnError,
     )
+    from yolorknn.measure.simulated_npu import SimulatedNpu
+    from yolorknn.measure.val import validate
+    from yolorknn.measure.val_report import ValReport
     from yolorknn.model.metadata import ModelMetadata
+    from yolorknn.open_model import Place
     from yolorknn.runtime.backend import Backend
     from yolorknn.stream.result import Result, Timings
     from yolorknn.stream.stream import Stream
@@ -45,6 +52,7 @@ __all__ = [
     "Backend",
     "BackendError",
     "BuildError",
+    "BuildOptions",
     "CalibrationError",
     "ConversionError",
     "CoreDeadError",
@@ -60,16 +68,29 @@ __all__ = [
     "ModelError",
     "ModelMetadata",
     "OutputError",
+    "Place",
     "Result",
+    "SimulatedNpu",
     "SourceError",
     "Stream",
     "Timings",
+    "ValReport",
     "YolorknnError",
     "__version__",
+    "build",
     "draw",
+    "export",
+    "validate",
 ]
 
 _HOMES = {
+    "BuildOptions": "convert.recipe.options",
+    "Place": "open_model",
+    "SimulatedNpu": "measure.simulated_npu",
+    "ValReport": "measure.val_report",
+    "build": "convert.build",
+    "export": "convert.export.export",
+    "validate": "measure.val",
     "Backend": "runtime.backend",
     "Detections": "tasks.detections",
     "Detector": "detector",

@@ -15,7 +15,8 @@ from pathlib import Path
 from beside import DEMO_ONNX, arguments
 
 from yolorknn.detector import Detector
-from yolorknn.measure.synthetic import SimulatedNpu, pictures
+from yolorknn.measure.simulated_npu import SimulatedNpu
+from yolorknn.measure.synthetic import pictures
 from yolorknn.model.read import read_metadata
 from yolorknn.runtime.memory import resident_mb, share_arena
 

@@ -14,16 +14,18 @@ import pytest
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from tests.fakes.encode import decoded_metadata, split_metadata
 from yolorknn.measure.bench import bench
-from yolorknn.measure.synthetic import CANDIDATES, Paced, SimulatedNpu, scene
+from yolorknn.measure.simulated_npu import SimulatedNpu
+from yolorknn.measure.synthetic import Paced
 from yolorknn.tasks.boxes import decode, postprocess
-from yolorknn.tasks.known import output_shapes
+from yolorknn.tasks.known import output_shapes, task_of
+from yolorknn.tasks.scenes import CANDIDATES
 from yolorknn.tasks.task import Thresholds
 
 
 @pytest.mark.parametrize("sums", [False, True])
 def test_the_scene_is_a_normal_one(sums: bool) -> None:
     metadata = split_metadata((640, 640), 80, sums=sums)
-    outputs = scene(metadata)
+    outputs = task_of(metadata).scene(metadata)
     assert [array.shape for array in outputs] == list(output_shapes(metadata).values())
     assert len(decode(outputs, metadata, conf=0.25).confidence) == pytest.approx(CANDIDATES, abs=8)
     assert 5 <= len(postprocess(outputs, metadata, Thresholds(conf=0.25, iou=0.7, max_det=300)).confidence) <= 60
@@ -31,7 +33,7 @@ def test_the_scene_is_a_normal_one(sums: bool) -> None:
 
 def test_the_scene_of_a_decoded_head() -> None:
     metadata = decoded_metadata((640, 640), 80, normalized=True)
-    assert len(decode(scene(metadata), metadata, conf=0.25).confidence) == CANDIDATES
+    assert len(decode(task_of(metadata).scene(metadata), metadata, conf=0.25).confidence) == CANDIDATES
 
 
 def test_a_simulated_core_takes_its_time_on_average_and_gives_fresh_arrays() -> None:

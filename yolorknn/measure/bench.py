@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from yolorknn.image import Image
 from yolorknn.measure.bench_report import BenchReport, Run
-from yolorknn.measure.synthetic import FRAME_SIZE, Paced, SimulatedNpu, pictures
+from yolorknn.measure.simulated_npu import SimulatedNpu
+from yolorknn.measure.synthetic import FRAME_SIZE, Paced, pictures
 from yolorknn.open_model import open_model, read_metadata
 from yolorknn.progress import Progress
 from yolorknn.runtime.backend import Backend

@@ -17,6 +17,7 @@ from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 from yolorknn.tasks.boxes import postprocess
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
+from yolorknn.tasks.scenes import box_scene
 from yolorknn.tasks.task import Floats, Layout, Thresholds
 
 STRIDES = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
@@ -58,6 +59,10 @@ class Detect:
         """Decode, suppress duplicates, and undo the letterbox."""
         boxes = postprocess(outputs, metadata, thresholds)
         return Detections(placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id)
+
+    def scene(self, metadata: ModelMetadata) -> list[Floats]:
+        """Return outputs of a street scene."""
+        return box_scene(metadata, self.shapes(metadata).values())
 
     def record(self, detections: Detections, names: Mapping[int, str]) -> list[dict[str, Any]]:
         """Return class_id, name, confidence and xyxy of each box."""

@@ -76,6 +76,9 @@ class Task(Protocol):
     ) -> Detections:
         """Return what the outputs (float32, in the file's order, not written to) say, in pixels of the image."""
 
+    def scene(self, metadata: ModelMetadata) -> list[Floats]:
+        """Return made-up outputs in which there is something to find; the same at every call."""
+
     def record(self, detections: Detections, names: Mapping[int, str]) -> list[dict[str, Any]]:
         """Return plain JSON values, a dict each, in the same order; rounded, as people read them."""
 
