@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import tempfile
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from yolorknn.convert.export.checkpoint import load, names_of, quiet, trained_imgsz
 from yolorknn.convert.export.custom_op import rename_softmax
-from yolorknn.convert.export.heads import check_head, is_end_to_end, output_layout, prepare
-from yolorknn.errors import ExportError, MissingDependencyError
+from yolorknn.convert.export.heads import head_of
+from yolorknn.errors import ExportError
 from yolorknn.files import atomic, check_folder, sha256
 from yolorknn.model.metadata import ONNX_KEY, Head, ModelMetadata
 
@@ -28,7 +23,7 @@ TOLERANCE = 1e-3
 
 
 def export(
-    checkpoint: Path,
+    checkpoint: str | Path,
     *,
     imgsz: tuple[int, int] | None = None,
     head: Head = "split",
@@ -56,114 +51,32 @@ def export(
     """
     if opset is not None and opset not in OPSETS:
         raise ExportError(f"opset {opset} is not in {OPSETS[0]} to {OPSETS[-1]}, which rknn-toolkit2 reads")
+    checkpoint = Path(checkpoint)
     target = (output or checkpoint.parent) / f"{checkpoint.stem}.onnx"
     check_folder(target.parent)
-    with _quiet():
-        model, file = _load(checkpoint)
-        detect = check_head(model)
-        size = imgsz or _trained_imgsz(model)
-        _check_imgsz(size, int(max(detect.stride)))
+    with quiet():
+        model, file = load(checkpoint)
+        exported = head_of(model)
+        size = imgsz or trained_imgsz(model)
+        _check_imgsz(size, int(max(model.stride)))
         metadata = ModelMetadata(
-            names=_names(model),
+            names=names_of(model),
             imgsz=size,
             head=head,
-            outputs=output_layout(detect, head),
-            reg_max=int(detect.reg_max),
-            normalized=head == "decoded",
-            end_to_end=is_end_to_end(detect),
+            task=exported.task,
+            **exported.describe(model, head),
             custom_softmax=custom_softmax,
             source=file.name,
             sha256=sha256(file),
         )
         with atomic(target) as temporary:
-            _write(model, metadata, opset, temporary)
+            _write(exported.prepare(model, head), metadata, opset, temporary)
     return target
-
-
-def inspect(checkpoint: Path) -> dict[str, Any]:
-    """Return what a .pt says of itself, as plain JSON values.
-
-    Raises:
-        ExportError: not a checkpoint of ultralytics.
-        MissingDependencyError: ultralytics is not installed.
-    """
-    with _quiet():
-        model, _ = _load(checkpoint)
-    head = model.model[-1]
-    return {
-        "task": str(getattr(model, "task", "unknown")),
-        "names": list(_names(model)),
-        "imgsz": list(_trained_imgsz(model)),
-        "head": type(head).__name__,
-        "strides": [int(stride) for stride in model.stride],
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what ultralytics and torch print, and keep ultralytics from installing packages."""
-    os.environ["YOLO_AUTOINSTALL"] = "False"
-    os.environ.setdefault("YOLO_VERBOSE", "False")  # else its first import on a machine prints to stdout
-    try:
-        import onnx  # noqa: F401
-        from ultralytics.utils import LOGGER
-    except ImportError as exc:
-        raise MissingDependencyError(exc.name or "ultralytics", "export", "exporting a .pt") from exc
-    level = LOGGER.level
-    LOGGER.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        LOGGER.setLevel(level)
-
-
-def _load(checkpoint: Path) -> tuple[Any, Path]:
-    from ultralytics.nn.tasks import load_checkpoint
-    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
-
-    if checkpoint.suffix.lower() != ".pt":
-        raise ExportError(f"{checkpoint} is not a .pt: export takes a checkpoint trained with ultralytics")
-    if checkpoint.is_dir():
-        raise ExportError(f"{checkpoint} is a folder, not a .pt checkpoint")
-    if not checkpoint.exists() and checkpoint.name not in GITHUB_ASSETS_NAMES:
-        raise ExportError(f"there is no checkpoint {checkpoint}: give the path of a .pt trained with ultralytics")
-    if checkpoint.exists() and checkpoint.stat().st_size == 0:
-        raise ExportError(f"{checkpoint} is empty: copy it again")
-    try:
-        if checkpoint.exists():
-            # By another name: ultralytics takes any yolov5n.pt for its own yolov5nu.pt, and fetches that.
-            with tempfile.TemporaryDirectory(prefix="yolorknn-export-") as folder:
-                link = Path(folder) / "model.pt"
-                link.symlink_to(checkpoint.resolve())
-                model, _ = load_checkpoint(str(link))
-            file = checkpoint
-        else:
-            model, _ = load_checkpoint(str(checkpoint))
-            file = Path(model.pt_path)
-    except Exception as exc:  # torch.load raises anything
-        if not checkpoint.exists():
-            raise ExportError(f"{checkpoint} is not here and ultralytics could not fetch it: copy it here") from exc
-        raise ExportError(
-            f"{checkpoint} is not a checkpoint of ultralytics: it is truncated, or a .pt of something else"
-        ) from exc
-    if not hasattr(model, "model") or not hasattr(model, "names"):
-        raise ExportError(f"{checkpoint} is a {type(model).__name__}, not a YOLO model of ultralytics")
-    return model, file
 
 
 def _first_line(exc: Exception) -> str:
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     return lines[0][:200] if lines else "no reason given"
-
-
-def _trained_imgsz(model: Any) -> tuple[int, int]:
-    arguments = getattr(model, "args", None)
-    size = (arguments if isinstance(arguments, dict) else vars(arguments or object)).get("imgsz", 640)
-    height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[-1]))
-    return height, width
 
 
 def _check_imgsz(imgsz: tuple[int, int], stride: int) -> None:
@@ -174,19 +87,10 @@ def _check_imgsz(imgsz: tuple[int, int], stride: int) -> None:
         )
 
 
-def _names(model: Any) -> tuple[str, ...]:
-    names = model.names
-    return tuple(str(names[i]) for i in range(len(names)))
-
-
-def _write(model: Any, metadata: ModelMetadata, opset: int | None, path: Path) -> None:
+def _write(module: Any, metadata: ModelMetadata, opset: int | None, path: Path) -> None:
     import onnx
     import torch
 
-    model.eval().float()
-    for parameter in model.parameters():
-        parameter.requires_grad = False
-    module = prepare(model, metadata.head)
     images = torch.from_numpy(sample(metadata.imgsz))
     with torch.no_grad():
         expected = module(images)  # also fills the anchor points before tracing
