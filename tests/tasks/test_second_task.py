@@ -24,7 +24,7 @@ SIDE = 64
 
 
 class Brightest:
-    """Where an image is brightest, as a box of one pixel, from outputs `rows` (1, 3, h, 1) and `columns` (1, 3, 1, w)."""
+    """Where an image is brightest, as a box of one pixel; outputs `rows` (1, 3, h, 1) and `columns` (1, 3, 1, w)."""
 
     name = "brightest"
     fields: tuple[str, ...] = ()
