@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import Dataset, DtypeOption, Names, check_file, check_plot, read_names
+from yolorknn.cli.options import Dataset, DtypeOption, Names, Plot
+from yolorknn.cli.parse import check_file, check_plot, read_names
 from yolorknn.cli.show import bars, err
 
 
-def analyze(
+def analyze_command(
     model: Annotated[Path, typer.Argument(help="An .onnx, or a .rknn with its .onnx beside it.", metavar="MODEL")],
     image: Annotated[Path | None, typer.Option(help="Compare layers on it [default: a calibration image].")] = None,
     platform: Annotated[str | None, typer.Option(help="For an .onnx, the chip [default: rk3588].")] = None,
@@ -21,11 +22,12 @@ def analyze(
     names: Names = None,
     rows: Annotated[int, typer.Option(min=1, help="Layers to print of each table; files hold all.")] = 15,
     csv: Annotated[Path | None, typer.Option(help="Write FILE.csv and FILE-operators.csv.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw it to this .png or .svg.")] = None,
+    plot: Plot = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say layer by layer what int8 costs in accuracy, what falls to the CPU, and how long a frame may take."""
-    from yolorknn.convert import analyze as analyzing
+    from yolorknn.convert.analyze import analyze, write_csv
+    from yolorknn.convert.analyze import plot as draw
 
     check_plot(plot)
     check_file(csv)
@@ -34,7 +36,7 @@ def analyze(
         raise typer.BadParameter("a .rknn has its own", param_hint="--platform" if platform else "--dtype")
     own = read_names(names)
     with bars() as progress:
-        analysis = analyzing.analyze(
+        analysis = analyze(
             model,
             image=image,
             platform=platform or "rk3588",
@@ -44,7 +46,7 @@ def analyze(
             progress=progress,
         )
     if csv:
-        err.print(f"wrote {csv} and {analyzing.write_csv(analysis, csv)}")
+        err.print(f"wrote {csv} and {write_csv(analysis, csv)}")
     if plot:
-        analyzing.plot(analysis, plot)
+        draw(analysis, plot)
     print(json.dumps(analysis.to_json(), indent=2) if as_json else analysis.table(rows))

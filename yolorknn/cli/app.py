@@ -7,16 +7,16 @@ from typing import Annotated
 import typer
 
 import yolorknn
-from yolorknn.cli.analyze import analyze
-from yolorknn.cli.bench import bench
-from yolorknn.cli.build import build
-from yolorknn.cli.calibrate import calibrate
-from yolorknn.cli.deploy import deploy
-from yolorknn.cli.detect import detect
-from yolorknn.cli.doctor import doctor
-from yolorknn.cli.export import export
-from yolorknn.cli.info import info
-from yolorknn.cli.val import val
+from yolorknn.cli.analyze import analyze_command
+from yolorknn.cli.bench import bench_command
+from yolorknn.cli.build import build_command
+from yolorknn.cli.calibrate import calibrate_command
+from yolorknn.cli.deploy import deploy_command
+from yolorknn.cli.detect import detect_command
+from yolorknn.cli.doctor import doctor_command
+from yolorknn.cli.export import export_command
+from yolorknn.cli.info import info_command
+from yolorknn.cli.val import val_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,8 +25,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (calibrate, export, build, analyze, val, deploy, detect, info, doctor, bench):
-    app.command()(command)
+app.command("calibrate")(calibrate_command)
+app.command("export")(export_command)
+app.command("build")(build_command)
+app.command("analyze")(analyze_command)
+app.command("val")(val_command)
+app.command("deploy")(deploy_command)
+app.command("detect")(detect_command)
+app.command("info")(info_command)
+app.command("doctor")(doctor_command)
+app.command("bench")(bench_command)
 
 
 def _version(value: bool) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import Device, DeviceId, check_plot
-from yolorknn.cli.show import bars
+from yolorknn.cli.options import AsJson, Device, DeviceId, Plot
+from yolorknn.cli.parse import check_plot
+from yolorknn.cli.show import bars, print_report
 
 
-def bench(
+def bench_command(
     model: Annotated[Path, typer.Argument(help="A .rknn on the board, an .onnx anywhere.", metavar="MODEL")],
     source: Annotated[str | None, typer.Option(help="Frames to use [default: made-up 1920x1080 pictures].")] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each setting runs.")] = 2.0,
@@ -23,8 +23,8 @@ def bench(
     fps: Annotated[
         float | None, typer.Option(min=0.1, help="Give the frames as a live camera would [default: at full speed].")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw it to this .png or .svg.")] = None,
+    as_json: AsJson = False,
+    plot: Plot = None,
     device: Device = False,
     device_id: DeviceId = None,
 ) -> None:
@@ -39,7 +39,7 @@ def bench(
 
         with bars() as progress:
             profile = measure(model, device_id=device_id, progress=progress)
-        print(json.dumps(profile.to_json(), indent=2) if as_json else profile.table())
+        print_report(profile, as_json=as_json)
         return
     from yolorknn.measure.bench import bench
     from yolorknn.measure.bench_report import plot as draw
@@ -51,4 +51,4 @@ def bench(
         report = bench(model, source=source, seconds=seconds, npu_ms=npu_ms, cores=cores, fps=fps, progress=progress)
     if plot:
         draw(report, plot)
-    print(json.dumps(report.to_json(), indent=2) if as_json else report.table())
+    print_report(report, as_json=as_json)

@@ -7,34 +7,14 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import (
-    AlgorithmOption,
-    AutoHybrid,
-    ConfigFile,
-    Data,
-    Dataset,
-    DtypeOption,
-    Float16,
-    Float16Below,
-    MaxDrop,
-    MethodOption,
-    Mmse,
-    Names,
-    Output,
-    Platform,
-    build_gated,
-    build_options,
-    check_gate,
-    read_names,
-    say_concerns,
-    say_dtype,
-    say_float16,
-    say_unfit,
-)
-from yolorknn.cli.show import bars
+from yolorknn.cli.groups import Gate, Quantization, Target, grouped
+from yolorknn.cli.make import make_rknn, make_rknn_within
+from yolorknn.cli.options import ConfigFile, Names, Output
+from yolorknn.cli.parse import build_options, read_names
 
 
-def build(
+@grouped
+def build_command(
     onnx: Annotated[
         Path,
         typer.Argument(
@@ -42,15 +22,10 @@ def build(
             metavar="MODEL",
         ),
     ],
-    platform: Platform = "rk3588",
-    dtype: DtypeOption = None,
-    dataset: Dataset = None,
+    target: Target,
     names: Names = None,
-    algorithm: AlgorithmOption = None,
-    method: MethodOption = None,
-    auto_hybrid: AutoHybrid = False,
-    float16: Float16 = None,
-    float16_below: Float16Below = None,
+    *,
+    quantization: Quantization,
     optimization_level: Annotated[int | None, typer.Option(help="The compiler's, 0 to 3 [default: 3].")] = None,
     mean: Annotated[str | None, typer.Option(help="The network sees (pixel - mean) / std [default: 0,0,0].")] = None,
     std: Annotated[str | None, typer.Option(help="See --mean [default: 255,255,255].")] = None,
@@ -59,80 +34,27 @@ def build(
     codegen: Annotated[bool, typer.Option("--codegen", help="Write the vendor's C++ example too.")] = False,
     generic: Annotated[bool, typer.Option("--generic", help="Take the .onnx as it is, as no detector.")] = False,
     config: ConfigFile = None,
-    data: Data = None,
-    max_drop: MaxDrop = None,
-    mmse: Mmse = False,
+    gate: Gate,
     output: Output = None,
 ) -> None:
     """Make MODEL-PLATFORM-DTYPE.rknn of an .onnx."""
-    from yolorknn.convert import build as building
-    from yolorknn.convert.recipe.prepared import choose_dtype
-
-    chosen = bool(
-        algorithm
-        or method
-        or auto_hybrid
-        or float16
-        or float16_below is not None
-        or config
-        or generic
-        or batch
-        or mean
-        or std
-        or optimization_level
-        or encrypt
-        or codegen
-    )
-    check_gate(data, max_drop, mmse=mmse, dtype=dtype, chosen=chosen)
-    own = read_names(names)
-    if data and max_drop is not None:
-        print(
-            build_gated(
-                onnx,
-                data=data,
-                max_drop=max_drop,
-                mmse=mmse,
-                platform=platform,
-                dataset=dataset,
-                names=own,
-                output=output,
-            )
-        )
+    others = (config, generic, batch, mean, std, optimization_level, encrypt, codegen)
+    gate.check(target, chosen=quantization.given or any(others))
+    class_names = read_names(names)
+    if gate.data:
+        make_rknn_within(onnx, target, gate, names=class_names, output=output)
         return
-    kind = choose_dtype(platform, dtype, dataset)
-    if not generic and onnx.suffix.lower() == ".onnx":
-        say_concerns(dataset, onnx, own)
     options = build_options(
-        config,
-        algorithm=algorithm,
-        method=method,
-        auto_hybrid=auto_hybrid or None,
-        float16=tuple(float16) if float16 else None,
-        optimization_level=optimization_level,
-        batch=batch,
-        mean=mean,
-        std=std,
+        config, quantization, optimization_level=optimization_level, batch=batch, mean=mean, std=std
     )
-    with bars() as progress:
-        made = building.build(
-            onnx,
-            platform=platform,
-            dtype=kind,
-            dataset=dataset,
-            names=own,
-            options=options,
-            float16_below=float16_below,
-            generic=generic,
-            encrypt=encrypt,
-            codegen=codegen,
-            output=output,
-            progress=progress,
-        )
-    print(made)
-    if encrypt:
-        print(made.with_suffix(".crypt.rknn"))
-    if codegen:
-        print(made.with_name(f"{made.stem}-cpp"))
-    say_dtype(dtype, dataset)
-    say_float16(made, float16_below)
-    say_unfit(options, encrypt=encrypt)
+    make_rknn(
+        onnx,
+        target,
+        quantization,
+        options,
+        names=class_names,
+        generic=generic,
+        encrypt=encrypt,
+        codegen=codegen,
+        output=output,
+    )

@@ -10,7 +10,7 @@ import typer
 from yolorknn.cli.show import bars, err
 
 
-def calibrate(
+def calibrate_command(
     source: Annotated[
         str,
         typer.Argument(help="A video, camera0, stream's URL, folder, glob, list or data.yaml.", metavar="SOURCE"),

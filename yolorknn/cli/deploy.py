@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from yolorknn.cli.options import SimulatorDataset
 from yolorknn.cli.show import err
 
 
-def deploy(
+def deploy_command(
     model: Annotated[
         Path, typer.Argument(help="A .rknn, with the .onnx it was built from beside it.", metavar="MODEL")
     ],
@@ -27,7 +28,7 @@ def deploy(
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Compare with the vendor's simulator, not with the .onnx.")
     ] = False,
-    dataset: Annotated[Path | None, typer.Option(help="With --simulate: calibration images for i8.")] = None,
+    dataset: SimulatorDataset = None,
     service: Annotated[
         str | None, typer.Option(help="Detect on this source from boot on: camera0, a stream's URL.", metavar="SOURCE")
     ] = None,

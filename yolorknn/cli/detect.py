@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from yolorknn.cli.options import Device, DeviceId, Names, place_of, read_names
+from yolorknn.cli.options import Device, DeviceId, Names, SimulatorDataset
+from yolorknn.cli.parse import parse_classes, place_of, read_names
 from yolorknn.cli.show import FramesBar, bars, err, say_summary
 from yolorknn.errors import SourceError
 
@@ -16,9 +18,10 @@ if TYPE_CHECKING:
     from yolorknn.detector import Detector
     from yolorknn.stream.run import Summary
     from yolorknn.stream.sinks.sink import Sink
+    from yolorknn.stream.sources.source import Source
 
 
-def detect(
+def detect_command(
     source: Annotated[
         str,
         typer.Argument(
@@ -40,7 +43,7 @@ def detect(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")] = Path("runs/detect"),
     name: Annotated[str | None, typer.Option(help="The run's folder [default: after the source].")] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Run on the vendor's simulator, on a PC.")] = False,
-    dataset: Annotated[Path | None, typer.Option(help="With --simulate: calibration images for i8.")] = None,
+    dataset: SimulatorDataset = None,
     device: Device = False,
     device_id: DeviceId = None,
     names: Names = None,
@@ -52,7 +55,6 @@ def detect(
     from yolorknn.runtime.memory import share_arena
 
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
-    kept = None if classes is None else [entry.strip() for entry in classes.split(",")]
     own = read_names(names)
     if simulate and dataset is None and model.suffix.lower() == ".onnx":
         err.print("simulating fp16; pass --dataset to simulate int8")
@@ -67,7 +69,7 @@ def detect(
                 model,
                 conf=conf,
                 iou=iou,
-                classes=kept,
+                classes=parse_classes(classes),
                 max_det=max_det,
                 agnostic_nms=agnostic_nms,
                 names=own,
@@ -87,28 +89,16 @@ def _run(
 ) -> Summary:
     """Detect on a source, into the sinks that the options ask for, and tell how it went."""
     from yolorknn.stream.run import run
-    from yolorknn.stream.run_folder import LINES, run_folder
-    from yolorknn.stream.sinks.json_lines import JsonLines
-    from yolorknn.stream.sinks.pictures import Pictures
-    from yolorknn.stream.sinks.video import Video
+    from yolorknn.stream.run_folder import run_folder
 
     with ExitStack() as stack:
         stream = stack.enter_context(detector.stream(source))
-        opened, names = stream.source, detector.names
+        opened = stream.source
         folder = None
-        if save or json_file is None:
+        if save or not json_file:
             folder = stack.enter_context(run_folder(output, name, source=opened.name))
-        sinks: list[Sink] = []
-        if json_file is not None:
-            sinks.append(stack.enter_context(closing(JsonLines(json_file, names))))
-        elif folder:
-            sinks.append(stack.enter_context(closing(JsonLines(folder / LINES, names))))
-        if save and folder and opened.fps:
-            sinks.append(
-                stack.enter_context(closing(Video(folder / f"{opened.name}.mp4", fps=opened.fps, names=names)))
-            )
-        elif save and folder:
-            sinks.append(stack.enter_context(closing(Pictures(folder, names))))
+        wanted = _sinks(opened, folder, json_file, save=save, names=detector.names)
+        sinks = [stack.enter_context(closing(sink)) for sink in wanted]
         shown = stack.enter_context(FramesBar(opened.name, opened.count))
         try:
             summary = run(stream, sinks, counted=shown.count, skipped=shown.skip)
@@ -119,3 +109,22 @@ def _run(
     if folder:
         err.print(f"results in {folder}")
     return summary
+
+
+def _sinks(
+    source: Source, folder: Path | None, json_file: str | None, *, save: bool, names: Mapping[int, str]
+) -> Iterator[Sink]:
+    """Open one sink after another, so that each can be closed if the next cannot be opened."""
+    from yolorknn.stream.run_folder import LINES
+    from yolorknn.stream.sinks.json_lines import JsonLines
+    from yolorknn.stream.sinks.pictures import Pictures
+    from yolorknn.stream.sinks.video import Video
+
+    if json_file:
+        yield JsonLines(json_file, names)
+    elif folder:
+        yield JsonLines(folder / LINES, names)
+    if save and folder and source.fps:
+        yield Video(folder / f"{source.name}.mp4", fps=source.fps, names=names)
+    elif save and folder:
+        yield Pictures(folder, names)

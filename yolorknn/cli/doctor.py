@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 
-def doctor(
+def doctor_command(
     model: Annotated[Path | None, typer.Option("-m", "--model", help="A .rknn that is to run on this board.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from yolorknn.cli.options import AsJson
 from yolorknn.errors import ModelError
 
 
-def info(
+def info_command(
     file: Annotated[Path, typer.Argument(help="A .pt, .onnx or .rknn.", metavar="FILE")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what a model file says of itself."""
     if not file.is_file():

@@ -1,11 +1,13 @@
-"""What is shown on stderr while a command works, and when it has."""
+"""What is shown while a command works and when it has: sentences and bars on stderr, results on stdout."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -19,11 +21,28 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
+    from yolorknn.convert.recipe.options import BuildOptions
     from yolorknn.errors import SourceError
+    from yolorknn.model.platforms import Dtype
     from yolorknn.progress import Progress
     from yolorknn.stream.run import Summary
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Report(Protocol):
+    """What a command found out."""
+
+    def table(self) -> str:
+        """Return it as lines for people."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """Print a result on stdout, as its table or as JSON."""
+    print(json.dumps(report.to_json(), indent=2) if as_json else report.table())
 
 
 @contextmanager
@@ -93,3 +112,41 @@ def say_summary(summary: Summary, *, busy: tuple[float, ...], dead: int) -> None
         stages = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in summary.stages._asdict().items())
         use = " ".join(f"{seconds / summary.seconds:.0%}" for seconds in busy)
         err.print(f"ms per frame: {stages}; core use {use}")
+
+
+def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = None) -> None:
+    """Say what makes a poor calibration set of the dataset, for a model."""
+    if dataset is not None:
+        from yolorknn.data.calibration_set import CalibrationSet
+        from yolorknn.open_model import read_metadata
+
+        for concern in CalibrationSet.open(dataset).concerns(read_metadata(model, names=names).imgsz):
+            err.print(f"warning: {concern}")
+
+
+def say_dtype(dtype: Dtype | None, dataset: Path | None) -> None:
+    """Tell a user who chose nothing what was chosen."""
+    if dtype is None and dataset is None:
+        err.print("built fp16, as no --dataset was given; i8 is faster on the NPU and needs one to calibrate with")
+
+
+def say_float16(rknn: Path, below: float | None) -> None:
+    """Tell which layers --float16-below found."""
+    if below is not None:
+        from yolorknn.open_model import read_metadata
+
+        build = read_metadata(rknn).build
+        kept = build.options.get("float16", []) if build else []
+        what = f"{len(kept)} layers have a cosine below {below:g} and stay in float16: {', '.join(kept)}"
+        err.print(what if kept else f"no layer has a cosine below {below:g}: all are int8")
+
+
+def say_unfit(options: BuildOptions, *, encrypt: int) -> None:
+    """Tell what runs a model that the detector cannot run."""
+    from yolorknn.model.fit import check_fit
+    from yolorknn.model.metadata import Build
+
+    if why := check_fit(Build("", "i8", "", options=options.recorded())):
+        err.print(f"'yolorknn detect' does not run this model: {why}")
+    if encrypt:
+        err.print("'yolorknn detect' does not run the encrypted model: programs that call rknn_init run it")

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import Device, DeviceId, Names, place_of, read_names
+from yolorknn.cli.options import AsJson, Device, DeviceId, Names, SimulatorDataset
+from yolorknn.cli.parse import place_of, read_names
 from yolorknn.cli.show import bars, err
 from yolorknn.errors import ModelError
 
 
-def val(
+def val_command(
     models: Annotated[
         list[Path], typer.Argument(help="A .pt or .onnx anywhere, a .rknn on the board.", metavar="MODEL...")
     ],
@@ -22,14 +23,14 @@ def val(
         bool,
         typer.Option("--simulate", help="Run on the vendor's simulator, on a PC: .rknn, and with --dataset .onnx."),
     ] = False,
-    dataset: Annotated[Path | None, typer.Option(help="With --simulate: calibration images for i8.")] = None,
+    dataset: SimulatorDataset = None,
     device: Device = False,
     device_id: DeviceId = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for predictions, which an interrupted run goes on from.")
     ] = Path("runs/val"),
     names: Names = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure mAP50 and mAP50-95 of one or several models, class by class."""
     from yolorknn.measure.val import validate

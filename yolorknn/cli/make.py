@@ -1,0 +1,85 @@
+"""From an .onnx to a .rknn as `build` and `export` do it: make it, print its path, and say what to know of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yolorknn.cli.groups import Gate, Quantization, Target
+from yolorknn.cli.show import bars, err, say_concerns, say_dtype, say_float16, say_unfit
+from yolorknn.errors import AccuracyError
+
+if TYPE_CHECKING:
+    from yolorknn.convert.recipe.options import BuildOptions
+
+
+def make_rknn(
+    model: Path,
+    target: Target,
+    quantization: Quantization,
+    options: BuildOptions,
+    *,
+    names: list[str] | None = None,
+    generic: bool = False,
+    encrypt: int = 0,
+    codegen: bool = False,
+    output: Path | None = None,
+) -> None:
+    """Build as the options say."""
+    from yolorknn.convert.build import build
+    from yolorknn.convert.recipe.prepared import choose_dtype
+
+    dtype = choose_dtype(target.platform, target.dtype, target.dataset)
+    if not generic and model.suffix.lower() == ".onnx":
+        say_concerns(target.dataset, model, names)
+    with bars() as progress:
+        made = build(
+            model,
+            platform=target.platform,
+            dtype=dtype,
+            dataset=target.dataset,
+            names=names,
+            options=options,
+            float16_below=quantization.float16_below,
+            generic=generic,
+            encrypt=encrypt,
+            codegen=codegen,
+            output=output,
+            progress=progress,
+        )
+    print(made)
+    if encrypt:
+        print(made.with_suffix(".crypt.rknn"))
+    if codegen:
+        print(made.with_name(f"{made.stem}-cpp"))
+    say_dtype(target.dtype, target.dataset)
+    say_float16(made, quantization.float16_below)
+    say_unfit(options, encrypt=encrypt)
+
+
+def make_rknn_within(
+    onnx: Path, target: Target, gate: Gate, *, names: list[str] | None = None, output: Path | None = None
+) -> None:
+    """Build by the first recipe that passes the gate, and tell which were tried."""
+    from yolorknn.measure.gate import build_within
+
+    assert gate.data is not None and gate.max_drop is not None, "Gate.check() has seen to it"
+    say_concerns(target.dataset, onnx, names)
+    try:
+        with bars() as progress:
+            made, report = build_within(
+                onnx,
+                data=gate.data,
+                max_drop=gate.max_drop,
+                platform=target.platform,
+                dataset=target.dataset,
+                mmse=gate.mmse,
+                names=names,
+                output=output,
+                progress=progress,
+            )
+    except AccuracyError as exc:
+        err.print(exc.table)
+        raise
+    err.print(report.table())
+    print(made)

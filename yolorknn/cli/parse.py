@@ -1,0 +1,121 @@
+"""Text of options to values, and the refusal of options that contradict each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from yolorknn.errors import ModelError, OutputError
+
+if TYPE_CHECKING:
+    from yolorknn.cli.groups import Quantization
+    from yolorknn.convert.recipe.options import BuildOptions
+    from yolorknn.open_model import Place
+
+
+def parse_imgsz(text: str | None) -> tuple[int, int] | None:
+    """Return (height, width) of what --imgsz was given."""
+    if text is None:
+        return None
+    sides = text.split(",")
+    if len(sides) > 2 or not all(side.strip().isdecimal() and int(side) > 0 for side in sides):
+        raise typer.BadParameter(f"'{text}' is not a size: give 640, or height,width as 384,640", param_hint="--imgsz")
+    return int(sides[0]), int(sides[-1])
+
+
+def parse_classes(text: str | None) -> list[str] | None:
+    """Return the ids or names that --classes was given."""
+    return None if text is None else [entry.strip() for entry in text.split(",")]
+
+
+def parse_triple(text: str | None, option: str) -> list[float] | None:
+    """Return the three numbers, one a channel, of what --mean or --std was given."""
+    if text is None:
+        return None
+    try:
+        red, green, blue = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is not three numbers as 0,0,0", param_hint=option) from None
+    return [red, green, blue]
+
+
+def read_names(file: Path | None) -> list[str] | None:
+    """Return the class names of a file, one a line.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    if file is None:
+        return None
+    try:
+        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ModelError(f"cannot read the names in {file}: {getattr(exc, 'strerror', None) or exc}") from exc
+
+
+def build_options(
+    config: Path | None,
+    quantization: Quantization,
+    *,
+    optimization_level: int | None = None,
+    batch: int | None = None,
+    mean: str | None = None,
+    std: str | None = None,
+) -> BuildOptions:
+    """Return the options of a file, and over them those of the command line that were given.
+
+    Raises:
+        BuildError: the file cannot be used.
+    """
+    from yolorknn.convert.recipe.config import read
+    from yolorknn.convert.recipe.options import BuildOptions
+
+    options = read(config) if config else BuildOptions()
+    chosen: dict[str, Any] = {
+        "algorithm": quantization.algorithm,
+        "method": quantization.method,
+        "auto_hybrid": quantization.auto_hybrid or None,
+        "float16": tuple(quantization.float16) if quantization.float16 else None,
+        "optimization_level": optimization_level,
+        "batch": batch,
+    }
+    values = {"mean_values": parse_triple(mean, "--mean"), "std_values": parse_triple(std, "--std")}
+    settings = {**options.config, **{name: [value] for name, value in values.items() if value}}
+    return replace(options, config=settings, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def place_of(*, simulate: bool, dataset: Path | None, device: bool, device_id: str | None) -> Place:
+    """Return where a model is to run, which is one place."""
+    from yolorknn.open_model import Place
+
+    if simulate and (device or device_id):
+        raise typer.BadParameter("a model runs on the simulator or on a board", param_hint="--simulate, --device")
+    if dataset and not simulate:
+        raise typer.BadParameter("is for --simulate, which builds the model", param_hint="--dataset")
+    return Place(simulate, dataset, device, device_id)
+
+
+def check_file(path: Path | None) -> None:
+    """Refuse a file whose folder cannot be written, before the work that it is to show.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    from yolorknn.files import check_folder
+
+    if path is not None:
+        check_folder(path.parent)
+
+
+def check_plot(path: Path | None) -> None:
+    """Refuse a picture that cannot be drawn, before the work that it is to show.
+
+    Raises:
+        OutputError: of another kind.
+    """
+    if path is not None and path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise OutputError(f"cannot draw {path}: its suffix must be .png, .svg or .pdf")
+    check_file(path)
