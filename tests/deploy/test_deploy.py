@@ -47,6 +47,8 @@ def test_what_is_refused_before_connecting(tmp_path: Path) -> None:
     model = write_rknn(tmp_path / "m.rknn", metadata)
     with pytest.raises(ModelError, match="cannot read the model"):
         deploy(remote, tmp_path / "absent.rknn")
+    with pytest.raises(ModelError, match=r"demo\.onnx is not a \.rknn file: build one"):
+        deploy(remote, DEMO_ONNX)
     with pytest.raises(ModelError, match=r"there is no .*m\.onnx, with which to compare"):
         deploy(remote, model, samples=DATASET)
     shutil.copy(DEMO_ONNX, tmp_path / "m.onnx")

@@ -18,10 +18,11 @@ from yolorknn.doctor.machine import Finding
 from yolorknn.errors import DeployError, ModelError, SourceError
 from yolorknn.files import sha256
 from yolorknn.image import IMAGE_SUFFIXES
-from yolorknn.open_model import read_metadata
+from yolorknn.model import rknn_file
+from yolorknn.model.metadata import ModelMetadata
 from yolorknn.tasks.agreement import Agreement, agreement, table, total
 from yolorknn.tasks.detections import Detections
-from yolorknn.tasks.known import task_of
+from yolorknn.tasks.known import metadata_of, task_of
 from yolorknn.tasks.task import Task
 
 MOST_SAMPLES = 20
@@ -109,7 +110,7 @@ def deploy(
             tell(f"{finding.status}: {finding.text}\n  fix: {finding.fix}")
         if finding.status == "problem" and finding.check == "model":
             raise ModelError(f"{finding.text}: {finding.fix}")
-    found = _detect(remote, installed, task_of(read_metadata(model)), len(images))
+    found = _detect(remote, installed, task_of(metadata_of(rknn_file.read(model))), len(images))
     rows = [agreement(path.name, *pair) for path, *pair in zip(images, expected, found, strict=True)]
     return Deployment(board, installed, findings, tuple(rows), "the simulator" if simulate else reference.name)
 
@@ -121,12 +122,12 @@ def local_side(model: Path, samples: Path | None, *, simulate: bool) -> tuple[Pa
         ModelError: the .rknn or .onnx is absent or broken.
         SourceError: there are no samples.
     """
-    return _reference(model, simulate=simulate), _samples(model, samples)
+    metadata = metadata_of(rknn_file.read(model))
+    return _reference(model, metadata, simulate=simulate), _samples(model, metadata, samples)
 
 
-def _reference(model: Path, *, simulate: bool) -> Path:
+def _reference(model: Path, metadata: ModelMetadata, *, simulate: bool) -> Path:
     """Return what the PC is to run: the model itself for the simulator, else the .onnx that it was built from."""
-    metadata = read_metadata(model)
     if simulate:
         return model
     onnx = metadata.source_of(model)
@@ -137,9 +138,9 @@ def _reference(model: Path, *, simulate: bool) -> Path:
     return onnx
 
 
-def _samples(model: Path, given: Path | None) -> list[Path]:
+def _samples(model: Path, metadata: ModelMetadata, given: Path | None) -> list[Path]:
     """Return the images to compare on, spread over what there is."""
-    build = read_metadata(model).build
+    build = metadata.build
     source = given or (Path(build.dataset) if build and build.dataset else None)
     if source is None or not source.exists():
         what = f"there is no {source}" if source else f"{model} names no calibration images"
