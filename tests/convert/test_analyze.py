@@ -26,6 +26,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_toolkit, needs_torch
 from tests.fakes.backends_of import floating, simulated
+from tests.fakes.earlier import assert_still_said, recorded
 from yolorknn.cli.app import app
 from yolorknn.convert.tables.estimate import estimate
 from yolorknn.convert.tables.layers import Layer, parse_errors, parse_layers, worst_first
@@ -213,6 +214,7 @@ def test_analyze_agrees_with_the_simulator(tmp_path: Path, monkeypatch: pytest.M
         )
     assert not list(scratch.iterdir()), "the vendor's dumps are gone"
     said = json.loads(done.stdout)
+    assert_still_said(recorded("commands/analyze"), said, where="analyze")
     assert (said["platform"], said["dtype"], said["image"]) == ("rk3576", "i8", str(IMAGE))
     rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
     assert [row["tensor"] for row in rows] == [error["tensor"] for error in said["errors"]]

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_toolkit
 from tests.fakes.backends_of import simulated
+from tests.fakes.earlier import assert_still_said, recorded
 from yolorknn.cli.app import app
 from yolorknn.convert.build import build as rebuild
 from yolorknn.convert.recipe.options import BuildOptions
@@ -169,6 +170,7 @@ def test_what_passes_is_built_and_carries_what_was_measured(
     made = Path(done.stdout.strip())
     assert done.exit_code == 0 and made == onnx.with_name("demo-rk3588-i8.rknn") and "<- chosen" in done.stderr
     said = json.loads(onnx.with_name("demo-rk3588-i8.accuracy.json").read_text())
+    assert_still_said(recorded("accuracy"), said, where="accuracy")
     build = metadata_of(rknn_file.read(made)).build
     assert build is not None and build.algorithm == "mean" and build.images == said["trials"][0]["calibration"] == 2
     (figures,) = build.accuracy["trials"].values()
@@ -214,6 +216,7 @@ def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monk
     report = json.loads(onnx.with_name("demo-rk3588-i8.rejected.json").read_text())
     assert str(onnx.with_name("demo-rk3588-i8.rejected.json")) in str(told.value)
     assert {path.name for path in onnx.parent.iterdir()} - before == {"demo-rk3588-i8.rejected.json"}
+    assert_still_said(recorded("rejected"), report, where="rejected")
     tried = {entry["recipe"]: entry for entry in report["trials"]}
     assert "has no tensor 'nowhere'" in tried["nonsense"]["refused"] and report["chosen"] is None
     assert all(
