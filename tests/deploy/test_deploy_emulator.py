@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
 import shlex
 import shutil
-import signal
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,13 +34,6 @@ pytestmark = [
 BARE = str(BOARD / "bin/python3")
 MODEL = "demo-rk3588-i8.rknn"
 FOLDER = 'it\'s $HOME; a "board"'
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
-    server = sshd.Sshd(tmp_path_factory.mktemp("sshd") / "server")
-    yield server
-    server.close()
 
 
 def command(server: sshd.Sshd, model: Path, *options: str, key: str = "key", host: str = "") -> list[str]:
@@ -320,62 +309,3 @@ def test_connections_that_fail(server: sshd.Sshd, model: Path, tmp_path: Path) -
     words = [word.replace("HostName=127.0.0.1", "HostName=board.invalid") for word in command(server, model)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "no such host; give its address" in done.stderr
-
-
-def test_words_arrive_as_they_are(server: sshd.Sshd) -> None:
-    words = ["", " ", "a b", "it's", '"', "$HOME", "`id`", "\\", "*", "-n", "x\ny", "ä€", "%s", "!1", "#", "~"]
-    with Remote(server.host, port=server.port, options=server.options()) as remote:
-        script = "import json, sys; print(json.dumps(sys.argv[1:]))"
-        done = remote.run("/usr/bin/python3", "-c", script, *words)
-        assert json.loads(done.stdout) == words
-        for name in ("a b", "it's", "$HOME", "-n", "ü"):
-            remote.send({"x y.txt": name.encode(), "d/e": b""}, f"{server.home}/{name}")
-            assert remote.run("cat", "x y.txt", folder=f"{server.home}/{name}").stdout == name
-            shutil.rmtree(server.home / name)
-        assert remote.run("sh", "-c", "echo no >&2; exit 7").reason == "no"
-        assert remote.run("sh", "-c", "exit 7").status == 7
-
-
-def running(marker: str) -> list[int]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if marker.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left_running(server: sshd.Sshd, sign: signal.Signals) -> None:
-    """A child of a child on the board, and the connection on the PC."""
-    marker = f"1000{sign.value}{os.getpid()}"
-    code = (
-        "import sys; from yolorknn.deploy.ssh import Remote\n"
-        f"with Remote({server.host!r}, port={server.port}, options={server.options()!r}) as remote:\n"
-        f"    remote.run('sh', '-c', 'sh -c \"sleep {marker}; true\"; true')"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code])
-    try:
-        wait_for(lambda: len(running(f"sleep\0{marker}")) == 1)
-        os.kill(process.pid, sign)
-        process.wait(20)
-        wait_for(lambda: not running(marker))
-        connections = running(f"-p\0{server.port}\0")
-        assert len(connections) == (sign == signal.SIGKILL), "of which nothing can be closed, it closes later"
-        for pid in connections:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            os.kill(pid, signal.SIGTERM)
-            shutil.rmtree(Path(words[words.index("-S") + 1]).parent)
-    finally:
-        process.kill()
-
-
-def wait_for(happens: object) -> None:
-    assert callable(happens)
-    for _ in range(200):
-        if happens():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not happen in 20 seconds")

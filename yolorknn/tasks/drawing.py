@@ -39,8 +39,8 @@ def draw_boxes(canvas: Image, detections: Detections, names: Mapping[int, str] |
         cv2.rectangle(canvas, (left, top), (left + text_width, top + tall), paint, cv2.FILLED)
         bright = float(np.dot(paint, (0.114, 0.587, 0.299)))  # luma, ITU-R BT.601
         ink = (0, 0, 0) if bright > 140 else (255, 255, 255)
-        place = (left, top + text_height + line)
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, ink, weight, cv2.LINE_AA)
+        baseline = (left, top + text_height + line)
+        cv2.putText(canvas, text, baseline, cv2.FONT_HERSHEY_SIMPLEX, size, ink, weight, cv2.LINE_AA)
 
 
 def _ascii(name: str) -> str:
