@@ -1,0 +1,40 @@
+"""docs/architecture.md draws the house that stands: its floors are the contract's, its files are there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+TEXT = (ROOT / "docs/architecture.md").read_text()
+tomllib: Any = pytest.importorskip("tomllib", reason="Python 3.11")
+
+
+def test_the_floors_are_the_contracts() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (floors,) = [contract["layers"] for contract in contracts if contract["name"].startswith("Floors")]
+    (drawn,) = re.findall(r"^```text\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    assert drawn.split("\n")[:-1] == floors
+
+
+def test_every_room_is_in_the_table() -> None:
+    table = TEXT.partition("| Room |")[2].partition("\n\n")[0]
+    rooms = {f"{path.name}/" for path in (ROOT / "yolorknn").iterdir() if (path / "__init__.py").exists()}
+    files = {path.name for path in (ROOT / "yolorknn").glob("*.py")} - {"__init__.py", "__main__.py"}
+    first = {name for row in table.splitlines() for name in re.findall(r"`([\w./]+)`", row.split("|")[1])}
+    assert first == rooms | files
+
+
+def test_the_files_it_names_are_there() -> None:
+    names = set(re.findall(r"`([\w/.]+\.(?:py|toml|sh|md)|[\w/]+/)`", TEXT))
+    assert len(names) > 30
+    for name in names:
+        places = (ROOT, ROOT / "yolorknn", ROOT / "yolorknn/convert", ROOT / "yolorknn/stream")
+        assert any((place / name).exists() for place in places), name
+    for name in re.findall(r"`([A-Z]\w+)`", TEXT):
+        assert any(re.search(rf"\bclass {name}\b", path.read_text()) for path in (ROOT / "yolorknn").rglob("*.py")), (
+            name
+        )
