@@ -17,7 +17,6 @@ from beside import DEMO_ONNX, arguments
 from yolorknn.detector import Detector
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import pictures
-from yolorknn.model.read import read_metadata
 from yolorknn.runtime.memory import resident_mb, share_arena
 
 CORES, NPU_MS, SETTLED = 3, 3.0, 1000
@@ -34,10 +33,9 @@ def main() -> None:
     parser.add_argument("model", nargs="?", type=Path, default=DEMO_ONNX)
     given = parser.parse_args()
     frames, model = given.rounds, given.model
-    metadata = read_metadata(model)
     share_arena()
     before, settled = held(), 0.0
-    backends = [SimulatedNpu(metadata, NPU_MS) for _ in range(CORES)]
+    backends = [SimulatedNpu(model, NPU_MS) for _ in range(CORES)]
     with Detector(model, backends=backends) as detector:
         for result in detector.stream(itertools.islice(itertools.cycle(pictures(4)), frames)):
             if result.index + 1 == SETTLED:

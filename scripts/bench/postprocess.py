@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 from beside import DEMO_IMAGES, DEMO_ONNX, arguments, compare, show
+from numpy.typing import NDArray
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.tal import dist2bbox, make_anchors
 
@@ -26,7 +27,7 @@ from yolorknn.tasks.task import Thresholds
 REPEATS = 5
 
 
-def ultralytics(outputs: list[np.ndarray], strides: list[int], conf: float) -> Callable[[], Any]:
+def ultralytics(outputs: list[NDArray[np.float32]], strides: list[int], conf: float) -> Callable[[], Any]:
     """Return what ultralytics does after its convolutions: concatenate, DFL, boxes, NMS."""
     box, cls = ([torch.from_numpy(array) for array in outputs[start::2]] for start in (0, 1))
     anchors, scale = (table.T for table in make_anchors(box, torch.tensor(strides, dtype=torch.float32)))
