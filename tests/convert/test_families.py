@@ -34,8 +34,8 @@ SIZES = {
 """The families and their sizes. Of each the smallest is tested, two by default; with --all the others too."""
 DEFAULT = {"yolo11n", "yolo26n"}
 """Between them: attention, NMS and none, bins for a side and none."""
-OF_ITS_OWN = {"yolov9e"}
-"""A size with layers that no other has."""
+QUARTER = "yolov9e:4"
+"""A size with layers that no other has, each a quarter as wide as it is."""
 LARGER = {"yolov10m": 256}
 """Where 192 pixels leave the attention a number of cells that the NPU does not reshape in int8."""
 
@@ -43,18 +43,17 @@ LARGER = {"yolov10m": 256}
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "checkpoint" in metafunc.fixturenames:
         names = {family.format(size): size == sizes[0] for family, sizes in SIZES.items() for size in sizes}
-        left = {
-            name: pytest.mark.slow if smallest or name in OF_ITS_OWN else pytest.mark.exhaustive
-            for name, smallest in names.items()
-        }
-        every = [pytest.param(name, marks=[] if name in DEFAULT else mark) for name, mark in left.items()]
+        marks = {name: pytest.mark.slow if smallest else pytest.mark.exhaustive for name, smallest in names.items()}
+        marks[QUARTER] = pytest.mark.slow
+        every = [pytest.param(name, marks=[] if name in DEFAULT else mark) for name, mark in marks.items()]
         metafunc.parametrize("checkpoint", every, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp(request.param)
-    return make_checkpoint(f"{request.param}.yaml", folder, names=NAMES, imgsz=size_of(request.param))
+    family, _, narrower = request.param.partition(":")
+    folder = tmp_path_factory.mktemp(family)
+    return make_checkpoint(f"{family}.yaml", folder, names=NAMES, imgsz=size_of(family), narrower=int(narrower or 1))
 
 
 @pytest.fixture(scope="module")

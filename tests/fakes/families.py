@@ -16,8 +16,8 @@ CONFIDENT = 0.02
 """Part of the (anchor, class) pairs that shall have a score above 0.5."""
 
 
-def make_checkpoint(config: str, folder: Path, *, names: tuple[str, ...], imgsz: int) -> Path:
-    """Write NAME.pt: ultralytics' own network with seeded random weights.
+def make_checkpoint(config: str, folder: Path, *, names: tuple[str, ...], imgsz: int, narrower: int = 1) -> Path:
+    """Write NAME.pt: ultralytics' own network with seeded random weights, each layer of a part of its channels.
 
     A fresh network says the same everywhere. Three things make it speak: the batch norms take the statistics of
     rendered images (and of what export() compares on), so that activations keep their variance through all layers, and
@@ -31,7 +31,7 @@ def make_checkpoint(config: str, folder: Path, *, names: tuple[str, ...], imgsz:
     from ultralytics.nn.tasks import DetectionModel
 
     torch.manual_seed(len(config) + sum(config.encode()))
-    yolo = YOLO(config)
+    yolo = YOLO(config if narrower == 1 else _narrowed(config, folder, narrower))
     model = DetectionModel(yolo.model.yaml, nc=len(names), verbose=False)
     model.names = dict(enumerate(names))
     model.args = yolo.model.args
@@ -66,6 +66,22 @@ def make_checkpoint(config: str, folder: Path, *, names: tuple[str, ...], imgsz:
     yolo.model = model
     path = folder / f"{Path(config).stem}.pt"
     yolo.save(path)
+    return path
+
+
+def _narrowed(config: str, folder: Path, narrower: int) -> Path:
+    """Write the configuration of a network without sizes, in which numbers from 64 on are channels, with fewer."""
+    from ultralytics.nn.tasks import yaml_model_load
+    from ultralytics.utils import YAML
+
+    def fewer(value: Any) -> Any:
+        if isinstance(value, list):
+            return [fewer(item) for item in value]
+        return value // narrower if isinstance(value, int) and value >= 64 else value
+
+    network = yaml_model_load(config)
+    path = folder / config
+    YAML.save(path, {"nc": network["nc"], **{part: fewer(network[part]) for part in ("backbone", "head")}})
     return path
 
 
