@@ -1,5 +1,6 @@
 #!/bin/sh
-# Lint, types and all tests, in the same .venv as the demo. Arguments go to pytest: sh scripts/test.sh -k nms
+# Lint, types and tests, in the same .venv as the demo. Arguments go to pytest: sh scripts/test.sh -k nms; with --slow it
+# takes a quarter of an hour, as in .ci/run, with --all hours.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/venv.sh
@@ -9,6 +10,6 @@ say "lint and types"
 sh scripts/check.sh
 
 say "tests"
-.venv/bin/python -m pytest -n 2 --dist loadfile "$@"
+.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
 
 printf '\nall checks passed\n'

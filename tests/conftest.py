@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import signal
@@ -61,10 +62,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def board_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models, frames, a video, and the simulator's answers to them; made once, as builds take long."""
+    """Models, frames, a video, and the simulator's answers to them; made by the worker that is first to need them."""
     from tests.fakes.emulated_board import record
 
-    return record(tmp_path_factory.mktemp("board"))
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = shared / "board.txt"
+    with (shared / "board.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            made.write_text(str(record(tmp_path_factory.mktemp("board"))))
+    return Path(made.read_text())
 
 
 def on_the_demo_images(model: Path, **options: Any) -> list[Detections]:
