@@ -6,7 +6,7 @@ Only anchors above the threshold are decoded: of 8400 some sixty pass, so the re
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -31,6 +31,12 @@ class Boxes:
     xyxy: Floats
     confidence: Floats
     class_id: Ints
+    anchor: Ints
+    """(N,): the number of the anchor that each is of, as anchor_points() counts; see gather()."""
+
+    def __getitem__(self, index: Ints) -> Boxes:
+        """Return the chosen boxes."""
+        return Boxes(self.xyxy[index], self.confidence[index], self.class_id[index], self.anchor[index])
 
 
 class Scale(NamedTuple):
@@ -40,6 +46,8 @@ class Scale(NamedTuple):
     box: int
     cls: int
     sum: int | None
+    others: Mapping[str, int]
+    """By role: what a task has besides."""
 
 
 @lru_cache
@@ -48,7 +56,11 @@ def scales_of(outputs: tuple[Output, ...]) -> tuple[Scale, ...]:
     found: dict[int, dict[str, int]] = {}
     for number, output in enumerate(outputs):
         found.setdefault(output.stride, {})[output.role] = number
-    return tuple(Scale(stride, at["box"], at["cls"], at.get("sum")) for stride, at in found.items())
+    return tuple(
+        Scale(stride, at.pop("box"), at.pop("cls"), at.pop("sum", None), at)
+        for stride, at in found.items()
+        if "box" in at  # what is no grid of anchors, as the prototypes of masks, has a stride of its own
+    )
 
 
 class _Buffers(threading.local):
@@ -96,7 +108,7 @@ def _split(outputs: Sequence[Floats], metadata: ModelMetadata, conf: float, mult
         starts.append(stop)
     index = np.greater(ceiling[0], conf, out=above).nonzero()[0]
     if len(index) == 0:
-        return Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+        return Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), index)
     sides, scores = [], []
     cuts = index.searchsorted(starts)
     for scale, start, low, high in zip(scales, starts, cuts, cuts[1:], strict=False):
@@ -118,7 +130,29 @@ def _split(outputs: Sequence[Floats], metadata: ModelMetadata, conf: float, mult
     np.subtract(y, distances[1], out=xyxy[:, 1])
     np.add(x, distances[2], out=xyxy[:, 2])
     np.add(y, distances[3], out=xyxy[:, 3])
-    return Boxes(xyxy, confidence, class_id)
+    return Boxes(xyxy, confidence, class_id, index)
+
+
+def gather(outputs: Sequence[Floats], metadata: ModelMetadata, role: str, anchor: Ints) -> Floats:
+    """Return what a split head's outputs of one role say of some anchors, (channels, N), in the anchors' order.
+
+    Args:
+        outputs: float32 arrays in the order and shapes of the metadata.
+        metadata: the model's layout.
+        role: one that each stride has an output of.
+        anchor: as in Boxes.
+    """
+    scales = scales_of(metadata.outputs)
+    start = 0
+    values = np.empty((outputs[scales[0].others[role]].shape[1], len(anchor)), np.float32)
+    for scale in scales:
+        output = outputs[scale.others[role]]
+        stop = start + output.shape[2] * output.shape[3]
+        here = ((anchor >= start) & (anchor < stop)).nonzero()[0]
+        if len(here):
+            values[:, here] = _columns(output, anchor.take(here) - start)
+        start = stop
+    return values
 
 
 def _columns(output: Floats, index: Ints) -> Floats:
@@ -148,14 +182,15 @@ def _decoded(output: Floats, metadata: ModelMetadata, conf: float, multi_label: 
     if metadata.normalized:
         xywh = xywh * np.tile(np.array(metadata.imgsz[::-1], np.float32), 2)
     half = xywh[:, 2:] / 2
-    return Boxes(np.concatenate([xywh[:, :2] - half, xywh[:, :2] + half], axis=1), confidence, class_id)
+    xyxy = np.concatenate([xywh[:, :2] - half, xywh[:, :2] + half], axis=1)
+    return Boxes(xyxy, confidence, class_id, index.take(column))
 
 
-def postprocess(outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: Thresholds) -> Boxes:
-    """Decode a model's outputs and suppress duplicates.
+def candidates(outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: Thresholds) -> Boxes:
+    """Decode what may be a result: what remains is to suppress duplicates.
 
     An end-to-end head has none: there, the `max_det` best pairs of anchor and class are the result, as in ultralytics'
-    Detect.postprocess, and `iou` and `multi_label` change nothing.
+    Detect.postprocess, and `multi_label` changes nothing.
 
     Args:
         outputs: float32 arrays in the order and shapes of the metadata; not written to.
@@ -163,19 +198,26 @@ def postprocess(outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: 
         thresholds: what is kept.
 
     Returns:
-        Boxes in input pixels, the most confident first.
+        Boxes in input pixels, at most MAX_CANDIDATES; those of an end-to-end head the most confident first.
     """
     multi_label = thresholds.multi_label or metadata.end_to_end
     found = decode(outputs, metadata, conf=thresholds.conf, multi_label=multi_label)
     if thresholds.classes is not None:
-        found = _take(found, np.flatnonzero(np.isin(found.class_id, np.asarray(thresholds.classes, np.int64))))
+        found = found[np.flatnonzero(np.isin(found.class_id, np.asarray(thresholds.classes, np.int64)))]
+    limit = thresholds.max_det if metadata.end_to_end else MAX_CANDIDATES
+    if metadata.end_to_end or len(found.confidence) > limit:
+        found = found[np.argsort(-found.confidence, kind="stable")[:limit]]
+    return found
+
+
+def postprocess(outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: Thresholds) -> Boxes:
+    """Decode a model's outputs and suppress duplicates, of which an end-to-end head has none; see candidates().
+
+    Returns:
+        Boxes in input pixels, the most confident first.
+    """
+    found = candidates(outputs, metadata, thresholds)
     if metadata.end_to_end:
-        return _take(found, np.argsort(-found.confidence, kind="stable")[: thresholds.max_det])
-    if len(found.confidence) > MAX_CANDIDATES:
-        found = _take(found, np.argsort(-found.confidence, kind="stable")[:MAX_CANDIDATES])
+        return found
     class_id = None if thresholds.agnostic_nms else found.class_id
-    return _take(found, nms(found.xyxy, found.confidence, class_id, iou=thresholds.iou)[: thresholds.max_det])
-
-
-def _take(boxes: Boxes, index: Ints) -> Boxes:
-    return Boxes(boxes.xyxy[index], boxes.confidence[index], boxes.class_id[index])
+    return found[nms(found.xyxy, found.confidence, class_id, iou=thresholds.iou)[: thresholds.max_det]]
