@@ -1,0 +1,237 @@
+"""What detect passes on, which sinks it opens, and what it says; in a process of its own: test_cli.py."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from tests.fakes.backends import NUMBERS, NumberBackend, number_detector
+from tests.fakes.commands import BAR, Recorder, misused, refused, replace_function, run
+from tests.fakes.encode import encode_split
+from tests.fakes.numbered import cell_of, numbered_frame
+from yolorknn.cli.app import app
+from yolorknn.errors import BackendError, OutputError, SourceError
+from yolorknn.open_model import Place
+from yolorknn.stream.sinks.video import VideoWriter
+
+
+@pytest.fixture
+def detector(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recorder:
+    """Give the command a detector of numbers, whatever model it asks for."""
+    return replace_function(monkeypatch, "yolorknn.detector.Detector", number_detector(tmp_path, cores=2))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(4):
+        cv2.imwrite(str(folder / f"{number}.png"), numbered_frame(number, NUMBERS.imgsz))
+    return folder
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A video of three frames."""
+    with VideoWriter(tmp_path / "clip.mp4", fps=20, size=NUMBERS.imgsz) as writer:
+        for _ in range(3):
+            writer.write(numbered_frame(0, NUMBERS.imgsz))
+    return tmp_path / "clip.mp4"
+
+
+DEFAULTS = {
+    "conf": 0.25,
+    "iou": 0.7,
+    "classes": None,
+    "max_det": 300,
+    "agnostic_nms": False,
+    "names": None,
+    "backends": None,
+}
+STAGES = r"ms per frame: capture N, wait N, preprocess N, infer N, postprocess N, reorder N; core use P P"
+
+
+def figures(text: str) -> list[str]:
+    """Return the lines with what was measured replaced by letters."""
+    return re.sub(r"\d+%", "P", re.sub(r"\d+\.\d", "N", text)).splitlines()
+
+
+def test_what_it_passes_on(detector: Recorder, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("detect", "in", "-m", "m.rknn")
+    assert detector.call == {"model": Path("m.rknn"), **DEFAULTS}
+    assert done.stdout == ""
+    assert figures(done.stderr) == ["4 frames in N s (N FPS)", STAGES, "results in runs/detect/in"]
+    made = sorted(path.name for path in Path("runs/detect/in").iterdir())
+    assert made == ["0.png", "1.png", "2.png", "3.png", "detections.jsonl"]
+    rows = [json.loads(line) for line in Path("runs/detect/in/detections.jsonl").read_text().splitlines()]
+    assert [(row["source"], row["frame"]) for row in rows] == [(f"in/{number}.png", number) for number in range(4)]
+    with pytest.raises(BackendError, match="closed"):
+        detector.answer.detect(numbered_frame(0, NUMBERS.imgsz))
+
+
+def test_every_option(detector: Recorder, images: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    words = ["--model", "m.onnx", "--conf", 0.5, "--iou", 0.6, "--classes", "star, 0", "--max-det", 7]
+    words += ["--agnostic-nms", "--names", tmp_path / "names.txt", "-o", tmp_path / "out", "--name", "mine"]
+    done = run("detect", images / "2.png", *words, "--save", "--json", "-")
+    assert detector.call == {
+        "model": Path("m.onnx"),
+        "conf": 0.5,
+        "iou": 0.6,
+        "classes": ["star", "0"],
+        "max_det": 7,
+        "agnostic_nms": True,
+        "names": ["a", "b"],
+        "backends": None,
+    }
+    (row,) = map(json.loads, done.stdout.splitlines())
+    assert row["source"] == str(images / "2.png")
+    assert [path.name for path in (tmp_path / "out/mine").iterdir()] == ["2.png"]
+    assert figures(done.stderr)[-1] == f"results in {tmp_path / 'out/mine'}"
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        (("--simulate",), Place(simulate=True)),
+        (("--simulate", "--dataset", "images"), Place(simulate=True, dataset=Path("images"))),
+        (("--device",), Place(device=True)),
+        (("--device-id", "x:5555"), Place(device_id="x:5555")),
+    ],
+)
+def test_another_place(
+    detector: Recorder, images: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], place: Place
+) -> None:
+    names, out = images.parent / "names.txt", images.parent / "out"
+    names.write_text("a\n")
+    backends = [NumberBackend(NUMBERS)]
+    opened = replace_function(monkeypatch, "yolorknn.open_model.open_model", (NUMBERS, backends))
+    for model in ("m.rknn", "m.onnx"):
+        detector.answer = number_detector(images.parent)
+        done = run("detect", images, "-m", model, "--names", names, "-o", out, *options)
+        assert opened.calls.pop() == {"path": Path(model), "place": place, "names": ["a"], "progress": BAR}
+        assert detector.calls.pop() == {"model": Path(model), **DEFAULTS, "names": ["a"], "backends": backends}
+        told = done.stderr.splitlines()[0] == "simulating fp16; pass --dataset to simulate int8"
+        assert told is (model == "m.onnx" and options == ("--simulate",))
+
+
+@pytest.mark.parametrize("save", [True, False])
+@pytest.mark.parametrize("lines", [None, "-", "found.jsonl"])
+def test_the_sinks(
+    detector: Recorder, images: Path, monkeypatch: pytest.MonkeyPatch, save: bool, lines: str | None
+) -> None:
+    monkeypatch.chdir(images.parent)
+    words = [*([] if save else ["--no-save"]), *(["--json", lines] if lines else [])]
+    done = run("detect", images, "-m", "m.rknn", *words)
+    folder = Path("runs/detect/in")
+    pictures = {f"{number}.png" for number in range(4)} if save else set()
+    made = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    assert made == pictures | ({"detections.jsonl"} if lines is None else set())
+    assert folder.exists() == (save or lines is None) == ("results in" in done.stderr)
+    assert len(done.stdout.splitlines()) == (4 if lines == "-" else 0)
+    assert Path("found.jsonl").exists() == (lines == "found.jsonl")
+
+
+class OneBox(NumberBackend):
+    """Finds the same in every frame, as the colours of a video are not exact enough to be a number."""
+
+    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        return encode_split(self.metadata, [cell_of(0)])
+
+
+def test_a_video_becomes_a_video(detector: Recorder, clip: Path, tmp_path: Path) -> None:
+    detector.answer = number_detector(tmp_path, backend=OneBox)
+    done = run("detect", clip, "-m", "m.rknn", "-o", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out/clip").iterdir()} == {"clip.mp4", "detections.jsonl"}
+    capture = cv2.VideoCapture(str(tmp_path / "out/clip/clip.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3 and capture.get(cv2.CAP_PROP_FPS) == pytest.approx(20)
+    assert done.stderr.startswith("3 frames in ")
+    detector.answer = number_detector(tmp_path, backend=OneBox)
+    run("detect", clip, "-m", "m.rknn", "-o", tmp_path / "out", "--no-save")
+    assert [path.name for path in (tmp_path / "out/clip-2").iterdir()] == ["detections.jsonl"]
+
+
+def test_images_that_cannot_be_read(detector: Recorder, images: Path, tmp_path: Path) -> None:
+    (images / "1.png").write_bytes(b"junk")
+    done = CliRunner().invoke(app, ["detect", str(images), "-m", "m.rknn", "-o", str(tmp_path / "out")])
+    why = f"{images / '1.png'} is not a readable image: it is damaged"
+    assert done.exit_code == 1 and isinstance(done.exception, SourceError)
+    assert str(done.exception) == f"1 of 4 frames could not be read: {why}"
+    assert figures(done.stderr) == [
+        f"skipped: {why}",
+        "3 frames in N s (N FPS)",
+        STAGES,
+        f"results in {tmp_path / 'out/in'}",
+    ]
+
+
+def test_an_interrupted_run_says_what_there_is(
+    detector: Recorder, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object, __: object, *, counted: Callable[[int], None], skipped: object) -> None:
+        counted(7)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("yolorknn.stream.run.run", interrupted)
+    words = ["detect", str(images), "-m", "m.rknn", "-o", str(tmp_path / "out")]
+    for options, end in (([], f"; results in {tmp_path / 'out/in'}"), (["--no-save", "--json", "-"], "")):
+        done = CliRunner().invoke(app, [*words, *options])
+        assert f"interrupted after 7 frames{end}\n" in done.stderr and done.exit_code != 0
+        detector.answer = number_detector(tmp_path, cores=2)
+
+
+def test_sinks_are_closed_when_one_fails(
+    detector: Recorder, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+
+    def closing(name: str) -> Any:
+        class Closing:
+            def __init__(self, *_: object, **__: object) -> None:
+                pass
+
+            def write(self, _: object) -> None:
+                if name == "Pictures":
+                    raise OutputError("cannot write 0.png: No space left on device")
+
+            def close(self) -> None:
+                closed.append(name)
+
+        return Closing
+
+    monkeypatch.setattr("yolorknn.stream.sinks.json_lines.JsonLines", closing("JsonLines"))
+    monkeypatch.setattr("yolorknn.stream.sinks.pictures.Pictures", closing("Pictures"))
+    said = refused("detect", images, "-m", "m.rknn", "-o", tmp_path / "out")
+    assert said == "cannot write 0.png: No space left on device"
+    assert closed == ["Pictures", "JsonLines"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_fails_or_is_mistyped(detector: Recorder, images: Path, tmp_path: Path) -> None:
+    assert misused("detect", "-m", "m.rknn").startswith("Missing argument")
+    assert misused("detect", images).startswith("Missing option '--model' / '-m'") or "'-m'" in misused(
+        "detect", images
+    )
+    for option, value in (("--conf", 1.5), ("--iou", -0.1), ("--max-det", 0)):
+        assert misused("detect", images, "-m", "m.rknn", option, value).startswith(f"Invalid value for '{option}'")
+    assert misused("detect", images, "-m", "m.rknn", "--device", "--simulate") == (
+        "Invalid value for --simulate, --device: a model runs on the simulator or on a board"
+    )
+    assert misused("detect", images, "-m", "m.rknn", "--dataset", "images") == (
+        "Invalid value for --dataset: is for --simulate, which builds the model"
+    )
+    assert detector.calls == []
+    assert refused("detect", "absent.jpg", "-m", "m.rknn").startswith("there is no file absent.jpg")
+    detector.answer = BackendError("the runtime refused m.rknn")
+    assert refused("detect", images, "-m", "m.rknn", "-o", tmp_path / "out").startswith("the runtime refused m.rknn")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.commands import Recorder, misused, refused, replace_function, run
+from yolorknn.errors import ModelError
+
+FACTS = {"format": "rknn", "names": ["person", "日本"], "imgsz": [640, 640], "platform": "rk3588"}
+
+
+@pytest.fixture
+def describe(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    return replace_function(monkeypatch, "yolorknn.tasks.describe.describe", FACTS)
+
+
+@pytest.fixture
+def inspect(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    return replace_function(monkeypatch, "yolorknn.convert.export.checkpoint.inspect", {"head": "Detect"})
+
+
+def test_what_it_passes_on(describe: Recorder, inspect: Recorder, tmp_path: Path) -> None:
+    file = tmp_path / "m.rknn"
+    file.write_bytes(b"12345")
+    done = run("info", file)
+    assert describe.call == {"path": file} and inspect.calls == []
+    assert done.stderr == "" and done.stdout.splitlines() == [
+        f"file            {file}",
+        "bytes           5",
+        "format          rknn",
+        'names           ["person", "日本"]',
+        "imgsz           [640, 640]",
+        "platform        rk3588",
+    ]
+
+
+def test_every_option(describe: Recorder, tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    file.write_bytes(b"12345")
+    done = run("info", file, "--json")
+    assert describe.call == {"path": file} and "日本" in done.stdout
+    assert list(json.loads(done.stdout).items()) == list({"file": str(file), "bytes": 5, **FACTS}.items())
+
+
+def test_a_checkpoint(describe: Recorder, inspect: Recorder, tmp_path: Path) -> None:
+    file = tmp_path / "m.PT"
+    file.write_bytes(b"1")
+    done = run("info", file, "--json")
+    assert inspect.call == {"checkpoint": file} and describe.calls == []
+    assert json.loads(done.stdout) == {"file": str(file), "bytes": 1, "format": "pt", "head": "Detect"}
+
+
+def test_what_fails_or_is_mistyped(describe: Recorder, tmp_path: Path) -> None:
+    assert misused("info").startswith("Missing argument")
+    assert refused("info", tmp_path / "m.rknn") == f"there is no model file {tmp_path / 'm.rknn'}"
+    assert refused("info", tmp_path) == f"{tmp_path} is a folder, not a model"
+    assert describe.calls == []
+    (tmp_path / "m.rknn").touch()
+    describe.answer = ModelError("m.rknn is empty")
+    assert refused("info", tmp_path / "m.rknn") == "m.rknn is empty"

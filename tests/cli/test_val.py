@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.commands import BAR, Recorder, misused, refused, replace_function, run
+from yolorknn.errors import DatasetError
+from yolorknn.measure.average_precision import ClassAP
+from yolorknn.measure.val_report import ValReport, table
+from yolorknn.open_model import Place
+
+REPORT = ValReport("m.onnx", 0.7, 0.5, 0.6, 0.4, (ClassAP(0, "person", 9, 0.7, 0.5, 0.6, 0.4),), (), 128, 0)
+
+
+@pytest.fixture
+def validate(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    return replace_function(monkeypatch, "yolorknn.measure.val.validate", REPORT)
+
+
+@pytest.fixture
+def read_recorded(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    return replace_function(monkeypatch, "yolorknn.convert.recipe.recorded.read_recorded", None)
+
+
+DEFAULTS = {
+    "model": Path("m.onnx"),
+    "data": Path("d.yaml"),
+    "place": Place(),
+    "names": None,
+    "store": Path("runs/val"),
+    "progress": BAR,
+}
+
+
+def test_what_it_passes_on(validate: Recorder) -> None:
+    done = run("val", "m.onnx", "--data", "d.yaml")
+    assert validate.call == DEFAULTS
+    assert done.stdout == f"{table([REPORT])}\n" and done.stderr == ""
+
+
+def test_every_option(validate: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("person\n")
+    words = ["--names", tmp_path / "names.txt", "-o", tmp_path, "--json", "--device-id", "x:5555"]
+    done = run("val", "a.rknn", "b.pt", "--data", "d.yaml", *words)
+    shared = {**DEFAULTS, "names": ["person"], "store": tmp_path}
+    assert validate.calls == [
+        {**shared, "model": Path("a.rknn"), "place": Place(device_id="x:5555")},
+        {**shared, "model": Path("b.pt"), "place": Place()},
+    ]
+    assert json.loads(done.stdout) == json.loads(json.dumps([REPORT.to_json()] * 2)) and done.stderr == ""
+
+
+def test_the_simulator(validate: Recorder, read_recorded: Recorder) -> None:
+    """Only what was built runs there: a .rknn, and an .onnx where a dataset says how to build it."""
+    run("val", "m.onnx", "m.rknn", "--data", "d.yaml", "--simulate")
+    assert [call["place"] for call in validate.calls] == [Place(), Place(simulate=True)]
+    assert read_recorded.call == {"rknn": Path("m.rknn")}
+    validate.calls.clear()
+    run("val", "m.onnx", "m.pt", "--data", "d.yaml", "--simulate", "--dataset", "images")
+    assert [call["place"] for call in validate.calls] == [Place(True, Path("images")), Place()]
+
+
+def test_a_board_attached(validate: Recorder) -> None:
+    run("val", "m.rknn", "m.onnx", "--data", "d.yaml", "--device")
+    assert [call["place"] for call in validate.calls] == [Place(device=True), Place()]
+
+
+def test_what_the_labels_lack(validate: Recorder) -> None:
+    validate.answer = ValReport("m.onnx", 0.7, 0.5, 0.6, 0.4, REPORT.per_class, ("car", "dog"), 128, 3)
+    assert run("val", "m.onnx", "--data", "d.yaml").stderr.splitlines() == [
+        "3 of 128 images have no label file and count as images of nothing",
+        "no labels of 2 classes, which are in no mean: car, dog",
+    ]
+
+
+def test_what_fails_or_is_mistyped(validate: Recorder) -> None:
+    assert misused("val", "--data", "d.yaml").startswith("Missing argument")
+    assert misused("val", "m.onnx").startswith("Missing option '--data'")
+    assert misused("val", "m.rknn", "--data", "d.yaml", "--device", "--simulate") == (
+        "Invalid value for --simulate, --device: a model runs on the simulator or on a board"
+    )
+    assert misused("val", "m.rknn", "--data", "d.yaml", "--dataset", "images") == (
+        "Invalid value for --dataset: is for --simulate, which builds the model"
+    )
+    assert refused("val", "m.onnx", "--data", "d.yaml", "--simulate") == (
+        "--simulate is for a .rknn, or an .onnx with --dataset, which says how to build it: none of the models is one"
+    )
+    assert refused("val", "m.onnx", "--data", "d.yaml", "--device") == (
+        "--device is for a .rknn: none of the models is one"
+    )
+    assert validate.calls == []
+    validate.answer = DatasetError("there is no d.yaml")
+    assert refused("val", "m.onnx", "--data", "d.yaml") == "there is no d.yaml"
