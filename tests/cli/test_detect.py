@@ -1,4 +1,4 @@
-"""What detect passes on, which sinks it opens, and what it says; in a process of its own: test_cli.py."""
+"""What detect passes on, which sinks it opens, and what it says."""
 
 from __future__ import annotations
 

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.commands import Recorder, misused, refused, replace_function, run
+from tests.conftest import DEMO, DEMO_ONNX, needs_ort, needs_torch
+from tests.fakes.commands import Recorder, misused, refused, replace_function, run, yolorknn
+from tests.fakes.encode import split_metadata
+from tests.fakes.rknn_files import write_rknn
 from yolorknn.errors import ModelError
+from yolorknn.model.metadata import Build, ModelMetadata
 
 FACTS = {"format": "rknn", "names": ["person", "日本"], "imgsz": [640, 640], "platform": "rk3588"}
 
@@ -60,3 +64,21 @@ def test_what_fails_or_is_mistyped(describe: Recorder, tmp_path: Path) -> None:
     (tmp_path / "m.rknn").touch()
     describe.answer = ModelError("m.rknn is empty")
     assert refused("info", tmp_path / "m.rknn") == "m.rknn is empty"
+
+
+@needs_ort
+def test_the_models_of_the_demo(tmp_path: Path) -> None:
+    build = Build("rk3588", "i8", "2.3.2", dataset="d", images=3)
+    metadata = ModelMetadata(**{**split_metadata((64, 64), 2).__dict__, "build": build})
+    rknn = write_rknn(tmp_path / "m.rknn", metadata)
+    facts = json.loads(yolorknn("info", rknn, "--json", cwd=tmp_path).stdout)
+    assert facts["platforms"] == ["rk3588"] and facts["names"] == ["n0", "n1"] and facts["build"]["images"] == 3
+    assert "rk3588" in yolorknn("info", rknn, cwd=tmp_path).stdout
+    facts = json.loads(yolorknn("info", DEMO_ONNX, "--json", cwd=tmp_path).stdout)
+    assert facts["imgsz"] == [320, 320] and facts["head"] == "split" and facts["opset"] == 12
+
+
+@needs_torch
+def test_info_of_a_checkpoint(tmp_path: Path) -> None:
+    facts = json.loads(yolorknn("info", DEMO, "--json", cwd=tmp_path).stdout)
+    assert facts["head"] == "Detect" and facts["strides"] == [8, 16, 32] and facts["names"][5] == "star"

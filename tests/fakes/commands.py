@@ -1,9 +1,12 @@
-"""Commands in this process, and recorders in place of the library's functions behind them."""
+"""Commands in this process, with recorders in place of the library's functions, and in one of their own."""
 
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,3 +78,9 @@ def misused(*words: object) -> str:
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 2 and done.stdout == "", done.output
     return " ".join(done.stderr.split()).partition("Error: ")[2]
+
+
+def yolorknn(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user types it, in a process of its own."""
+    command = [sys.executable, "-m", "yolorknn", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=120)

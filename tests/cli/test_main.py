@@ -1,0 +1,144 @@
+"""What any command does as a user types it: one sentence and status 1, usage and 2, nothing half written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from tests.conftest import DATASET, DEMO, DEMO_ONNX, needs_ort, needs_toolkit, needs_torch
+from tests.fakes.commands import yolorknn
+
+pytestmark = needs_ort
+MAIN = "from yolorknn.__main__ import main; main()"
+
+
+def refused(*arguments: object, cwd: Path) -> str:
+    """Run what must fail with one sentence and leave nothing behind; return the sentence."""
+    before = sorted(cwd.rglob("*"))
+    done = yolorknn(*arguments, cwd=cwd)
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and sorted(cwd.rglob("*")) == before
+    return line
+
+
+def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty.onnx").touch()
+    (tmp_path / "empty.rknn").touch()
+    (tmp_path / "text.txt").write_text("x")
+    (tmp_path / "v.mp4").write_text("x")
+    (tmp_path / "folder").mkdir()
+    image = DATASET / "images/0000.jpg"
+    for arguments, words in [
+        (("detect", image, "--model", "absent.onnx"), "no model file absent.onnx"),
+        (("detect", image, "--model", "empty.onnx"), "empty"),
+        (("detect", image, "--model", "empty.rknn"), "empty"),
+        (("detect", image, "--model", "text.txt"), "an .onnx or an .rknn"),
+        (("detect", image, "--model", "folder"), "is a folder"),
+        (("detect", image, "--model", DEMO), "yolorknn export"),
+        (("detect", "absent.jpg", "--model", DEMO_ONNX), "no file absent.jpg"),
+        (("detect", "camera63", "--model", DEMO_ONNX), "no camera"),
+        (("detect", "v.mp4", "--model", DEMO_ONNX), "not a video"),
+        (("detect", "folder", "--model", DEMO_ONNX), "no images"),
+        (("detect", image, "--model", DEMO_ONNX, "--classes", "starr"), "did you mean 'star'?"),
+        (("detect", image, "--model", DEMO_ONNX, "-o", "text.txt/x"), "cannot write"),
+        (("detect", image, "--model", DEMO_ONNX, "--json", "/proc/x"), "cannot write"),
+        (("info", "absent.rknn"), "no model file"),
+        (("info", "text.txt"), "suffix"),
+        (("info", "empty.rknn"), "empty"),
+    ]:
+        assert words in refused(*arguments, cwd=tmp_path)
+
+
+@needs_torch
+def test_bad_input_of_the_conversion(tmp_path: Path) -> None:
+    (tmp_path / "empty.pt").touch()
+    (tmp_path / "text.onnx").write_text("x")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "file").touch()
+    for arguments, words in [
+        (("export", "absent.pt"), "no checkpoint absent.pt"),
+        (("export", "empty.pt"), "empty"),
+        (("build", DEMO), "yolorknn export"),
+        (("export", DEMO_ONNX), "not a .pt"),
+        (("export", DEMO, "--dataset", "none"), "no images"),
+        (("export", DEMO, "--imgsz", "330"), "use 320,320"),
+        (("export", DEMO, "--platform", "rk9"), "unknown platform"),
+        (("export", DEMO, "--dtype", "i8"), "--dataset"),
+        (("export", DEMO, "--opset", "21"), "opset 21"),
+        (("export", DEMO, "-o", "file/x"), "cannot write"),
+        (("build", "absent.onnx"), "no model file"),
+        (("build", "text.onnx"), "not ONNX"),
+        (("build", DEMO_ONNX, "--dataset", "none", "-o", "."), "no images"),
+    ]:
+        assert words in refused(*arguments, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("dtect",),
+        ("detect",),
+        ("detect", "x.jpg"),
+        ("detect", "x.jpg", "--modl", "y"),
+        ("export", "x.pt", "--head", "z"),
+    ],
+)
+def test_mistyped_commands_say_so(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = yolorknn(*arguments, cwd=tmp_path)
+    assert done.returncode == 2 and "Error: " in done.stderr and "Traceback" not in done.stderr
+
+
+def test_version_and_help(tmp_path: Path) -> None:
+    assert yolorknn("--version", cwd=tmp_path).stdout.startswith("yolorknn 0.")
+    for command in ("export", "build", "detect", "info"):
+        assert command in yolorknn("-h", cwd=tmp_path).stdout
+        assert "--help" in yolorknn(command, "-h", cwd=tmp_path).stdout
+
+
+@needs_torch
+@needs_toolkit
+@pytest.mark.toolkit
+@pytest.mark.parametrize("command", ["export", "build", "detect images", "detect video"])
+def test_a_full_disk(tmp_path: Path, video: Path, command: str) -> None:
+    """The system refuses to let any file grow beyond 20 kB, as a full disk would."""
+    arguments = {
+        "export": ("export", DEMO, "--onnx-only", "-o", "out"),
+        "build": ("build", DEMO_ONNX, "-o", "out"),
+        "detect images": ("detect", DATASET / "images", "--model", DEMO_ONNX, "-o", "out"),
+        "detect video": ("detect", video, "--model", DEMO_ONNX, "-o", "out", "--name", "run"),
+    }[command]
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); {MAIN}"
+    process = [sys.executable, "-c", limited, *map(str, arguments)]
+    done = subprocess.run(process, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120)
+    assert done.returncode == 1, done
+    assert done.stderr.splitlines()[-1].startswith("error: "), done.stderr
+    assert "Traceback" not in done.stderr
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".log"]
+    assert all(path.suffix in (".jpg", ".jsonl") for path in left), left
+    for path in left:
+        assert path.suffix != ".jpg" or cv2.imread(str(path)) is not None, "whole or not there"
+
+
+@needs_torch
+@needs_toolkit
+@pytest.mark.toolkit
+def test_from_pt_to_boxes(tmp_path: Path) -> None:
+    """The whole path in two commands."""
+    shutil.copy(DEMO, tmp_path / "v8n.pt")
+    done = yolorknn("export", "v8n.pt", "--dataset", DATASET, cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.splitlines() == ["v8n.onnx", "v8n-rk3588-i8.rknn"]
+    refusal = refused("detect", DATASET / "images", "--model", "v8n-rk3588-i8.rknn", cwd=tmp_path)
+    assert "--simulate" in refusal and "v8n.onnx" in refusal
+    image = DATASET / "images/0003.jpg"
+    options = ("--model", "v8n-rk3588-i8.rknn", "--simulate", "--json", "-")
+    simulated = yolorknn("detect", image, *options, cwd=tmp_path)
+    assert simulated.returncode == 0, simulated.stderr
+    assert json.loads(simulated.stdout)["detections"]
