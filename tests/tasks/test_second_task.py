@@ -17,6 +17,7 @@ from yolorknn import Detections, Detector, MetadataError, SimulatedNpu, draw
 from yolorknn.cli.app import app
 from yolorknn.image import Image, Letterbox
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Output, Tensor
+from yolorknn.model.values import Values, floats
 from yolorknn.tasks.known import TASKS
 from yolorknn.tasks.task import Floats, Layout, Thresholds
 
@@ -41,9 +42,9 @@ class Brightest:
         return None
 
     def decode(
-        self, outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
+        self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
     ) -> Detections:
-        y, x = (float(output.sum(axis=1).argmax()) for output in outputs)
+        y, x = (float(floats(output).sum(axis=1).argmax()) for output in outputs)
         box = placed.undo(np.array([[x, y, x + 1, y + 1]]))
         return Detections(box, np.ones(1, np.float32), np.zeros(1, np.int64))
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.values import Values, floats, values_of
 from yolorknn.runtime.session import Session
 
 
@@ -39,7 +40,7 @@ class SessionBackend:
     def __init__(self, session: Session, metadata: ModelMetadata) -> None:
         self._session, self._metadata = session, metadata
         (self._input,) = session.inputs
-        self._outputs = [tensor.name for tensor in session.outputs]
+        self._outputs = list(session.outputs)
         self._mean, self._std = np.array(metadata.mean, np.float32), np.array(metadata.std, np.float32)
 
     def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
@@ -48,11 +49,19 @@ class SessionBackend:
         Raises:
             ValueError: the image is not uint8 (H, W, 3) of exactly imgsz, which a runtime would misread.
         """
+        return [floats(values) for values in self.values(image)]
+
+    def values(self, image: NDArray[np.uint8]) -> list[Values]:
+        """Run the model as infer() does, and leave its outputs as the session has them: of a chip, in int8.
+
+        Raises:
+            InferenceError, ValueError: see infer().
+        """
         expected = (*self._metadata.imgsz, 3)
         if image.dtype != np.uint8 or image.shape != expected:
             raise ValueError(f"the model takes uint8 {expected}, got {image.dtype} {image.shape}")
         outputs = self._session.run({self._input.name: self._laid(image)})
-        return [np.asarray(outputs[name], np.float32) for name in self._outputs]
+        return [values_of(outputs[tensor.name], tensor) for tensor in self._outputs]
 
     def _laid(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         pixels: NDArray[Any] = image if self._metadata.colour == "RGB" else image[..., ::-1]

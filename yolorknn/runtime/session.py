@@ -23,7 +23,7 @@ class Session(Protocol):
 
     @property
     def outputs(self) -> Sequence[Tensor]:
-        """What run() gives, in the file's order; with scale and zero point where the numbers are quantized."""
+        """What run() gives, in the file's order; with scale and zero point where it gives quantized numbers."""
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """Run the model on one array for each input, and return one for each output, by name.

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from yolorknn.image import Canvas, Letterbox
 from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.values import Values
+from yolorknn.runtime.backend import SessionBackend
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.known import task_of
-from yolorknn.tasks.task import Floats, Thresholds
+from yolorknn.tasks.task import Thresholds
 
 
 class Prepared(NamedTuple):
@@ -30,7 +32,7 @@ class Prepared(NamedTuple):
 class Inferred(NamedTuple):
     """What the model gave, and the moments (time.perf_counter) at which the core was got and left."""
 
-    outputs: Sequence[Floats]
+    outputs: Sequence[Values]
     placed: Letterbox
     got: float
     left: float
@@ -69,7 +71,8 @@ class Stages:
         """Wait for an idle core and run the model on it; the prepared image is used up."""
         with self.pool.lend() as backend:
             got = time.perf_counter()
-            outputs = backend.infer(prepared.canvas.pixels)
+            infer = backend.values if isinstance(backend, SessionBackend) else backend.infer
+            outputs: Sequence[Values] = infer(prepared.canvas.pixels)
             left = time.perf_counter()
         self.recycle(prepared)
         return Inferred(outputs, prepared.placed, got, left)

@@ -25,6 +25,15 @@ def anchor_points(imgsz: tuple[int, int], strides: tuple[int, ...]) -> Floats:
 
 
 @lru_cache
+def corners(imgsz: tuple[int, int], strides: tuple[int, ...]) -> Floats:
+    """Return what makes corners x1, y1, x2, y2 of distances in cells, (8, anchors): where from, and times what."""
+    x, y, stride = anchor_points(imgsz, strides)
+    table: Floats = np.stack([x, y, x, y, -stride, -stride, stride, stride])
+    table.flags.writeable = False
+    return table
+
+
+@lru_cache
 def _bins(reg_max: int) -> Floats:
     """Return the rows that turn a distribution into its weighted sum and its sum, (2, reg_max)."""
     bins: Floats = np.stack([np.arange(reg_max), np.ones(reg_max)]).astype(np.float32)

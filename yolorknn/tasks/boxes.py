@@ -1,22 +1,22 @@
 """From head tensors to boxes: threshold, DFL, decode, NMS. Pure functions of arrays that never write their inputs.
 
-Only anchors above the threshold are decoded: of 8400 some sixty pass, so the rest is never touched.
+Only anchors above the threshold are decoded: of 8400 some sixty pass, so the rest is never touched. Quantized numbers
+are compared as they are, and only those of what passes become float32.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from yolorknn.model.metadata import ModelMetadata, Output
-from yolorknn.tasks.anchors import anchor_points, dfl
+from yolorknn.model.values import Quantized, Values, columns, numbers_of
+from yolorknn.tasks.anchors import corners, dfl
+from yolorknn.tasks.cells import above, values_at
 from yolorknn.tasks.nms import nms
 from yolorknn.tasks.task import Floats, Ints, Thresholds
 
@@ -36,7 +36,15 @@ class Boxes:
 
     def __getitem__(self, index: Ints) -> Boxes:
         """Return the chosen boxes."""
-        return Boxes(self.xyxy[index], self.confidence[index], self.class_id[index], self.anchor[index])
+        return Boxes(
+            self.xyxy.take(index, axis=0),
+            self.confidence.take(index),
+            self.class_id.take(index),
+            self.anchor.take(index),
+        )
+
+
+NOTHING = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 class Scale(NamedTuple):
@@ -63,26 +71,11 @@ def scales_of(outputs: tuple[Output, ...]) -> tuple[Scale, ...]:
     )
 
 
-class _Buffers(threading.local):
-    """A thread's own arrays over all anchors, by their number: each one's best score (1, anchors), and a mask."""
-
-    def __init__(self) -> None:
-        self._arrays: dict[int, tuple[Floats, NDArray[np.bool_]]] = {}
-
-    def of(self, anchors: int) -> tuple[Floats, NDArray[np.bool_]]:
-        if anchors not in self._arrays:
-            self._arrays[anchors] = np.empty((1, anchors), np.float32), np.empty(anchors, np.bool_)
-        return self._arrays[anchors]
-
-
-_buffers = _Buffers()
-
-
-def decode(outputs: Sequence[Floats], metadata: ModelMetadata, *, conf: float, multi_label: bool = False) -> Boxes:
+def decode(outputs: Sequence[Values], metadata: ModelMetadata, *, conf: float, multi_label: bool = False) -> Boxes:
     """Return the boxes whose confidence is above `conf`, before NMS, ordered by stride, then anchor.
 
     Args:
-        outputs: float32 arrays in the order and shapes of the metadata.
+        outputs: in the order and shapes of the metadata.
         metadata: the model's layout.
         conf: threshold, exclusive, as in ultralytics.
         multi_label: one box for each class above `conf` (as ultralytics' val) rather than for the best class.
@@ -92,72 +85,41 @@ def decode(outputs: Sequence[Floats], metadata: ModelMetadata, *, conf: float, m
     return _split(outputs, metadata, conf, multi_label)
 
 
-def _split(outputs: Sequence[Floats], metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:
+def _split(outputs: Sequence[Values], metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:
     scales = scales_of(metadata.outputs)
-    points = anchor_points(metadata.imgsz, tuple(scale.stride for scale in scales))
-    ceiling, above = _buffers.of(points.shape[1])
-    start, starts = 0, [0]
-    for scale in scales:
-        cls = outputs[scale.cls].reshape(len(metadata.names), -1)
-        stop = start + cls.shape[1]
-        if scale.sum is None:
-            cv2.reduce(cls, 0, cv2.REDUCE_MAX, ceiling[:, start:stop])
-        else:
-            ceiling[0, start:stop] = outputs[scale.sum].ravel()
-        start = stop
-        starts.append(stop)
-    index = np.greater(ceiling[0], conf, out=above).nonzero()[0]
-    if len(index) == 0:
-        return Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), index)
-    sides, scores = [], []
-    cuts = index.searchsorted(starts)
-    for scale, start, low, high in zip(scales, starts, cuts, cuts[1:], strict=False):
-        if low < high:
-            here = index[low:high] - start
-            sides.append(_columns(outputs[scale.box], here))
-            scores.append(_columns(outputs[scale.cls], here))
-    raw, joined = np.concatenate(sides, axis=1), np.concatenate(scores, axis=1)
-    if multi_label or scales[0].sum is not None:
-        column, class_id, confidence = _best(joined, conf, multi_label)
-        raw, index = raw.take(column, axis=1), index.take(column)
-    else:  # the ceiling is the best class's score, so every column stays
-        class_id, confidence = joined.argmax(axis=0), ceiling[0].take(index)
+    sums = scales[0].sum is not None
+    classes = [outputs[scale.cls] for scale in scales]
+    anchor, best = above([outputs[scale.sum] for scale in scales if scale.sum is not None] or classes, conf)
+    if len(anchor) == 0:
+        return NOTHING
+    raw = values_at([outputs[scale.box] for scale in scales], anchor)
+    scores = values_at(classes, anchor)
+    if multi_label or sums or best is None:
+        column, class_id, confidence = _best(scores, conf, multi_label)
+        raw, anchor = raw.take(column, axis=1), anchor.take(column)
+    else:  # every column's best class is above the threshold, so all stay
+        class_id, confidence = scores.argmax(axis=0), best
     distances = dfl(raw.reshape(4, metadata.reg_max, -1)) if metadata.reg_max > 1 else raw
-    x, y, stride = points.take(index, axis=1)
-    distances *= stride
-    xyxy = np.empty((len(index), 4), np.float32)
-    np.subtract(x, distances[0], out=xyxy[:, 0])
-    np.subtract(y, distances[1], out=xyxy[:, 1])
-    np.add(x, distances[2], out=xyxy[:, 2])
-    np.add(y, distances[3], out=xyxy[:, 3])
-    return Boxes(xyxy, confidence, class_id, index)
+    table = corners(metadata.imgsz, tuple([scale.stride for scale in scales])).take(anchor, axis=1)
+    distances *= table[4:]
+    distances += table[:4]
+    return Boxes(distances.T, confidence, class_id, anchor)
 
 
-def gather(outputs: Sequence[Floats], metadata: ModelMetadata, role: str, anchor: Ints) -> Floats:
+def gather(outputs: Sequence[Values], metadata: ModelMetadata, role: str, anchor: Ints) -> Floats:
     """Return what a split head's outputs of one role say of some anchors, (channels, N), in the anchors' order.
 
     Args:
-        outputs: float32 arrays in the order and shapes of the metadata.
+        outputs: in the order and shapes of the metadata.
         metadata: the model's layout.
         role: one that each stride has an output of.
         anchor: as in Boxes.
     """
-    scales = scales_of(metadata.outputs)
-    start = 0
-    values = np.empty((outputs[scales[0].others[role]].shape[1], len(anchor)), np.float32)
-    for scale in scales:
-        output = outputs[scale.others[role]]
-        stop = start + output.shape[2] * output.shape[3]
-        here = ((anchor >= start) & (anchor < stop)).nonzero()[0]
-        if len(here):
-            values[:, here] = _columns(output, anchor.take(here) - start)
-        start = stop
-    return values
-
-
-def _columns(output: Floats, index: Ints) -> Floats:
-    """Return the values of some cells of one output, (channels, N)."""
-    return output.reshape(output.shape[1], -1).take(index, axis=1)
+    order = anchor.argsort(kind="stable")
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    parts = [outputs[scale.others[role]] for scale in scales_of(metadata.outputs)]
+    return values_at(parts, anchor.take(order)).take(back, axis=1)
 
 
 def _best(scores: Floats, conf: float, multi_label: bool) -> tuple[Ints, Ints, Floats]:
@@ -171,29 +133,29 @@ def _best(scores: Floats, conf: float, multi_label: bool) -> tuple[Ints, Ints, F
     return column, class_id.take(column), confidence.take(column)
 
 
-def _decoded(output: Floats, metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:
-    output = output.reshape(output.shape[:3])  # some toolkits add a fourth axis of length 1
-    scores = output[0, 4:]
-    ceiling, above = _buffers.of(scores.shape[1])
-    cv2.reduce(scores, 0, cv2.REDUCE_MAX, ceiling)
-    index = np.greater(ceiling[0], conf, out=above).nonzero()[0]
-    column, class_id, confidence = _best(scores.take(index, axis=1), conf, multi_label)
-    xywh = output[0, :4].take(index.take(column), axis=1).T
+def _decoded(output: Values, metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:
+    shape = output.shape[:3]  # some toolkits add a fourth axis of length 1
+    numbers = numbers_of(output).reshape(shape)
+    scores = numbers[:, 4:]
+    anchor, _ = above([output._replace(numbers=scores) if isinstance(output, Quantized) else scores], conf)
+    chosen = columns(output, anchor)
+    column, class_id, confidence = _best(chosen[4:], conf, multi_label)
+    xywh = chosen[:4].take(column, axis=1).T
     if metadata.normalized:
         xywh = xywh * np.tile(np.array(metadata.imgsz[::-1], np.float32), 2)
     half = xywh[:, 2:] / 2
     xyxy = np.concatenate([xywh[:, :2] - half, xywh[:, :2] + half], axis=1)
-    return Boxes(xyxy, confidence, class_id, index.take(column))
+    return Boxes(xyxy, confidence, class_id, anchor.take(column))
 
 
-def candidates(outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: Thresholds) -> Boxes:
+def candidates(outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds) -> Boxes:
     """Decode what may be a result: what remains is to suppress duplicates.
 
     An end-to-end head has none: there, the `max_det` best pairs of anchor and class are the result, as in ultralytics'
     Detect.postprocess, and `multi_label` changes nothing.
 
     Args:
-        outputs: float32 arrays in the order and shapes of the metadata; not written to.
+        outputs: in the order and shapes of the metadata, float32 or as the chip has them; not written to.
         metadata: the model's layout.
         thresholds: what is kept.
 
@@ -210,7 +172,7 @@ def candidates(outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: T
     return found
 
 
-def postprocess(outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: Thresholds) -> Boxes:
+def postprocess(outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds) -> Boxes:
     """Decode a model's outputs and suppress duplicates, of which an end-to-end head has none; see candidates().
 
     Returns:

@@ -14,6 +14,7 @@ import numpy as np
 
 from yolorknn.image import Image, Letterbox
 from yolorknn.model.metadata import ModelMetadata, Output, Tensor
+from yolorknn.model.values import Values
 from yolorknn.tasks.boxes import postprocess
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
@@ -54,7 +55,7 @@ class Detect:
         return _split(imgsz, outputs) if split else _decoded(imgsz, outputs)
 
     def decode(
-        self, outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
+        self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
     ) -> Detections:
         """Decode, suppress duplicates, and undo the letterbox."""
         boxes = postprocess(outputs, metadata, thresholds)

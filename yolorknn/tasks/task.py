@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from yolorknn.image import Image, Letterbox
 from yolorknn.model.metadata import Head, ModelMetadata, Output, Tensor
+from yolorknn.model.values import Values
 from yolorknn.tasks.detections import Detections
 
 Floats = NDArray[np.float32]
@@ -72,9 +73,16 @@ class Task(Protocol):
         """Return what a file's outputs are, from names and shapes alone; None where they are not this task's."""
 
     def decode(
-        self, outputs: Sequence[Floats], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
+        self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
     ) -> Detections:
-        """Return what the outputs (float32, in the file's order, not written to) say, in pixels of the image."""
+        """Return what the outputs say, in pixels of the image.
+
+        Args:
+            outputs: in the file's order, not written to: float32, float16, or quantized as the chip has them.
+            metadata: the model's layout.
+            thresholds: what is kept.
+            placed: how the image lies in the model's input.
+        """
 
     def scene(self, metadata: ModelMetadata) -> list[Floats]:
         """Return made-up outputs in which there is something to find; the same at every call."""

@@ -1,0 +1,142 @@
+"""What a chip's own numbers say is, bit for bit, what their values as float32 say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tests.fakes.encode import decoded_metadata, split_metadata
+from yolorknn.image import Letterbox
+from yolorknn.model.metadata import ModelMetadata, Tensor
+from yolorknn.model.values import INTEGERS, Quantized, Values, columns, floats, limit, ordered, usable, values_of
+from yolorknn.tasks.boxes import decode, scales_of
+from yolorknn.tasks.cells import values_at
+from yolorknn.tasks.known import output_shapes, task_of
+from yolorknn.tasks.task import Thresholds
+
+IMGSZ = (32, 64)
+CLASSES = 5
+PLACED = Letterbox.fit((480, 640), IMGSZ)
+
+
+@st.composite
+def outputs_of(draw: st.DrawFn, metadata: ModelMetadata, *, kinds: Sequence[str]) -> list[Values]:
+    """Numbers of any scale and zero point, in few steps so that many are equal, each output of one of the kinds."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    made: list[Values] = []
+    for shape in output_shapes(metadata).values():
+        kind = draw(st.sampled_from(kinds))
+        steps = draw(st.sampled_from([2, 5, 30, 256]))
+        if kind in INTEGERS:
+            info = np.iinfo(kind)
+            chosen = rng.integers(info.min, info.max + 1, steps)
+            scale = float(np.float32(draw(st.floats(1e-4, 0.3))))
+            zero_point = draw(st.sampled_from([info.min, info.max, int(rng.integers(info.min, info.max + 1))]))
+            made.append(Quantized(rng.choice(chosen, shape).astype(kind), scale, zero_point))
+        else:
+            chosen = rng.normal(0, draw(st.sampled_from([0.3, 1, 5])), steps).astype(kind)
+            made.append(rng.choice(chosen, shape))
+    return made
+
+
+HEADS = {
+    "split": split_metadata(IMGSZ, CLASSES),
+    "sums": split_metadata(IMGSZ, CLASSES, sums=True),
+    "no DFL": split_metadata(IMGSZ, CLASSES, strides=(4, 8, 16, 32), reg_max=1),
+    "decoded": decoded_metadata(IMGSZ, CLASSES, normalized=True),
+    "decoded in pixels": decoded_metadata(IMGSZ, CLASSES, normalized=False),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("kinds", [("int8",), ("uint8",), ("int16",), ("float16",), ("int8", "float16", "float32")])
+@given(data=st.data(), multi_label=st.booleans())
+@settings(max_examples=12, deadline=None)
+def test_boxes_are_those_of_the_dequantized_tensors(
+    head: str, kinds: tuple[str, ...], data: st.DataObject, multi_label: bool
+) -> None:
+    metadata = HEADS[head]
+    outputs = data.draw(outputs_of(metadata, kinds=kinds))
+    dense = [floats(output) for output in outputs]
+    scores = [dense[0][:, 4:]] if "decoded" in head else [dense[scale.cls] for scale in scales_of(metadata.outputs)]
+    values = np.unique(np.concatenate([np.unique(array) for array in scores]))
+    possible = [float(value) for value in values[(values >= 0) & (values <= 1)][:20]]
+    conf = data.draw(st.sampled_from([0.0, 0.25, 1.0, *possible]) | st.floats(0, 1))
+    one = decode(outputs, metadata, conf=conf, multi_label=multi_label)
+    other = decode(dense, metadata, conf=conf, multi_label=multi_label)
+    for name in ("xyxy", "confidence", "class_id", "anchor"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    found = task_of(metadata).decode(outputs, metadata, Thresholds(conf=conf), PLACED)
+    assert found == task_of(metadata).decode(dense, metadata, Thresholds(conf=conf), PLACED)
+
+
+@given(
+    st.sampled_from(INTEGERS),
+    st.floats(float(np.finfo(np.float32).tiny), 1e30),
+    st.integers(-(2**15), 2**15 - 1),
+    st.floats(0, 1),
+)
+@settings(max_examples=200, deadline=None)
+def test_numbers_are_compared_as_their_values_are(dtype: str, scale: float, zero_point: int, conf: float) -> None:
+    info = np.iinfo(dtype)
+    zero_point = max(info.min, min(info.max, zero_point))
+    numbers = np.arange(info.min, info.max + 1).astype(dtype)
+    values = floats(Quantized(numbers, scale, zero_point))
+    assert usable(dtype, scale, zero_point) and (np.diff(values) > 0).all() and np.isfinite(values).all()
+    highest = limit(dtype, scale, zero_point, conf)
+    assert info.min <= highest <= info.max, "a number of the same type"
+    assert np.array_equal(numbers > highest, values > np.float32(conf))
+
+
+@given(st.floats(0, 1))
+@settings(max_examples=100, deadline=None)
+def test_float16_is_compared_by_its_bits(conf: float) -> None:
+    values = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    values = values[~np.isnan(values)]
+    above = ordered(values) > limit("float16", 1.0, 0, conf)
+    assert np.array_equal(above, values.astype(np.float32) > np.float32(conf))
+
+
+def test_nan_in_float16_is_no_box() -> None:
+    metadata = split_metadata(IMGSZ, CLASSES)
+    outputs = [np.zeros(shape, np.float16) for shape in output_shapes(metadata).values()]
+    outputs[1][:] = np.nan
+    assert len(decode(outputs, metadata, conf=0.25).confidence) == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero_point"),
+    [
+        ("int8", 0.0, 0),
+        ("int8", -0.1, 0),
+        ("int8", float("nan"), 0),
+        ("int8", float("inf"), 0),
+        ("int8", 1e-42, 0),
+        ("int8", 3e38, 0),
+        ("int8", 0.1, 128),
+        ("uint8", 0.1, -1),
+        ("int32", 0.1, 0),
+        ("float32", 0.1, 0),
+    ],
+)
+def test_scales_on_which_integers_cannot_be_compared(dtype: str, scale: float, zero_point: int) -> None:
+    assert not usable(dtype, scale, zero_point)
+
+
+def test_values_of_a_sessions_output() -> None:
+    array: NDArray[np.int8] = np.array([[-128, 0, 127]], np.int8)
+    assert values_of(array, Tensor("a", (1, 3), "int8")) is array
+    quantized = values_of(array, Tensor("a", (1, 3), "int8", "", 0.5, -128))
+    assert floats(quantized).tolist() == [[0, 64, 127.5]]
+    assert columns(quantized, np.array([0])).tolist() == [[0], [64], [127.5]]
+
+
+def test_values_at_takes_from_each_stride_its_own() -> None:
+    parts = [np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2), np.array([[[[50]], [[60]]]], np.float32)]
+    assert values_at(parts, np.array([1, 3, 4])).tolist() == [[1, 3, 50], [5, 7, 60]]
+    assert values_at(parts, np.zeros(0, np.int64)).shape == (2, 0)
