@@ -10,6 +10,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -54,6 +55,7 @@ class Context:
         if isinstance(what, Exception):
             raise what
         if what == "hang":
+            self.core.hangs.set()
             assert self.core.go_on.wait(30)
             self.core.returned = True
         if what != "stale":
@@ -71,12 +73,13 @@ class Core:
     def __init__(self, *scripts: list[object] | Exception | str) -> None:
         self.scripts = list(scripts)
         self.opened: list[Context] = []
-        self.go_on = threading.Event()
+        self.hangs, self.go_on = threading.Event(), threading.Event()
         self.returned = False
 
     def __call__(self) -> Context:
         script = self.scripts.pop(0) if self.scripts else []
         if script == "hang":
+            self.hangs.set()
             assert self.go_on.wait(30)
             script = []
         if isinstance(script, Exception):
@@ -250,10 +253,23 @@ def test_a_hang_while_opening_again_costs_a_frame(core: Callable[..., Core]) -> 
     backend.close()
 
 
+@contextmanager
+def pressing_ctrl_c(*once: threading.Event) -> Iterator[None]:
+    """Press it when all of these have happened."""
+
+    def press() -> None:
+        assert all(event.wait(30) for event in once)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    yield
+    thread.join()
+
+
 def test_ctrl_c_while_a_model_is_opened(core: Callable[..., Core]) -> None:
     one = core("hang")
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
+    with pressing_ctrl_c(one.hangs), pytest.raises(KeyboardInterrupt):
         one.backend(Patience(opening=60))
 
 
@@ -290,8 +306,11 @@ def test_ctrl_c_while_the_first_inference_hangs(core: Callable[..., Core], tmp_p
     """Nothing is measured, so the core has 600 s; but nobody waits for it."""
     cores = [core(["hang"]) for _ in range(3)]
     patience = Patience(first=600, least=0.2)
-    with pytest.raises(KeyboardInterrupt), detector(tmp_path, *cores, patience=patience) as running:
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with (
+        pressing_ctrl_c(*(one.hangs for one in (cores if threaded else cores[:1]))),
+        pytest.raises(KeyboardInterrupt),
+        detector(tmp_path, *cores, patience=patience) as running,
+    ):
         if threaded:
             with running.stream(numbered_frame(n, (64, 64)) for n in range(60)) as stream:
                 next(stream)
@@ -315,8 +334,7 @@ def test_a_backend_that_nobody_closes_releases_its_context(core: Callable[..., C
 def test_ctrl_c_reaches_the_caller_while_the_core_works(core: Callable[..., Core]) -> None:
     one = core(["hang"])
     backend = one.backend(Patience(first=5))
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
+    with pressing_ctrl_c(one.hangs), pytest.raises(KeyboardInterrupt):
         backend.infer(rgb(1))
     one.go_on.set()
     assert same(backend.infer(rgb(2)), 2), "the interrupted frame's answer is not taken for the next one's"

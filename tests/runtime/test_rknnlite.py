@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -143,16 +142,18 @@ def test_what_the_wheel_would_misread_never_reaches_it(board: Board, model: Path
 
 def test_ctrl_c_in_the_middle_of_inference_is_not_swallowed(board: Board, model: Path) -> None:
     fake = board("rk3588")
-    answer = fake.answer
+    answer, arrived = fake.answer, threading.Event()
 
     def interrupted(batch: np.ndarray) -> list[np.ndarray]:
-        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert arrived.wait(10), "it reaches the caller while the core works"
         return answer(batch)
 
     fake.answer = staticmethod(interrupted)
-    with Detector(model) as detector, pytest.raises(KeyboardInterrupt):
-        detector.detect(image())
+    with Detector(model) as detector:
+        with pytest.raises(KeyboardInterrupt):
+            detector.detect(image())
+        arrived.set()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

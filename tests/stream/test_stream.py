@@ -272,7 +272,14 @@ def test_a_core_is_lent_in_the_order_of_asking() -> None:
     """Who gives one back and asks again stands behind who waits, so that no stream of a detector starves another."""
     pool = BackendPool([NumberBackend(NUMBERS)])
     turns = 0
-    served = threading.Event()
+    served, waits = threading.Event(), threading.Event()
+
+    class Told(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.set()
+            return super().wait(timeout)
+
+    pool._changed = Told()
 
     def wait_once() -> None:
         with pool.lend():
@@ -281,7 +288,7 @@ def test_a_core_is_lent_in_the_order_of_asking() -> None:
     other = threading.Thread(target=wait_once)
     with pool.lend():
         other.start()
-        time.sleep(0.1)  # it waits now
+        assert waits.wait(10)
     while not served.is_set() and turns < 1000:
         with pool.lend():
             turns += 1
