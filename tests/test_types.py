@@ -53,7 +53,7 @@ with Detector("v8n.onnx") as detector:
     with detector.stream(camera(), drop="old") as stream:
         for result in stream:
             frame, index, timestamp, found = result
-            assert_type(result.frame.shape[0], int)
+            assert_type(result.index, int)
             assert_type(result.timings.infer, float)
             print(stream.dropped, len(found))
 """
