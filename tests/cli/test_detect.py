@@ -82,7 +82,7 @@ def test_what_it_passes_on(detector: Recorder, images: Path, tmp_path: Path, mon
 def test_every_option(detector: Recorder, images: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("a\nb\n")
     words = ["--model", "m.onnx", "--conf", 0.5, "--iou", 0.6, "--classes", "star, 0", "--max-det", 7]
-    words += ["--agnostic-nms", "--names", tmp_path / "names.txt", "-o", tmp_path / "out", "--name", "mine"]
+    words += ["--agnostic-nms", "--names", tmp_path / "names.txt", "-o", tmp_path / "out", "--name", "[mine]"]
     done = run("detect", images / "2.png", *words, "--save", "--json", "-")
     assert detector.call == {
         "model": Path("m.onnx"),
@@ -96,8 +96,8 @@ def test_every_option(detector: Recorder, images: Path, tmp_path: Path) -> None:
     }
     (row,) = map(json.loads, done.stdout.splitlines())
     assert row["source"] == str(images / "2.png")
-    assert [path.name for path in (tmp_path / "out/mine").iterdir()] == ["2.png"]
-    assert figures(done.stderr)[-1] == f"results in {tmp_path / 'out/mine'}"
+    assert [path.name for path in (tmp_path / "out/[mine]").iterdir()] == ["2.png"]
+    assert figures(done.stderr)[-1] == f"results in {tmp_path / 'out/[mine]'}"
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,8 @@ def deploy_command(
     from yolorknn.deploy.service import install_service
     from yolorknn.deploy.ssh import Remote
 
-    def tell(line: str) -> None:
-        err.print(line, markup=False)
-
     local_side(model, samples, simulate=simulate)  # so that a mistake in it shows before the board is asked
-    with Remote(host, port=port, options=ssh_option or [], tell=tell) as remote:
+    with Remote(host, port=port, options=ssh_option or [], tell=err.print) as remote:
         deployment = deploy(
             remote,
             model,
@@ -57,7 +54,7 @@ def deploy_command(
             offline=offline,
             simulate=simulate,
             dataset=dataset,
-            tell=tell,
+            tell=err.print,
         )
         print(deployment.table())
         deployment.check()

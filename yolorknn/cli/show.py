@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from yolorknn.progress import Progress
     from yolorknn.stream.run import Summary
 
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 class Report(Protocol):
@@ -60,7 +60,7 @@ class FramesBar:
     def __init__(self, name: str, total: int | None) -> None:
         """Show it under a name; `total` is how many frames there are, where that is known."""
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[fps]:.1f} FPS"),
