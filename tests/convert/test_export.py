@@ -94,8 +94,8 @@ def test_truncated_and_foreign_checkpoints(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("config", "head"),
-    [("yolov8n-seg.yaml", "Segment"), ("yolov8n-pose.yaml", "Pose"), ("yolov8n-obb.yaml", "OBB"),
-     ("yolov8n-cls.yaml", "Classify"), ("yolo26n-seg.yaml", "Segment26"), ("yolov8s-world.yaml", "WorldDetect")],
+    [("yolov8n-pose.yaml", "Pose"), ("yolov8n-obb.yaml", "OBB"), ("yolov8n-cls.yaml", "Classify"),
+     ("yoloe-11n-seg.yaml", "YOLOESegment"), ("yolov8s-world.yaml", "WorldDetect")],
 )  # fmt: skip
 def test_other_heads_are_refused_by_name(tmp_path: Path, config: str, head: str) -> None:
     from ultralytics import YOLO
@@ -104,7 +104,7 @@ def test_other_heads_are_refused_by_name(tmp_path: Path, config: str, head: str)
 
     path = tmp_path / "model.pt"
     YOLO(config).save(path)
-    with pytest.raises(ExportError, match=f"{head}.*head; supported are detection models"):
+    with pytest.raises(ExportError, match=f"{head}.*head; supported are"):
         export(path)
 
 

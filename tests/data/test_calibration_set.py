@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import DATASET
 from yolorknn.errors import CalibrationError
-from yolorknn.image import letterbox, read_image
+from yolorknn.image import Canvas, letterbox, read_image
 
 IMAGES = sorted((DATASET / "images").glob("*.jpg"))
 
@@ -28,7 +28,7 @@ def test_calibration_images_are_what_the_detector_sees(tmp_path: Path) -> None:
     awkward.mkdir()
     for path in IMAGES[:3]:
         shutil.copy(path, awkward / f"img {path.name}")
-    listing, count, digest = open_set(awkward).write(tmp_path, imgsz=(192, 320))
+    listing, count, digest = open_set(awkward).write(tmp_path, canvas=Canvas((192, 320)))
     names = listing.read_text().split()
     assert count == len(names) == 3 and len(digest) == 64
     for name, path in zip(names, IMAGES[:3], strict=True):
@@ -82,4 +82,4 @@ def test_calibration_sets_that_cannot_be_used(tmp_path: Path) -> None:
         list(open_set(tmp_path / "damaged.jpg").frames())
     (tmp_path / "v.mp4").write_bytes(b"junk")
     with pytest.raises(CalibrationError, match="no frame"):
-        open_set(tmp_path / "v.mp4").write(tmp_path / "empty", imgsz=(32, 32))
+        open_set(tmp_path / "v.mp4").write(tmp_path / "empty", canvas=Canvas((32, 32)))

@@ -17,6 +17,7 @@ from yolorknn.stream.sinks.pictures import Pictures
 from yolorknn.stream.sinks.sink import Sink
 from yolorknn.stream.sinks.video import Video, VideoWriter
 from yolorknn.stream.sources.open_source import open_source
+from yolorknn.tasks.task import Wording
 
 NAMES = {0: "person", 1: "traffic light", 2: "日本"}
 FOUND = Detections(np.array([[1, 2, 30, 40]], np.float32), np.array([0.9]), np.array([2]))
@@ -48,7 +49,7 @@ LINE = {
 
 def test_json_lines(tmp_path: Path) -> None:
     path = tmp_path / "new" / "d.jsonl"
-    with closing(JsonLines(path, NAMES)) as lines:
+    with closing(JsonLines(path, Wording(NAMES))) as lines:
         lines.write(result("a.mp4"))
         assert path.read_text().endswith("\n"), "readable while the run goes on"
         lines.write(result("a.mp4"))
@@ -58,7 +59,7 @@ def test_json_lines(tmp_path: Path) -> None:
 
 def test_json_lines_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
-        with closing(JsonLines("-", NAMES)) as lines:
+        with closing(JsonLines("-", Wording(NAMES))) as lines:
             lines.write(result("a.mp4"))
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [LINE] * 2, "it stays open"
 
@@ -66,8 +67,8 @@ def test_json_lines_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json_lines_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"cannot write .*file/d\.jsonl"):
-        JsonLines(tmp_path / "file" / "d.jsonl", NAMES)
-    full = JsonLines("/dev/full", NAMES)
+        JsonLines(tmp_path / "file" / "d.jsonl", Wording(NAMES))
+    full = JsonLines("/dev/full", Wording(NAMES))
     with pytest.raises(OutputError, match="cannot write /dev/full: No space left"):
         full.write(result("a.mp4"))
     with pytest.raises(OutputError, match="cannot write /dev/full"):
@@ -145,7 +146,7 @@ def test_a_video_without_frames_or_folder_is_an_error(tmp_path: Path) -> None:
 def test_they_are_sinks(tmp_path: Path) -> None:
     """For the type checker, which says so where one has another method or another type."""
     sinks: list[Sink] = [
-        JsonLines(tmp_path / "d.jsonl", NAMES),
+        JsonLines(tmp_path / "d.jsonl", Wording(NAMES)),
         Pictures(tmp_path, NAMES),
         Video(tmp_path / "v.mp4", fps=25, names=NAMES),
     ]

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from tests.conftest import needs_ort, needs_torch
 from yolorknn import Detections, Detector, MetadataError, SimulatedNpu, draw
 from yolorknn.cli.app import app
-from yolorknn.image import Image, Letterbox
+from yolorknn.image import Canvas, Image, Letterbox
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values, floats
 from yolorknn.tasks.known import TASKS
-from yolorknn.tasks.task import Floats, Layout, Thresholds
+from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
 SIDE = 64
 
@@ -41,6 +41,9 @@ class Brightest:
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
         return None
 
+    def canvas(self, imgsz: tuple[int, int]) -> Canvas:
+        return Canvas(imgsz)
+
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
     ) -> Detections:
@@ -53,8 +56,8 @@ class Brightest:
             np.eye(1, int(np.prod(shape)), 5, np.float32).reshape(shape) for shape in self.shapes(metadata).values()
         ]
 
-    def record(self, detections: Detections, names: Mapping[int, str]) -> list[dict[str, Any]]:
-        return [{"at": xyxy[:2].tolist(), "name": names[class_id]} for xyxy, _, class_id in detections]
+    def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
+        return [{"at": xyxy[:2].tolist(), "name": wording.names[class_id]} for xyxy, _, class_id in detections]
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
         at = np.array([record["at"] for record in records], np.float32)

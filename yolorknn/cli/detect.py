@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from yolorknn.stream.run import Summary
     from yolorknn.stream.sinks.sink import Sink
     from yolorknn.stream.sources.source import Source
+    from yolorknn.tasks.task import MaskForm, Wording
 
 
 def detect_command(
@@ -41,6 +42,9 @@ def detect_command(
         str | None, typer.Option("--json", help="File for the JSON lines, - for stdout [default: in the run's folder].")
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")] = Path("runs/detect"),
+    masks: Annotated[
+        Literal["rle", "polygons"], typer.Option(help="How the JSON lines give masks: COCO's run lengths, or polygons.")
+    ] = "rle",
     name: Annotated[str | None, typer.Option(help="The run's folder [default: after the source].")] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Run on the vendor's simulator, on a PC.")] = False,
     dataset: SimulatorDataset = None,
@@ -48,7 +52,7 @@ def detect_command(
     device_id: DeviceId = None,
     names: Names = None,
 ) -> None:
-    """Draw boxes on SOURCE and write them as JSON lines."""
+    """Draw what is found in SOURCE on it, and write it as JSON lines."""
     from yolorknn.detector import Detector
     from yolorknn.doctor.examine import diagnosed
     from yolorknn.open_model import HERE, open_model
@@ -76,7 +80,7 @@ def detect_command(
                 backends=backends,
             )
         )
-        summary = _run(detector, source, output=output, name=name, save=save, json_file=json_file)
+        summary = _run(detector, source, output=output, name=name, save=save, json_file=json_file, masks=masks)
     if summary.failures:
         raise SourceError(
             f"{len(summary.failures)} of {summary.frames + len(summary.failures)} frames could not be read: "
@@ -85,19 +89,28 @@ def detect_command(
 
 
 def _run(
-    detector: Detector, source: str, *, output: Path, name: str | None, save: bool, json_file: str | None
+    detector: Detector,
+    source: str,
+    *,
+    output: Path,
+    name: str | None,
+    save: bool,
+    json_file: str | None,
+    masks: MaskForm,
 ) -> Summary:
     """Detect on a source, into the sinks that the options ask for, and tell how it went."""
     from yolorknn.stream.run import run
     from yolorknn.stream.run_folder import run_folder
+    from yolorknn.tasks.task import Wording
 
+    wording = Wording.of(detector.metadata, masks=masks)
     with ExitStack() as stack:
         stream = stack.enter_context(detector.stream(source))
         opened = stream.source
         folder = None
         if save or not json_file:
             folder = stack.enter_context(run_folder(output, name, source=opened.name))
-        wanted = _sinks(opened, folder, json_file, save=save, names=detector.names)
+        wanted = _sinks(opened, folder, json_file, save=save, wording=wording)
         sinks = [stack.enter_context(closing(sink)) for sink in wanted]
         shown = stack.enter_context(FramesBar(opened.name, opened.count))
         try:
@@ -112,7 +125,7 @@ def _run(
 
 
 def _sinks(
-    source: Source, folder: Path | None, json_file: str | None, *, save: bool, names: Mapping[int, str]
+    source: Source, folder: Path | None, json_file: str | None, *, save: bool, wording: Wording
 ) -> Iterator[Sink]:
     """Open one sink after another, so that each can be closed if the next cannot be opened."""
     from yolorknn.stream.run_folder import LINES
@@ -121,10 +134,10 @@ def _sinks(
     from yolorknn.stream.sinks.video import Video
 
     if json_file:
-        yield JsonLines(json_file, names)
+        yield JsonLines(json_file, wording)
     elif folder:
-        yield JsonLines(folder / LINES, names)
+        yield JsonLines(folder / LINES, wording)
     if save and folder and source.fps:
-        yield Video(folder / f"{source.name}.mp4", fps=source.fps, names=names)
+        yield Video(folder / f"{source.name}.mp4", fps=source.fps, names=wording.names)
     elif save and folder:
-        yield Pictures(folder, names)
+        yield Pictures(folder, wording.names)

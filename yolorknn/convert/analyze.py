@@ -21,10 +21,11 @@ from yolorknn.convert.toolkit.child import Job
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError, CalibrationError, MissingDependencyError
 from yolorknn.files import atomic, writing
-from yolorknn.image import Image, letterbox, read_image
+from yolorknn.image import Image, read_image
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.platforms import Dtype
 from yolorknn.progress import Progress
+from yolorknn.tasks.known import task_of
 
 SHOWN = 20
 """Bars of each kind in a plot."""
@@ -164,9 +165,10 @@ def analyze(
 
 
 def _input(image: Image, metadata: ModelMetadata) -> NDArray[np.uint8]:
-    """Letterbox as the detector does, into the (1, 3, H, W) that rknn-toolkit2 reads."""
-    pixels, _ = letterbox(image, metadata.imgsz)
-    ordered = pixels if metadata.colour == "RGB" else pixels[..., ::-1]
+    """Lay an image into the model's input as the detector does, as the (1, 3, H, W) that rknn-toolkit2 reads."""
+    canvas = task_of(metadata).canvas(metadata.imgsz)
+    canvas.fill(image)
+    ordered = canvas.pixels if metadata.colour == "RGB" else canvas.pixels[..., ::-1]
     return np.ascontiguousarray(ordered.transpose(2, 0, 1)[None])
 
 

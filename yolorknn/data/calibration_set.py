@@ -19,7 +19,7 @@ from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list, th
 from yolorknn.data.near_duplicates import ALIKE, distances, thumbnail
 from yolorknn.errors import CalibrationError, DatasetError, SourceError
 from yolorknn.files import writing
-from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Image, Letterbox, letterbox, read_image
+from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Canvas, Image, Letterbox, read_image
 from yolorknn.progress import Progress
 
 LIMIT = 200
@@ -128,12 +128,12 @@ class CalibrationSet:
             found.append(f"the calibration images cover {cover:.0%} of the model's {size}, the rest is grey padding")
         return found
 
-    def write(self, folder: Path, *, imgsz: tuple[int, int], progress: Progress | None = None) -> tuple[Path, int, str]:
-        """Letterbox every image into `folder`.
+    def write(self, folder: Path, *, canvas: Canvas, progress: Progress | None = None) -> tuple[Path, int, str]:
+        """Lay every image into the model's input, and that into `folder`.
 
         Args:
             folder: an existing, empty folder.
-            imgsz: height and width of the model's input.
+            canvas: the model's input.
             progress: told how far it is.
 
         Returns:
@@ -142,7 +142,8 @@ class CalibrationSet:
         digest = hashlib.sha256()
         names: list[str] = []
         for number, image in enumerate(self.frames()):
-            pixels, _ = letterbox(image, imgsz)
+            canvas.fill(image)
+            pixels = canvas.pixels
             digest.update(pixels.tobytes())
             name = f"{number:05d}.npy"
             with writing(folder / name):

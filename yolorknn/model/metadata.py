@@ -83,6 +83,10 @@ class ModelMetadata:
     end_to_end: bool = False
     """Whether the head was trained one-to-one, so that the best scores are the result, without NMS."""
     task: str = "detect"
+    prototypes: int = 0
+    """Of task "segment": how many prototypes a mask is the weighted sum of."""
+    keypoints: tuple[str, ...] = ()
+    """Of task "pose": the keypoints' names."""
     colour: str = "RGB"
     mean: Triple = (0.0, 0.0, 0.0)
     std: Triple = (255.0, 255.0, 255.0)
@@ -126,8 +130,9 @@ class ModelMetadata:
             del fields["build"]["options"]
         if self.build is not None and not self.build.accuracy:
             del fields["build"]["accuracy"]
-        if not self.end_to_end:
-            del fields["end_to_end"]
+        for rare in ("end_to_end", "prototypes", "keypoints"):
+            if not fields[rare]:
+                del fields[rare]
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -145,6 +150,8 @@ class ModelMetadata:
                 **{
                     **fields,
                     "names": tuple(fields["names"]),
+                    "prototypes": int(fields.get("prototypes", 0)),
+                    "keypoints": tuple(str(name) for name in fields.get("keypoints", ())),
                     "imgsz": tuple(int(side) for side in fields["imgsz"]),
                     "outputs": tuple(Output(str(n), r, int(s)) for n, r, s in fields["outputs"]),
                     "mean": tuple(float(v) for v in fields.get("mean", cls.mean)),

@@ -72,6 +72,12 @@ def columns(values: Values, index: NDArray[np.int64]) -> Floats:
     return floats(values._replace(numbers=chosen) if isinstance(values, Quantized) else chosen)
 
 
+def part(values: Values, index: tuple[int | slice, ...]) -> Floats:
+    """Return some of an output's values as float32, indexed as numpy's arrays are."""
+    chosen = numbers_of(values)[index]
+    return floats(values._replace(numbers=chosen) if isinstance(values, Quantized) else chosen)
+
+
 def usable(dtype: str, scale: float, zero_point: int) -> bool:
     """Tell whether different numbers stand for different values, none of them infinite: on that the integers rest."""
     if dtype not in INTEGERS or not math.isfinite(scale):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from yolorknn.image import Image
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.known import showing
+from yolorknn.tasks.task import Wording
 
 
 class Timings(NamedTuple):
@@ -84,7 +84,7 @@ class Result(tuple[Image, int, float, Detections]):
         return (*self, self.timings, self.source)
 
 
-def record(result: Result, names: Mapping[int, str]) -> dict[str, Any]:
+def record(result: Result, wording: Wording) -> dict[str, Any]:
     """Return one frame's results as plain JSON values; boxes in pixels, the most confident first."""
     height, width = result.frame.shape[:2]
     return {
@@ -93,5 +93,5 @@ def record(result: Result, names: Mapping[int, str]) -> dict[str, Any]:
         "timestamp": round(result.timestamp, 3),
         "width": width,
         "height": height,
-        "detections": showing(result.detections).record(result.detections, names),
+        "detections": showing(result.detections).record(result.detections, wording),
     }

@@ -58,12 +58,12 @@ class Stages:
         return self.decode(self.infer(self.prepare(image)))
 
     def prepare(self, image: NDArray[Any] | None) -> Prepared:
-        """Letterbox an image, BGR uint8 (H, W, 3), which is not written to."""
+        """Lay an image, BGR uint8 (H, W, 3), which is not written to, into the model's input."""
         start = time.perf_counter()
         try:
             canvas = self._canvases.pop()
         except IndexError:
-            canvas = Canvas(self.metadata.imgsz)
+            canvas = self._task.canvas(self.metadata.imgsz)
         placed = canvas.fill(image)
         return Prepared(canvas, placed, time.perf_counter() - start)
 

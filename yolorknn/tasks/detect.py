@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from yolorknn.image import Image, Letterbox
+from yolorknn.image import Canvas, Image, Letterbox
 from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.boxes import postprocess
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
+from yolorknn.tasks.records import box_records, read_boxes
 from yolorknn.tasks.scenes import box_scene
-from yolorknn.tasks.task import Floats, Layout, Thresholds
+from yolorknn.tasks.split import grids_of, split_fits, split_shapes
+from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
 STRIDES = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
 """Strides of YOLO detection heads: the usual, P2, P6, and v3-tiny."""
@@ -33,26 +33,26 @@ class Detect:
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes; those of a decoded head as with the usual strides, which it does not say."""
-        height, width = metadata.imgsz
-        classes = len(metadata.names)
-        channels = {"box": 4 * metadata.reg_max, "cls": classes, "sum": 1}
-        return {
-            out.name: (1, 4 + classes, _anchors(metadata.imgsz, STRIDES[0]))
-            if out.role == "decoded"
-            else (1, channels[out.role], height // out.stride, width // out.stride)
-            for out in metadata.outputs
-        }
+        if metadata.head == "decoded":
+            return {
+                out.name: (1, 4 + len(metadata.names), _anchors(metadata.imgsz, STRIDES[0])) for out in metadata.outputs
+            }
+        return split_shapes(metadata)
 
     def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
         """Compare names, order and shapes; of a decoded head the channels."""
         if metadata.head == "decoded":
             return [tensor.shape[:2] for tensor in outputs] == [(1, 4 + len(metadata.names))]
-        return [(tensor.name, tensor.shape) for tensor in outputs] == list(self.shapes(metadata).items())
+        return split_fits(self.shapes(metadata), outputs)
 
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
         """Know the model zoo's head (box, cls and perhaps a score sum per stride), and ultralytics' own in pixels."""
         split = all(len(tensor.shape) == 4 for tensor in outputs)
         return _split(imgsz, outputs) if split else _decoded(imgsz, outputs)
+
+    def canvas(self, imgsz: tuple[int, int]) -> Canvas:
+        """Letterbox."""
+        return Canvas(imgsz)
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
@@ -65,25 +65,13 @@ class Detect:
         """Return outputs of a street scene."""
         return box_scene(metadata, self.shapes(metadata).values())
 
-    def record(self, detections: Detections, names: Mapping[int, str]) -> list[dict[str, Any]]:
+    def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence and xyxy of each box."""
-        return [
-            {
-                "class_id": class_id,
-                "name": names[class_id],
-                "confidence": round(confidence, 4),
-                "xyxy": [round(float(side), 2) for side in xyxy],
-            }
-            for xyxy, confidence, class_id in detections
-        ]
+        return box_records(detections, wording)
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
         """Return the boxes of records."""
-        return Detections(
-            np.array([box["xyxy"] for box in records], np.float32).reshape(-1, 4),
-            np.array([box["confidence"] for box in records], np.float32),
-            np.array([box["class_id"] for box in records], np.int64),
-        )
+        return Detections(**read_boxes(records))
 
     def draw(self, canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
         """Draw boxes with names and confidences."""
@@ -95,24 +83,18 @@ def _anchors(imgsz: tuple[int, int], strides: Sequence[int]) -> int:
 
 
 def _split(imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
-    groups: dict[tuple[int, ...], list[Tensor]] = {}
-    for tensor in outputs:
-        groups.setdefault(tensor.shape[2:], []).append(tensor)
-    roles: list[Output] = []
-    kinds = set()
-    for (height, width), group in groups.items():
-        if min(height, width) < 1 or imgsz[0] % height or imgsz[0] // height * width != imgsz[1]:
-            return None
-        channels = [tensor.shape[1] for tensor in group]
-        if len(group) not in (2, 3) or channels[0] % 4 or (len(group) == 3 and channels[2] != 1):
-            return None
-        kinds.add(tuple(channels))
-        stride = imgsz[0] // height
-        roles += [Output(tensor.name, role, stride) for tensor, role in zip(group, ("box", "cls", "sum"), strict=False)]
-    if len(kinds) != 1:
+    grids = grids_of(imgsz, outputs)
+    if len({grid.channels for grid in grids}) != 1:
         return None
-    box, classes = kinds.pop()[:2]
-    return Layout("split", tuple(roles), classes, box // 4)
+    box, *rest = grids[0].channels
+    if len(rest) not in (1, 2) or box % 4 or rest[1:] not in ([], [1]):
+        return None
+    roles = [
+        Output(tensor.name, role, grid.stride)
+        for grid in grids
+        for tensor, role in zip(grid.outputs, ("box", "cls", "sum"), strict=False)
+    ]
+    return Layout("split", tuple(roles), rest[0], box // 4)
 
 
 def _decoded(imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,27 @@ from numpy.typing import NDArray
 
 Index = slice | list[int] | NDArray[np.bool_] | NDArray[np.intp]
 
+EXTRAS: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
+    "mask": (np.bool_, (None, None)),
+    "keypoints": (np.float32, (None, 3)),
+    "xyxyxyxy": (np.float32, (4, 2)),
+}
+"""The fields that only some tasks fill: dtype, and shape behind N, None for any."""
+
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """Boxes of one image, the most confident first. Field names and order are those of supervision.
+    """Objects of one image, the most confident first. Field names and order are those of supervision.
 
     Attributes:
         xyxy: float32 (N, 4), corners x1, y1, x2, y2 in pixels of the original image, clipped to it.
         confidence: float32 (N,), 0 to 1.
         class_id: int64 (N,), index into the model's names.
+        mask: of task "segment": bool (N, height, width), the pixels of the original image that are the object's.
+        keypoints: of task "pose": float32 (N, K, 3), x and y in pixels of the original image, clipped to it, and
+            visibility, 0 to 1; 1 where the model has none.
+        xyxyxyxy: of task "obb": float32 (N, 4, 2), the corners in turn in pixels of the original image; xyxy is the
+            upright box around them.
 
     Raises:
         ValueError: the arrays' shapes do not fit together.
@@ -28,6 +40,9 @@ class Detections:
     xyxy: NDArray[np.float32]
     confidence: NDArray[np.float32]
     class_id: NDArray[np.int64]
+    mask: NDArray[np.bool_] | None = None
+    keypoints: NDArray[np.float32] | None = None
+    xyxyxyxy: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         xyxy = np.asarray(self.xyxy, np.float32).view()
@@ -39,7 +54,14 @@ class Detections:
                 "Detections need xyxy (N, 4), confidence (N,) and class_id (N,), "
                 f"not {xyxy.shape}, {confidence.shape} and {class_id.shape}"
             )
-        for name, array in (("xyxy", xyxy), ("confidence", confidence), ("class_id", class_id)):
+        arrays: dict[str, NDArray[Any]] = {"xyxy": xyxy, "confidence": confidence, "class_id": class_id}
+        for name, (dtype, shape) in EXTRAS.items():
+            if (given := getattr(self, name)) is not None:
+                arrays[name] = np.asarray(given, dtype).view()
+                if not _fits(arrays[name].shape, (count, *shape)):
+                    wanted = ", ".join(str(side or "any") for side in shape)
+                    raise ValueError(f"Detections of {count} need {name} ({count}, {wanted}), not {given.shape}")
+        for name, array in arrays.items():
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 
@@ -48,32 +70,34 @@ class Detections:
         """Return the detections of an image in which nothing was found."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the fields that are there, by name."""
+        every = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: array for name, array in every.items() if array is not None}
+
     def __len__(self) -> int:
         return len(self.xyxy)
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], float, int]]:
-        """Iterate over (xyxy float32 (4,), confidence, class_id) box by box."""
+        """Iterate over (xyxy float32 (4,), confidence, class_id) object by object."""
         for xyxy, confidence, class_id in zip(self.xyxy, self.confidence, self.class_id, strict=True):
             yield xyxy, float(confidence), int(class_id)
 
     def __getitem__(self, index: Index | int) -> Detections:
-        """Return the chosen boxes: `detections[detections.confidence > 0.5]`; an int gives one box."""
+        """Return the chosen objects: `detections[detections.confidence > 0.5]`; an int gives one."""
         chosen: Any = [index] if isinstance(index, (int, np.integer)) else index
-        return Detections(self.xyxy[chosen], self.confidence[chosen], self.class_id[chosen])
+        return Detections(**{name: array[chosen] for name, array in self.arrays().items()})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Detections):
             return NotImplemented
-        return (
-            np.array_equal(self.xyxy, other.xyxy)
-            and np.array_equal(self.confidence, other.confidence)
-            and np.array_equal(self.class_id, other.class_id)
-        )
+        ours, theirs = self.arrays(), other.arrays()
+        return ours.keys() == theirs.keys() and all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
     __hash__ = None  # type: ignore[assignment]
 
     def to_supervision(self) -> Any:
-        """Return a supervision.Detections with copies of the arrays.
+        """Return a supervision.Detections with copies of the arrays; corners and keypoints are in its `data`.
 
         Raises:
             ImportError: supervision is not installed.
@@ -85,6 +109,10 @@ class Detections:
                 "to_supervision() needs supervision, which is not installed: pip install supervision"
             ) from exc
 
-        return supervision.Detections(
-            self.xyxy.copy(), confidence=self.confidence.copy(), class_id=self.class_id.copy()
-        )
+        copies = {name: array.copy() for name, array in self.arrays().items()}
+        data = {name: copies.pop(name) for name in ("keypoints", "xyxyxyxy") if name in copies}
+        return supervision.Detections(**copies, data=data)
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(wanted) and all(w in (None, side) for side, w in zip(shape, wanted, strict=True))

@@ -43,6 +43,18 @@ def draw_boxes(canvas: Image, detections: Detections, names: Mapping[int, str] |
         cv2.putText(canvas, text, baseline, cv2.FONT_HERSHEY_SIMPLEX, size, ink, weight, cv2.LINE_AA)
 
 
+def draw_masks(canvas: Image, detections: Detections) -> None:
+    """Tint the pixels of each mask in its class's colour, half transparent, the most confident last."""
+    assert detections.mask is not None
+    for number in reversed(range(len(detections))):
+        x1, y1 = np.floor(detections.xyxy[number, :2]).astype(int)
+        x2, y2 = np.ceil(detections.xyxy[number, 2:]).astype(int)
+        inside = detections.mask[number, y1:y2, x1:x2]
+        region = canvas[y1:y2, x1:x2]
+        tint = np.array(colour(int(detections.class_id[number])), np.uint8)
+        region[inside] = region[inside] // 2 + tint // 2
+
+
 def _ascii(name: str) -> str:
     """Return the name in the letters that OpenCV's fonts have: without accents; empty where none are left."""
     return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip()

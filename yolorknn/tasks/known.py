@@ -9,9 +9,10 @@ from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.read import ModelFile
 from yolorknn.tasks.detect import Detect
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.segment import Segment
 from yolorknn.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (Detect(),)}
+TASKS: dict[str, Task] = {task.name: task for task in (Detect(), Segment())}
 """By name; to recognise an unlabelled model they are asked in this order."""
 
 
@@ -97,6 +98,8 @@ def recognise(
                     head=layout.head,
                     outputs=layout.outputs,
                     reg_max=layout.reg_max,
+                    prototypes=layout.prototypes,
+                    keypoints=tuple(f"keypoint{i}" for i in range(layout.keypoints)),
                     task=task.name,
                 )
     stated = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in [*inputs, *outputs])

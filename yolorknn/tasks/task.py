@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.image import Image, Letterbox
+from yolorknn.image import Canvas, Image, Letterbox
 from yolorknn.model.metadata import Head, ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.detections import Detections
@@ -46,6 +46,26 @@ class Thresholds:
             raise ValueError(f"max_det is at least 1, not {self.max_det}")
 
 
+MaskForm = Literal["rle", "polygons"]
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How records say what was found."""
+
+    names: Mapping[int, str]
+    """Class names by class id."""
+    keypoints: tuple[str, ...] = ()
+    """Names of the keypoints; see ModelMetadata."""
+    masks: MaskForm = "rle"
+    """Masks as COCO's run-length encoding, or as polygons around them; see mask_text.py."""
+
+    @classmethod
+    def of(cls, metadata: ModelMetadata, *, masks: MaskForm = "rle") -> Wording:
+        """Return a model's words."""
+        return cls(dict(enumerate(metadata.names)), metadata.keypoints, masks)
+
+
 class Layout(NamedTuple):
     """What the tensors of a model that says nothing of itself were recognised as."""
 
@@ -53,6 +73,8 @@ class Layout(NamedTuple):
     outputs: tuple[Output, ...]
     classes: int
     reg_max: int = 16
+    prototypes: int = 0
+    keypoints: int = 0
 
 
 class Task(Protocol):
@@ -72,6 +94,9 @@ class Task(Protocol):
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
         """Return what a file's outputs are, from names and shapes alone; None where they are not this task's."""
 
+    def canvas(self, imgsz: tuple[int, int]) -> Canvas:
+        """Return an input to lay images into, as the task's networks are shown them."""
+
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
     ) -> Detections:
@@ -87,7 +112,7 @@ class Task(Protocol):
     def scene(self, metadata: ModelMetadata) -> list[Floats]:
         """Return made-up outputs in which there is something to find; the same at every call."""
 
-    def record(self, detections: Detections, names: Mapping[int, str]) -> list[dict[str, Any]]:
+    def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return plain JSON values, a dict each, in the same order; rounded, as people read them."""
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:

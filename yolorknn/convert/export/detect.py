@@ -6,6 +6,7 @@ import types
 from typing import Any
 
 from yolorknn.convert.export.network import fused
+from yolorknn.errors import ExportError
 from yolorknn.model.metadata import Head, Output
 
 
@@ -18,14 +19,11 @@ class DetectHead:
     def describe(self, model: Any, layout: Head) -> dict[str, Any]:
         """Return outputs, reg_max, and whether coordinates are divided by imgsz and the head is one-to-one."""
         detect = model.model[-1]
-        outputs = [
-            Output(f"{role}{int(stride)}", role, int(stride)) for stride in detect.stride for role in ("box", "cls")
-        ]
         return {
-            "outputs": (Output("output0", "decoded", 0),) if layout == "decoded" else tuple(outputs),
+            "outputs": (Output("output0", "decoded", 0),) if layout == "decoded" else grids(detect, "box", "cls"),
             "reg_max": int(detect.reg_max),
             "normalized": layout == "decoded",
-            "end_to_end": _is_end_to_end(detect),
+            "end_to_end": is_end_to_end(detect),
         }
 
     def prepare(self, model: Any, layout: Head) -> Any:
@@ -34,33 +32,59 @@ class DetectHead:
         Of an end-to-end head the one-to-one branch is taken, as far as its scores and boxes; the top-k that ultralytics
         puts behind them is done in tasks/boxes.py.
         """
+        model = one_branch(model)
         detect = model.model[-1]
-        end_to_end = _is_end_to_end(detect)
-        if end_to_end:
-            detect.end2end = True  # else fuse() throws the one-to-one branch away
-        model = fused(model)
-        if end_to_end:  # from here on it is a Detect without NMS-free branch
-            detect.cv2, detect.cv3 = detect.one2one_cv2, detect.one2one_cv3
-            detect.one2one_cv2 = detect.one2one_cv3 = None
-            detect.end2end = False
         detect.forward = types.MethodType(_split_forward if layout == "split" else _decoded_forward, detect)
         return model
 
 
-def _is_end_to_end(detect: Any) -> bool:
+def grids(head: Any, *roles: str) -> tuple[Output, ...]:
+    """Return the outputs of a head that has these at each stride, stride by stride."""
+    return tuple(Output(f"{role}{int(stride)}", role, int(stride)) for stride in head.stride for role in roles)
+
+
+def is_end_to_end(head: Any) -> bool:
     """Return whether the head, as in YOLOv10 and YOLO26, has a branch trained one-to-one, which needs no NMS."""
-    return getattr(detect, "one2one_cv2", None) is not None
+    return getattr(head, "one2one_cv2", None) is not None
+
+
+def one_branch(model: Any) -> Any:
+    """Return the fused model, changed in place, whose head has no other branch than the one that is exported.
+
+    Of an end-to-end head that is the one-to-one branch, whatever it is made of, under the names of the other.
+    """
+    head = model.model[-1]
+    end_to_end = is_end_to_end(head)
+    if end_to_end:
+        head.end2end = True  # else fuse() throws the one-to-one branch away
+    model = fused(model)
+    if end_to_end:  # from here on it is a head without NMS-free branch
+        for name, module in list(head.named_children()):
+            if name.startswith("one2one_"):
+                setattr(head, name.removeprefix("one2one_"), module)
+                setattr(head, name, None)
+        head.end2end = False
+    return model
+
+
+def split_only(head: str, layout: Head) -> None:
+    """Refuse the decoded layout of a head that has none.
+
+    Raises:
+        ExportError: it was asked for.
+    """
+    if layout != "split":
+        raise ExportError(f"a {head} head is exported split: leave out --head {layout}, which is for detection")
+
+
+def box_and_scores(head: Any, number: int, feature: Any) -> list[Any]:
+    """Return a stride's DFL logits of the four sides (distances where reg_max is 1), and its class scores."""
+    return [head.cv2[number](feature), head.cv3[number](feature).sigmoid()]
 
 
 def _split_forward(self: Any, features: list[Any]) -> tuple[Any, ...]:
-    """Per stride: DFL logits of the four sides (distances where reg_max is 1), and class scores.
-
-    The rest of Detect is done in tasks/boxes.py.
-    """
-    outputs = []
-    for box, cls, feature in zip(self.cv2, self.cv3, features, strict=True):
-        outputs += [box(feature), cls(feature).sigmoid()]
-    return tuple(outputs)
+    """What remains of Detect is done in tasks/boxes.py."""
+    return tuple(output for number, feature in enumerate(features) for output in box_and_scores(self, number, feature))
 
 
 def _decoded_forward(self: Any, features: list[Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from yolorknn.convert.export.detect import DetectHead
+from yolorknn.convert.export.segment import SegmentHead
 from yolorknn.errors import ExportError
 from yolorknn.model.metadata import Head
 
@@ -24,7 +25,7 @@ class ExportHead(Protocol):
         """Return a module, the model changed in place, that computes these outputs."""
 
 
-HEADS: tuple[ExportHead, ...] = (DetectHead(),)
+HEADS: tuple[ExportHead, ...] = (DetectHead(), SegmentHead())
 
 
 def head_of(model: Any) -> ExportHead:
@@ -37,4 +38,5 @@ def head_of(model: Any) -> ExportHead:
     for head in HEADS:
         if kind in head.kinds:
             return head
-    raise ExportError(f"the model has a {kind} head; supported are detection models, YOLOv3u to YOLO26 (Detect)")
+    known = ", ".join(kind for head in HEADS for kind in head.kinds)
+    raise ExportError(f"the model has a {kind} head; supported are models of ultralytics, YOLOv3u to YOLO26 ({known})")

@@ -21,7 +21,7 @@ from yolorknn.model import onnx_file
 from yolorknn.model.metadata import Build, ModelMetadata, Tensor
 from yolorknn.model.platforms import Dtype, get_platform
 from yolorknn.progress import Progress
-from yolorknn.tasks.known import metadata_of
+from yolorknn.tasks.known import metadata_of, task_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def prepared(
         scratch = Path(folder)
         listing, images, digest = None, 0, ""
         if calibration is not None:
-            listing, images, digest = calibration.write(scratch, imgsz=source.imgsz, progress=progress)
+            listing, images, digest = calibration.write(
+                scratch, canvas=task_of(source).canvas(source.imgsz), progress=progress
+            )
         how = Build(
             platform=chip.name,
             dtype=dtype,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
 from yolorknn.files import writing
 from yolorknn.stream.result import Result, record
+from yolorknn.tasks.task import Wording
 
 
 class JsonLines:
@@ -19,9 +19,9 @@ class JsonLines:
         OutputError: the file cannot be written.
     """
 
-    def __init__(self, target: str | Path, names: Mapping[int, str]) -> None:
-        """Open the target; a file is replaced. `names` are those of the classes."""
-        self._path, self._names = Path(target), names
+    def __init__(self, target: str | Path, wording: Wording) -> None:
+        """Open the target; a file is replaced. `wording` is how it says what was found."""
+        self._path, self._wording = Path(target), wording
         self._file: TextIO
         if str(target) == "-":
             self._file = sys.stdout
@@ -32,7 +32,7 @@ class JsonLines:
 
     def write(self, result: Result) -> None:
         with writing(self._path):
-            self._file.write(json.dumps(record(result, self._names), ensure_ascii=False) + "\n")
+            self._file.write(json.dumps(record(result, self._wording), ensure_ascii=False) + "\n")
             self._file.flush()
 
     def close(self) -> None:

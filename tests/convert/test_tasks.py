@@ -1,0 +1,145 @@
+"""Every task of every family: floats as ultralytics computes them, and builds with the vendor's real toolkit."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.conftest import SHARED, needs_ort, needs_shared, needs_toolkit, needs_torch
+from tests.fakes.families import IMAGES, make_checkpoint
+from yolorknn import Detections, Detector
+from yolorknn.image import read_image
+
+pytestmark = [needs_torch, needs_ort]
+
+NAMES = ("person", "né à 東京", "a b", 'quote"', "e")
+IMGSZ = 192
+CONF = 0.25
+SIZES = {
+    "yolov8{}-seg": "nsmlx", "yolov8{}-seg-p6": "nsmlx", "yolov9{}-seg": "ce", "yolo11{}-seg": "nsmlx",
+    "yolo12{}-seg": "nsmlx", "yolo26{}-seg": "nsmlx",
+}  # fmt: skip
+"""Of each the smallest is tested with --slow, some by default; with --all the others too."""
+DEFAULT = {"yolov8n-seg", "yolo26n-seg"}
+"""Between them: both formulas of each task, NMS and none."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "checkpoint" in metafunc.fixturenames:
+        names = {family.format(size): size == sizes[0] for family, sizes in SIZES.items() for size in sizes}
+        marks = {name: pytest.mark.slow if smallest else pytest.mark.exhaustive for name, smallest in names.items()}
+        every = [pytest.param(name, marks=[] if name in DEFAULT else mark) for name, mark in marks.items()]
+        metafunc.parametrize("checkpoint", every, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(f"{request.param}.yaml", tmp_path_factory.mktemp("made"), names=NAMES, imgsz=IMGSZ)
+
+
+@pytest.fixture(scope="module")
+def onnx(checkpoint: Path) -> Path:
+    from yolorknn.convert.export.export import export
+
+    return export(checkpoint, imgsz=(IMGSZ, IMGSZ))
+
+
+def ultralytics(model: Any, path: Path, imgsz: int, **options: Any) -> Detections:
+    """What ultralytics' own predict finds, its masks at the image's size."""
+    (result,) = model.predict(
+        read_image(path), imgsz=imgsz, rect=False, conf=CONF, iou=0.7, retina_masks=True, verbose=False, **options
+    )
+    result = result.cpu().numpy()
+    boxes = result.boxes
+    masks = None if result.masks is None else result.masks.data.astype(bool)
+    return Detections(boxes.xyxy, boxes.conf, boxes.cls, mask=masks)
+
+
+def pairs(ours: Detections, theirs: Detections, floor: float) -> list[tuple[int, int]]:
+    """Return which of ours is which of theirs: every one above `floor` has its counterpart on the other side."""
+    found = []
+    for some, other, turned in ((theirs, ours, False), (ours, theirs, True)):
+        for number, (xyxy, confidence, class_id) in enumerate(some):
+            if confidence < floor + 0.002:
+                continue
+            near = np.abs(other.xyxy - xyxy).max(axis=1) <= 0.5
+            near &= (other.class_id == class_id) & (np.abs(other.confidence - confidence) <= 0.002)
+            assert near.any(), (xyxy, confidence, class_id)
+            if not turned:
+                found.append((int(near.argmax()), number))
+    return found
+
+
+def assert_same(ours: Detections, theirs: Detections, floor: float = CONF) -> None:
+    matched = pairs(ours, theirs, floor)
+    for one, other in matched:
+        if theirs.mask is not None:
+            assert ours.mask is not None and overlap(ours.mask[one], theirs.mask[other]) >= 0.99
+
+
+def overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    return float((one & other).sum() / max(1, (one | other).sum()))
+
+
+def test_floats_are_ultralytics(checkpoint: Path, onnx: Path) -> None:
+    from ultralytics import YOLO
+
+    model = YOLO(checkpoint)
+    options: dict[str, Any] = {"nms": False} if "26" in checkpoint.stem else {}
+    with Detector(onnx, conf=CONF) as detector:
+        assert detector.metadata.end_to_end == ("26" in checkpoint.stem)
+        for path in IMAGES[:3]:
+            theirs = ultralytics(model, path, IMGSZ, **options)
+            assert len(theirs) >= 10
+            ours = detector.detect(path)
+            if theirs.mask is not None and ours.mask is not None:  # ultralytics leaves out objects without a pixel
+                ours = ours[ours.mask.any(axis=(1, 2))]
+            # Where 300 boxes are the limit, the last of them may be another one of the same score.
+            assert_same(ours, theirs, CONF if len(theirs) < 300 else float(theirs.confidence.min()))
+
+
+@needs_shared
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["yolov8n-seg"])
+def test_floats_of_trained_weights_are_ultralytics(name: str, tmp_path: Path) -> None:
+    from ultralytics import YOLO
+
+    from yolorknn.convert.export.export import export
+
+    weights = SHARED / f"weights/{name}.pt"
+    model = YOLO(weights)
+    with Detector(export(weights, output=tmp_path)) as detector:
+        compared = 0
+        for path in sorted((SHARED / "coco128/images/train2017").glob("*.jpg"))[::4]:
+            theirs = ultralytics(model, path, 640)
+            assert_same(detector.detect(path), theirs)
+            compared += len(theirs)
+    assert compared > 50
+
+
+@needs_toolkit
+@pytest.mark.toolkit
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["fp16", "i8"])
+def test_builds(onnx: Path, tmp_path: Path, dtype: Any) -> None:
+    """In fp16 the simulator finds what onnxruntime finds in each output; int8 of a random network is like nothing."""
+    from tests.fakes.backends_of import floating, simulated
+    from yolorknn.convert.build import build
+    from yolorknn.image import letterbox
+    from yolorknn.tasks.describe import describe
+
+    made = build(onnx, dtype=dtype, dataset=IMAGES[0] if dtype == "i8" else None, output=tmp_path)
+    facts = describe(made)
+    assert facts["task"] == describe(onnx)["task"] and facts["outputs"]
+    if dtype == "fp16":
+        image, _ = letterbox(read_image(IMAGES[1]), (IMGSZ, IMGSZ))
+        with closing(simulated(onnx)) as one, closing(floating(onnx)) as other:
+            answers = one.infer(image), other.infer(image)
+        for ours, theirs in zip(*answers, strict=True):
+            assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.95, ours.shape

@@ -1,0 +1,47 @@
+"""The head of task "segment": what is cut or replaced in ultralytics' Segment before export."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from yolorknn.convert.export.detect import box_and_scores, grids, is_end_to_end, one_branch, split_only
+from yolorknn.model.metadata import Head, Output
+
+PROTO_STRIDE = 2
+"""The prototypes have so many cells a side for each of the finest stride."""
+
+
+class SegmentHead:
+    """YOLOv8-seg to YOLO26-seg; see heads.ExportHead."""
+
+    task = "segment"
+    kinds: tuple[str, ...] = ("Segment", "Segment26")
+
+    def describe(self, model: Any, layout: Head) -> dict[str, Any]:
+        """Return outputs, reg_max, the number of prototypes, and whether the head is one-to-one."""
+        segment = model.model[-1]
+        split_only(type(segment).__name__, layout)
+        proto = Output("proto", "proto", int(min(segment.stride)) // PROTO_STRIDE)
+        return {
+            "outputs": (*grids(segment, "box", "cls", "mask"), proto),
+            "reg_max": int(segment.reg_max),
+            "prototypes": int(segment.nm),
+            "end_to_end": is_end_to_end(segment),
+        }
+
+    def prepare(self, model: Any, layout: Head) -> Any:
+        """Return a module that computes the outputs."""
+        model = one_branch(model)
+        segment = model.model[-1]
+        segment.forward = types.MethodType(_forward, segment)
+        return model
+
+
+def _forward(self: Any, features: list[Any]) -> tuple[Any, ...]:
+    """Per stride box, class scores and the weights of the prototypes; and these; see tasks/segment.py."""
+    outputs = []
+    for number, feature in enumerate(features):
+        outputs += [*box_and_scores(self, number, feature), self.cv4[number](feature)]
+    fuses = hasattr(self.proto, "feat_fuse")  # those of YOLO26, made of the features of all strides
+    return (*outputs, self.proto(features if fuses else features[0]))

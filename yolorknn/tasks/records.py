@@ -1,0 +1,38 @@
+"""Boxes as plain JSON values, and back: what the records of all tasks that find objects begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.task import Wording
+
+
+def box_records(detections: Detections, wording: Wording) -> list[dict[str, Any]]:
+    """Return class_id, name, confidence and xyxy of each box, rounded."""
+    return [
+        {
+            "class_id": class_id,
+            "name": wording.names[class_id],
+            "confidence": round(confidence, 4),
+            "xyxy": [round(float(side), 2) for side in xyxy],
+        }
+        for xyxy, confidence, class_id in detections
+    ]
+
+
+def read_boxes(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
+    """Return the first three fields of Detections that box_records() wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: not such records.
+    """
+    return {
+        "xyxy": np.array([box["xyxy"] for box in records], np.float32).reshape(-1, 4),
+        "confidence": np.array([box["confidence"] for box in records], np.float32),
+        "class_id": np.array([box["class_id"] for box in records], np.int64),
+    }
