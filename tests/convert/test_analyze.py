@@ -234,7 +234,7 @@ def test_analyze_agrees_with_the_simulator(tmp_path: Path, monkeypatch: pytest.M
 
 @needs_toolkit
 @pytest.mark.toolkit
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_an_end_in_the_middle_leaves_no_dumps(tmp_path: Path, how: signal.Signals) -> None:
     command = [sys.executable, "-m", "yolorknn", "analyze", str(DEMO_ONNX), "--dataset", str(IMAGE)]
     process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)

@@ -75,7 +75,7 @@ def test_a_simulation_with_another_calibration_set_is_refused(built: Path) -> No
 
 @needs_toolkit
 @pytest.mark.toolkit
-@pytest.mark.parametrize("head", ["split", "decoded"])
+@pytest.mark.parametrize("head", [pytest.param("split", marks=pytest.mark.slow), "decoded"])
 def test_custom_softmax_builds_and_changes_nothing(tmp_path: Path, head: Any) -> None:
     from yolorknn.convert.build import build
     from yolorknn.convert.export.export import export

@@ -136,6 +136,7 @@ def test_the_command_line_passes_its_options_on_over_the_files(onnx: Path, tmp_p
     assert errors == f"error: {file}: there is no 'model_prunning' in [config]: did you mean 'model_pruning'?\n"
 
 
+@pytest.mark.slow
 def test_layers_that_the_toolkit_proposes_are_float16(onnx: Path) -> None:
     def floating(options: BuildOptions) -> int:
         return sum(row[0].startswith("Conv") and row[1] == "FLOAT16" for row in layers(onnx, IMAGES[0], options))

@@ -160,6 +160,7 @@ def test_a_board_whose_rknn_server_is_down(model: Path, boards: Boards, tmp_path
 
 
 @needs_toolkit
+@pytest.mark.slow
 def test_a_board_that_never_answers(model: Path, boards: Boards, monkeypatch: pytest.MonkeyPatch) -> None:
     boards(f"{SERIAL}\tdevice\n")
     monkeypatch.setattr(device, "STEP_SECONDS", 15.0)

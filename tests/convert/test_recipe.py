@@ -99,6 +99,7 @@ class TestToolkit:
             build(onnx, dataset=images, options=BuildOptions(custom_hybrid=((HIDDEN, "nowhere"),)))
         assert not list(onnx.parent.glob("*.rknn"))
 
+    @pytest.mark.slow
     def test_layers_below_a_cosine_stay_float16(self, onnx: Path, images: Path) -> None:
         """They are those that the vendor's comparison shows below it, and no other; the report names them."""
         errors = analyze(onnx, dataset=images).errors

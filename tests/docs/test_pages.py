@@ -79,6 +79,7 @@ def test_board_md_types_what_its_systems_have() -> None:
 @needs_ort
 @needs_toolkit
 @pytest.mark.toolkit
+@pytest.mark.slow
 def test_every_command_works(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The README's first and in their order, as they make the files; what runs a .rknn last, on a pretended board."""
     monkeypatch.setenv("CC", "gcc")  # the cross compiler's turn is in test_plugin.py

@@ -94,6 +94,7 @@ def test_own_camera(tmp_path: Path) -> None:
 @needs_ort
 @needs_toolkit
 @pytest.mark.toolkit
+@pytest.mark.slow
 def test_convert(tmp_path: Path) -> None:
     """What it prints is what `yolorknn val` says of the files that it wrote; the float model is the demo's."""
     lines = run("convert.py", tmp_path).stdout.splitlines()

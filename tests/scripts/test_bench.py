@@ -50,6 +50,7 @@ def test_postprocess() -> None:
 
 @needs_toolkit
 @pytest.mark.toolkit
+@pytest.mark.slow
 def test_build() -> None:
     printed = bench("build", 1, "models/demo.onnx", "dataset/images", "--algorithm", "normal")
     assert_compares(printed, "the vendor's own calls", "yolorknn build")
