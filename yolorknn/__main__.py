@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
+USAGE = 2
 SOON = 0.02
 """Seconds after which an interrupt amid an import is tried again."""
 
@@ -22,6 +26,66 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     signal.setitimer(signal.ITIMER_REAL, SOON)
 
 
+def fill_streams() -> None:
+    """Have all three standard streams: one that is closed would be the next file that is opened.
+
+    What cannot be encoded, as bytes of a file's name that are no UTF-8, is written as it is in Python.
+    """
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_RDWR)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # takes the lowest number; a result that cannot be written is an error
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def fail(sentence: str) -> NoReturn:
+    """End with a sentence and status 1."""
+    from yolorknn.text import shown  # noqa: PLC0415
+
+    try:
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
+    sys.exit(f"error: {shown(sentence)}")
+
+
+def drop_output() -> None:
+    """Let go what could not be written to stdout, which Python would try again at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def run() -> None:
+    """Run the command; what a user can meet becomes a sentence."""
+    from yolorknn.cli.app import app  # noqa: PLC0415
+    from yolorknn.cli.usage import UsageError, usage_text  # noqa: PLC0415
+    from yolorknn.errors import YolorknnError  # noqa: PLC0415
+
+    try:
+        status = app(standalone_mode=False)
+        sys.stdout.flush()
+    except YolorknnError as exc:
+        fail(str(exc))
+    except UsageError as exc:
+        print(usage_text(exc), file=sys.stderr)
+        sys.exit(USAGE)
+    except BrokenPipeError:  # of `| head`, which has seen enough
+        drop_output()
+        sys.exit(1)
+    except MemoryError:
+        fail("there is not enough memory for this")
+    except OSError as exc:
+        where = exc.filename if exc.filename is not None else "stdout"
+        fail(f"cannot use {os.fsdecode(where) if isinstance(where, (str, bytes)) else where}: {exc.strerror or exc}")
+    if isinstance(status, int):  # of typer.Exit
+        sys.exit(status)
+
+
 def main() -> None:
     """Run the command line."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # its complaints are ours to put in words
@@ -31,13 +95,8 @@ def main() -> None:
         signal.signal(signal.SIGTERM, interrupt)  # finish files as on Ctrl-C
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it is ignored behind a script's &
             signal.signal(signal.SIGINT, interrupt)
-        from yolorknn.cli.app import app  # noqa: PLC0415
-        from yolorknn.errors import YolorknnError  # noqa: PLC0415
-
-        try:
-            app()
-        except YolorknnError as exc:
-            sys.exit(f"error: {exc}")
+        fill_streams()
+        run()
     except KeyboardInterrupt:  # also while the imports above go on
         sys.exit(INTERRUPTED)
     finally:

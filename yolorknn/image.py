@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import SourceError
+from yolorknn.picture_size import check_size
 
 Image = NDArray[np.uint8]
 
@@ -33,7 +34,12 @@ def read_image(path: Path) -> Image:
         raise SourceError(f"cannot read the image {path}: {exc.strerror or exc}") from exc
     if path.suffix.lower() in VIDEO_SUFFIXES:
         raise SourceError(f"{path} is a video: iterate over Detector.stream(), or give it to 'yolorknn detect'")
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if why := check_size(data.data):
+        raise SourceError(f"{path} is not to be used: it {why}")
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except (cv2.error, MemoryError):  # of more pixels than it takes, in a part that is read later
+        image = None
     if image is None:
         raise SourceError(f"{path} is not a readable image: it is {'damaged' if data.size else 'empty'}")
     return np.asarray(image, np.uint8)

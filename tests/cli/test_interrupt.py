@@ -39,7 +39,7 @@ def test_ctrl_c_amid_an_import_waits_for_its_end(tmp_path: Path) -> None:
     )
     stub = (
         "import sys, time, types\n"
-        "def app():\n"
+        "def app(**_):\n"
         "    import native\n"
         "    time.sleep(60)\n"
         "sys.modules['yolorknn.cli.app'] = types.SimpleNamespace(app=app)\n"

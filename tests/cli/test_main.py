@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -14,6 +17,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO, DEMO_ONNX, needs_ort, needs_toolkit, needs_torch
 from tests.fakes.commands import yolorknn
+from yolorknn.__main__ import run
 from yolorknn.cli.app import app
 from yolorknn.errors import YolorknnError
 
@@ -155,3 +159,51 @@ def test_from_pt_to_boxes(tmp_path: Path) -> None:
     simulated = yolorknn("detect", image, *options, cwd=tmp_path)
     assert simulated.returncode == 0, simulated.stderr
     assert json.loads(simulated.stdout)["detections"]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("build m.onnx --dtype int8", "Did you mean 'i8'?"),
+        ("build m.onnx --dtype half", "Did you mean 'fp16'?"),
+        ("build m.onnx --algorithm kl", "Did you mean 'kl_divergence'?"),
+        ("export m.pt --head spilt", "Did you mean 'split'?"),
+        ("detect x --dtype i8", "it is an option of 'yolorknn export', 'yolorknn build', 'yolorknn analyze'"),
+        ("detect x --modl y", "--model"),
+        ("predict x", "Did you mean 'detect'?"),
+        ("dtect x", "Did you mean 'detect'?"),
+    ],
+)
+def test_what_was_probably_meant(words: str, meant: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(sys, "argv", ["yolorknn", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (2, "") and meant in err.splitlines()[-1]
+
+
+def test_what_a_terminal_acts_on_is_written_out(tmp_path: Path) -> None:
+    for name in (
+        "a\x1b[31m.onnx",
+        "a\nerror: b.onnx",
+        "[bold]a.onnx",
+        "a" * 300,
+        os.fsdecode(b"a\x80.onnx"),
+        "x\x9b0m.jpg",
+    ):
+        done = yolorknn("info", name, cwd=tmp_path)
+        (line,) = done.stderr.splitlines()
+        assert done.returncode == 1 and line.startswith("error: ") and not {"\x1b", "\x9b"} & set(line)
+    assert "\x1b" not in yolorknn("info", "a", "b\x1b[31m", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("ends", ["| head -c 1", ">&-", ">/dev/full", "2>&-", "<&-"])
+def test_closed_ends(tmp_path: Path, ends: str) -> None:
+    image = DATASET / "images/0000.jpg"
+    words = shlex.join(
+        [sys.executable, "-m", "yolorknn", "detect", str(image), "-m", str(DEMO_ONNX), "--no-save", "--json", "-"]
+    )
+    done = subprocess.run(f"{words} {ends}", shell=True, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr, done.stderr
+    if ends in (">&-", ">/dev/full"):
+        assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("error: cannot ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from yolorknn.cli.options import Dataset, DtypeOption, Names, Plot
 from yolorknn.cli.parse import check_file, check_plot, read_names
-from yolorknn.cli.show import bars, err
+from yolorknn.cli.show import bars, put, put_json, say
 
 
 def analyze_command(
@@ -46,7 +45,10 @@ def analyze_command(
             progress=progress,
         )
     if csv:
-        err.print(f"wrote {csv} and {write_csv(analysis, csv)}")
+        say(f"wrote {csv} and {write_csv(analysis, csv)}")
     if plot:
         draw(analysis, plot)
-    print(json.dumps(analysis.to_json(), indent=2) if as_json else analysis.table(rows))
+    if as_json:
+        put_json(analysis.to_json())
+    else:
+        put(analysis.table(rows), lines=True)

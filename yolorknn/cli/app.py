@@ -16,6 +16,7 @@ from yolorknn.cli.detect import detect_command
 from yolorknn.cli.doctor import doctor_command
 from yolorknn.cli.export import export_command
 from yolorknn.cli.info import info_command
+from yolorknn.cli.show import put
 from yolorknn.cli.val import val_command
 
 app = typer.Typer(
@@ -39,7 +40,7 @@ app.command("bench")(bench_command)
 
 def _version(value: bool) -> None:
     if value:
-        print(f"yolorknn {yolorknn.__version__}")
+        put(f"yolorknn {yolorknn.__version__}")
         raise typer.Exit
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.show import bars, err
+from yolorknn.cli.show import bars, put, say
 
 
 def calibrate_command(
@@ -23,10 +23,10 @@ def calibrate_command(
 
     with bars() as progress:
         chosen = choose(source, count=count, output=output, progress=progress)
-    print(output / "dataset.txt")
-    err.print(
+    put(output / "dataset.txt")
+    say(
         f"{chosen.images} of {chosen.seen} frames chosen ({chosen.broken} broken, {chosen.alike} near-duplicates); "
         f"look at {output / 'contact-sheet.jpg'}"
     )
     if chosen.images < count:
-        err.print(f"fewer than the {count} asked for: {chosen.ended or 'the source has no more that differ'}")
+        say(f"fewer than the {count} asked for: {chosen.ended or 'the source has no more that differ'}")

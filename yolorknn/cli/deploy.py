@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from yolorknn.cli.options import SimulatorDataset
-from yolorknn.cli.show import err
+from yolorknn.cli.show import put, say
 
 
 def deploy_command(
@@ -43,8 +43,11 @@ def deploy_command(
     from yolorknn.deploy.service import install_service
     from yolorknn.deploy.ssh import Remote
 
+    def tell(line: str) -> None:
+        say(line, lines=True)
+
     local_side(model, samples, simulate=simulate)  # so that a mistake in it shows before the board is asked
-    with Remote(host, port=port, options=ssh_option or [], tell=err.print) as remote:
+    with Remote(host, port=port, options=ssh_option or [], tell=tell) as remote:
         deployment = deploy(
             remote,
             model,
@@ -54,9 +57,9 @@ def deploy_command(
             offline=offline,
             simulate=simulate,
             dataset=dataset,
-            tell=err.print,
+            tell=tell,
         )
-        print(deployment.table())
+        put(deployment.table(), lines=True)
         deployment.check()
         if service:
-            print(install_service(remote, deployment.board, deployment.installed, service))
+            put(install_service(remote, deployment.board, deployment.installed, service), lines=True)

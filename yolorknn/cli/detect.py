@@ -11,7 +11,7 @@ import typer
 
 from yolorknn.cli.options import Device, DeviceId, Names, SimulatorDataset
 from yolorknn.cli.parse import parse_classes, place_of, read_names
-from yolorknn.cli.show import FramesBar, bars, err, say_summary
+from yolorknn.cli.show import FramesBar, bars, say, say_summary
 from yolorknn.errors import SourceError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def detect_command(
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
     own = read_names(names)
     if simulate and dataset is None and model.suffix.lower() == ".onnx":
-        err.print("simulating fp16; pass --dataset to simulate int8")
+        say("simulating fp16; pass --dataset to simulate int8")
     share_arena()
     with ExitStack() as stack:
         with bars() as progress:
@@ -116,11 +116,11 @@ def _run(
         try:
             summary = run(stream, sinks, counted=shown.count, skipped=shown.skip)
         except KeyboardInterrupt:
-            err.print(f"interrupted after {shown.frames} frames" + (f"; results in {folder}" if folder else ""))
+            say(f"interrupted after {shown.frames} frames" + (f"; results in {folder}" if folder else ""))
             raise
     say_summary(summary, busy=detector.busy, dead=len(detector.dead))
     if folder:
-        err.print(f"results in {folder}")
+        say(f"results in {folder}")
     return summary
 
 

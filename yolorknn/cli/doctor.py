@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from yolorknn.cli.show import put_json
+from yolorknn.text import shown
 
 
 def doctor_command(
@@ -19,13 +21,13 @@ def doctor_command(
 
     findings = examine(model=model)
     if as_json:
-        print(json.dumps([vars(finding) for finding in findings], ensure_ascii=False, indent=2))
-    out = Console(highlight=False, soft_wrap=True, markup=False, quiet=as_json)
+        put_json([vars(finding) for finding in findings])
+    out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False, quiet=as_json)
     for finding in findings:
         out.print(
             f"{finding.status:<8}", style={"ok": "green", "warning": "yellow", "problem": "red"}[finding.status], end=""
         )
         what = finding.text if finding.check in finding.text else f"{finding.check}: {finding.text}"
-        out.print(f" {what}" + (f"\n         fix: {finding.fix}" if finding.fix else ""))
+        out.print(f" {shown(what)}" + (f"\n         fix: {shown(finding.fix)}" if finding.fix else ""))
     if any(finding.status == "problem" for finding in findings):
         raise typer.Exit(1)

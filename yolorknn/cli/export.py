@@ -11,7 +11,7 @@ from yolorknn.cli.groups import Gate, Quantization, Target, grouped
 from yolorknn.cli.make import make_rknn, make_rknn_within
 from yolorknn.cli.options import ConfigFile, Output
 from yolorknn.cli.parse import build_options, parse_imgsz
-from yolorknn.cli.show import err
+from yolorknn.cli.show import err, put
 from yolorknn.model.metadata import Head
 
 
@@ -67,7 +67,7 @@ def export_command(
             opset=opset,
             output=output,
         )
-    print(onnx)
+    put(onnx)
     if gate.data:
         make_rknn_within(onnx, target, gate, output=output)
     elif not onnx_only:

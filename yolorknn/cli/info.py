@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from yolorknn.cli.options import AsJson
+from yolorknn.cli.show import put, put_json
 from yolorknn.errors import ModelError
 
 
@@ -29,7 +30,7 @@ def info_command(
         facts = describe(file)
     facts = {"file": str(file), "bytes": file.stat().st_size, **facts}
     if as_json:
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        put_json(facts)
         return
     for key, value in facts.items():
-        print(f"{key:<15} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+        put(f"{key:<15} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolorknn.cli.groups import Gate, Quantization, Target
-from yolorknn.cli.show import bars, err, say_concerns, say_dtype, say_float16, say_unfit
+from yolorknn.cli.show import bars, put, say, say_concerns, say_dtype, say_float16, say_unfit
 from yolorknn.errors import AccuracyError
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def make_rknn(
             output=output,
             progress=progress,
         )
-    print(made)
+    put(made)
     if encrypt:
-        print(made.with_suffix(".crypt.rknn"))
+        put(made.with_suffix(".crypt.rknn"))
     if codegen:
-        print(made.with_name(f"{made.stem}-cpp"))
+        put(made.with_name(f"{made.stem}-cpp"))
     say_dtype(target.dtype, target.dataset)
     say_float16(made, quantization.float16_below)
     say_unfit(options, encrypt=encrypt)
@@ -79,7 +79,7 @@ def make_rknn_within(
                 progress=progress,
             )
     except AccuracyError as exc:
-        err.print(exc.table)
+        say(exc.table, lines=True)
         raise
-    err.print(report.table())
-    print(made)
+    say(report.table(), lines=True)
+    put(made)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from yolorknn.text import dumps, printable, shown
+
 if TYPE_CHECKING:
     from yolorknn.convert.recipe.options import BuildOptions
     from yolorknn.errors import SourceError
@@ -27,7 +28,22 @@ if TYPE_CHECKING:
     from yolorknn.progress import Progress
     from yolorknn.stream.run import Summary
 
-err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def say(text: str, *, lines: bool = False) -> None:
+    """Tell on stderr what happens, as shown() makes it safe; with `lines`, its line ends are ours."""
+    err.print(shown(text, lines=lines))
+
+
+def put(text: object, *, lines: bool = False) -> None:
+    """Print a result on stdout, as shown() makes it safe; with `lines`, its line ends are ours."""
+    print(shown(text, lines=lines))
+
+
+def put_json(value: Any) -> None:
+    """Print a result on stdout as JSON for people and programs."""
+    print(dumps(value, indent=2))
 
 
 class Report(Protocol):
@@ -42,16 +58,24 @@ class Report(Protocol):
 
 def print_report(report: Report, *, as_json: bool) -> None:
     """Print a result on stdout, as its table or as JSON."""
-    print(json.dumps(report.to_json(), indent=2) if as_json else report.table())
+    if as_json:
+        put_json(report.to_json())
+    else:
+        put(report.table(), lines=True)
 
 
 @contextmanager
 def bars() -> Iterator[Progress]:
     """Show one bar that is renamed from stage to stage."""
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
-        task = shown.add_task("", total=1.0)
-        yield lambda stage, done: shown.update(task, description=stage, completed=done)
+    columns = (
+        TextColumn("{task.description:<20}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as drawn:
+        task = drawn.add_task("", total=1.0)
+        yield lambda stage, done: drawn.update(task, description=printable(stage), completed=done)
 
 
 class FramesBar:
@@ -68,7 +92,7 @@ class FramesBar:
         )
         self.frames = 0
         self._bars = Bars(*columns, console=err, transient=True, disable=not err.is_terminal)
-        self._task = self._bars.add_task(name, total=total, fps=0.0)
+        self._task = self._bars.add_task(printable(name), total=total, fps=0.0)
         self._start = time.perf_counter()
 
     def count(self, frames: int) -> None:
@@ -78,7 +102,7 @@ class FramesBar:
 
     def skip(self, error: SourceError) -> None:
         """Tell why one is skipped."""
-        err.print(f"skipped: {error}")
+        say(f"skipped: {error}")
 
     def __enter__(self) -> FramesBar:
         self._bars.start()
@@ -106,12 +130,12 @@ def say_summary(summary: Summary, *, busy: tuple[float, ...], dead: int) -> None
         (dead, "NPU cores taken out of use"),
     )
     losses = "".join(f", {number} {what}" for number, what in counts if number)
-    err.print(f"{count} in {summary.seconds:.1f} s ({summary.frames / summary.seconds:.1f} FPS{losses})")
+    say(f"{count} in {summary.seconds:.1f} s ({summary.frames / summary.seconds:.1f} FPS{losses})")
     summary.check_answered()
     if summary.frames:
         stages = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in summary.stages._asdict().items())
         use = " ".join(f"{seconds / summary.seconds:.0%}" for seconds in busy)
-        err.print(f"ms per frame: {stages}; core use {use}")
+        say(f"ms per frame: {stages}; core use {use}")
 
 
 def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = None) -> None:
@@ -121,13 +145,13 @@ def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = No
         from yolorknn.open_model import read_metadata
 
         for concern in CalibrationSet.open(dataset).concerns(read_metadata(model, names=names).imgsz):
-            err.print(f"warning: {concern}")
+            say(f"warning: {concern}")
 
 
 def say_dtype(dtype: Dtype | None, dataset: Path | None) -> None:
     """Tell a user who chose nothing what was chosen."""
     if dtype is None and dataset is None:
-        err.print("built fp16, as no --dataset was given; i8 is faster on the NPU and needs one to calibrate with")
+        say("built fp16, as no --dataset was given; i8 is faster on the NPU and needs one to calibrate with")
 
 
 def say_float16(rknn: Path, below: float | None) -> None:
@@ -138,7 +162,7 @@ def say_float16(rknn: Path, below: float | None) -> None:
         build = read_metadata(rknn).build
         kept = build.options.get("float16", []) if build else []
         what = f"{len(kept)} layers have a cosine below {below:g} and stay in float16: {', '.join(kept)}"
-        err.print(what if kept else f"no layer has a cosine below {below:g}: all are int8")
+        say(what if kept else f"no layer has a cosine below {below:g}: all are int8")
 
 
 def say_unfit(options: BuildOptions, *, encrypt: int) -> None:
@@ -147,6 +171,6 @@ def say_unfit(options: BuildOptions, *, encrypt: int) -> None:
     from yolorknn.model.metadata import Build
 
     if why := check_fit(Build("", "i8", "", options=options.recorded())):
-        err.print(f"'yolorknn detect' does not run this model: {why}")
+        say(f"'yolorknn detect' does not run this model: {why}")
     if encrypt:
-        err.print("'yolorknn detect' does not run the encrypted model: programs that call rknn_init run it")
+        say("'yolorknn detect' does not run the encrypted model: programs that call rknn_init run it")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from yolorknn.cli.options import AsJson, Device, DeviceId, Names, SimulatorDataset
 from yolorknn.cli.parse import place_of, read_names
-from yolorknn.cli.show import bars, err
+from yolorknn.cli.show import bars, put, put_json, say
 from yolorknn.errors import ModelError
 
 
@@ -63,7 +62,10 @@ def val_command(
         ]
     first = reports[0]
     if first.unlabelled:
-        err.print(f"{first.unlabelled} of {first.images} images have no label file and count as images of nothing")
+        say(f"{first.unlabelled} of {first.images} images have no label file and count as images of nothing")
     if first.absent:
-        err.print(f"no labels of {len(first.absent)} classes, which are in no mean: {', '.join(first.absent)}")
-    print(json.dumps([report.to_json() for report in reports], indent=2) if as_json else table(reports))
+        say(f"no labels of {len(first.absent)} classes, which are in no mean: {', '.join(first.absent)}")
+    if as_json:
+        put_json([report.to_json() for report in reports])
+    else:
+        put(table(reports), lines=True)

@@ -1,0 +1,101 @@
+"""What is shown of text that others wrote: nothing that a terminal or a shell acts on, and no password."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import ROOT
+from yolorknn.text import dumps, printable, quoted, shown, shown_url, url_name
+
+ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)
+ACTED_ON = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@given(ANY)
+@settings(max_examples=200)
+def test_nothing_that_a_terminal_acts_on(text: str) -> None:
+    assert not ACTED_ON.search(printable(text))
+    printable(text).encode()
+    assert printable(printable(text)) == printable(text)
+    assert not ACTED_ON.search(printable(text, lines=True).replace("\n", ""))
+    written = dumps({text: [text]}, indent=1)
+    assert json.loads(written) == json.loads(json.dumps({text: [text]})) and not ACTED_ON.search(
+        written.replace("\n", "")
+    )
+
+
+def test_letters_of_all_scripts_stay() -> None:
+    text = "né à 東京 Привет 👩‍🚀 می‌خواهم a\\b [red]"
+    assert printable(text) == text and json.loads(dumps(text)) == text and "東京" in dumps(text)
+
+
+SECRET = "s3cret"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://me:s3cret@cam:554/live",
+        "rtsp://me:s3cret/x@cam/live",
+        "rtsp://me:a@s3cret@cam/live",
+        "rtsp://me:s3cret?x@cam/live",
+        "rtsp://me:s3cret#x@cam/live",
+        "rtsp://s3cret@cam/live",
+        "RTSP://me:s3cret@cam/live",
+        "http://cam/live?password=s3cret",
+        "http://cam/live?a=1&token=s3cret&channel=2",
+        "http://cam/live?channel=1;pwd=s3cret",
+        "http://cam/live?s3cret",
+        "http://cam/live#s3cret",
+        "rtsp://cam/user=admin_password=s3cret_channel=1",
+        "rtsp:/me:s3cret@cam/live",
+    ],
+)
+def test_no_password_of_a_url(url: str) -> None:
+    assert SECRET not in shown_url(url) + url_name(url) and "cam" in shown_url(url)
+    sentence = shown(f"no video from {url} (waited): check")
+    assert SECRET not in sentence and sentence.startswith("no video from ") and "cam" in sentence
+    assert SECRET not in shown(ValueError(url))
+
+
+def test_what_a_url_may_show() -> None:
+    assert (
+        shown_url("rtsp://u:p@10.0.0.2:554/Streaming/101?channel=1&x=y")
+        == "rtsp://10.0.0.2:554/Streaming/101?channel=1&x=***"
+    )
+    assert shown_url("rtsp://u:p w@cam/x") == "rtsp://cam/x"
+    assert url_name("rtsp://u:p@10.0.0.2:554/Streaming/101?channel=1") == "10.0.0.2-554-Streaming-101"
+    assert len(url_name("rtsp://cam/" + "x" * 5000)) <= 100
+    assert shown("C:/a@b and user@board: fine") == "C:/a@b and user@board: fine"
+
+
+@given(ANY.filter(lambda text: "\0" not in text and not re.search("[\ud800-\udfff]", text)))
+@settings(max_examples=20, deadline=None)
+def test_a_quoted_word_is_one_word_to_bash(text: str) -> None:
+    line = quoted("printf", "%s", text)
+    assert "\n" not in line
+    assert subprocess.run(["bash", "-c", line], capture_output=True, check=True).stdout == text.encode()
+
+
+def test_only_two_files_print() -> None:
+    """cli/show.py for what commands say, and main() for how they end; the doctor colours a word of its own."""
+    printing = re.compile(
+        r"^\s*(?:print\(|(?:err|out|console)\.print\(|typer\.echo\(|sys\.std(?:out|err)\.write\()", re.M
+    )
+    files = {
+        str(path.relative_to(ROOT / "yolorknn"))
+        for path in (ROOT / "yolorknn").rglob("*.py")
+        if printing.search(_code(path))
+    }
+    assert files <= {"__main__.py", "cli/show.py", "cli/doctor.py", "convert/toolkit/child.py"}
+
+
+def _code(path: Path) -> str:
+    return re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL)
