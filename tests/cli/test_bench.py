@@ -22,7 +22,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 @pytest.fixture
 def draw(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    return replace_function(monkeypatch, "yolorknn.measure.bench_report.plot", None)
+    return replace_function(monkeypatch, "yolorknn.measure.bench_report.draw", None)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def bench_command(
         print_report(profile, as_json=as_json)
         return
     from yolorknn.measure.bench import bench
-    from yolorknn.measure.bench_report import plot as draw
+    from yolorknn.measure.bench_report import draw
     from yolorknn.runtime.memory import share_arena
 
     check_plot(plot)

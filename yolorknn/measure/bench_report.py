@@ -70,7 +70,7 @@ class BenchReport:
         return "\n".join(lines)
 
 
-def plot(report: BenchReport, path: Path) -> None:
+def draw(report: BenchReport, path: Path) -> None:
     """Draw throughput by setting, and the best setting's stages.
 
     Raises:
