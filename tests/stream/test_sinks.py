@@ -6,6 +6,7 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -133,6 +134,24 @@ def test_an_interrupted_video_is_finished(tmp_path: Path) -> None:
             writer.write(np.zeros((48, 64, 3), np.uint8))
         raise KeyboardInterrupt
     assert len(read_all(tmp_path / "v.mp4")) == 10
+
+
+def test_ctrl_c_while_a_frame_is_encoded(tmp_path: Path) -> None:
+    """Python raises it when OpenCV has written the frame, which is in the video, so that nothing is missing."""
+
+    class Interrupted:
+        def __init__(self, writer: cv2.VideoWriter) -> None:
+            self.release, self._writer = writer.release, writer
+
+        def write(self, image: np.ndarray) -> None:
+            self._writer.write(image)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "v.mp4", fps=25, size=(48, 64)) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+        vars(writer)["_writer"] = Interrupted(writer._writer)
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    assert len(read_all(tmp_path / "v.mp4")) == 2
 
 
 def test_a_video_without_frames_or_folder_is_an_error(tmp_path: Path) -> None:

@@ -62,8 +62,8 @@ class VideoWriter:
         """Append one BGR frame; one of another size (a stream that changed) is resized."""
         if image.shape[:2] != self._size:
             image = np.asarray(cv2.resize(image, self._size[::-1]), np.uint8)
+        self.frames += 1  # before it is written: Ctrl-C amid that is raised when it has been
         self._writer.write(image)
-        self.frames += 1
 
     def __enter__(self) -> VideoWriter:
         return self
