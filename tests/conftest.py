@@ -6,6 +6,7 @@ import fcntl
 import importlib.util
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,18 +62,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def board_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def for_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def board_data(for_all_workers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models, frames, a video, and the simulator's answers to them; made by the worker that is first to need them."""
     from tests.fakes.emulated_board import record
 
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    made = shared / "board.txt"
-    with (shared / "board.lock").open("w") as lock:
+    made = for_all_workers / "board.txt"
+    with (for_all_workers / "board.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
             made.write_text(str(record(tmp_path_factory.mktemp("board"))))
     return Path(made.read_text())
+
+
+@pytest.fixture(scope="session")
+def strict_mypy(for_all_workers: Path) -> list[str]:
+    """The command, as a user's own project has it."""
+    pytest.importorskip("mypy")
+    return [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={for_all_workers / 'mypy'}"]
 
 
 def on_the_demo_images(model: Path, **options: Any) -> list[Detections]:

@@ -6,7 +6,6 @@ import copy
 import os
 import pickle
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,17 +69,16 @@ with Detector("v8n.onnx") as detector:
 """
 
 
-def check(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
+def check(strict_mypy: list[str], folder: Path, program: str) -> subprocess.CompletedProcess[str]:
     (folder / "program.py").write_text(program)
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir=cache", "program.py"]
+    command = [*strict_mypy, "program.py"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300, env=os.environ)
 
 
-def test_a_users_program_is_typed(tmp_path: Path) -> None:
-    pytest.importorskip("mypy")
-    done = check(tmp_path, PROGRAM)
+def test_a_users_program_is_typed(strict_mypy: list[str], tmp_path: Path) -> None:
+    done = check(strict_mypy, tmp_path, PROGRAM)
     assert done.returncode == 0, done.stdout + done.stderr
-    wrong = check(tmp_path, WRONG)
+    wrong = check(strict_mypy, tmp_path, WRONG)
     lines = [line.partition("error: ")[2] for line in wrong.stdout.splitlines() if ": error: " in line]
     assert len(lines) == 4, wrong.stdout
     for line, said in zip(lines, ("detect", '"int" has no', '"Detections" has no', "Too many values"), strict=True):

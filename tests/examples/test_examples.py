@@ -38,9 +38,8 @@ def test_there_are_five_and_all_are_short() -> None:
         assert len(path.read_text().splitlines()) < 40, path.name
 
 
-def test_they_are_typed(tmp_path: Path) -> None:
-    pytest.importorskip("mypy")
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir=cache", *map(str, EXAMPLES)]
+def test_they_are_typed(strict_mypy: list[str], tmp_path: Path) -> None:
+    command = [*strict_mypy, *map(str, EXAMPLES)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout
 
