@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import DEMO_ONNX
 from tests.fakes.trees import by_check
 from yolorknn.doctor.examine import examine
 from yolorknn.doctor.machine import Finding, Machine
+from yolorknn.errors import MetadataError
 
 GOOD_PC = {
     "rknn-toolkit2": "2.3.2",
@@ -57,3 +59,15 @@ def test_a_pc_of_another_kind(tmp_path: Path) -> None:
     machine = Machine(root=tmp_path, architecture="riscv64", python=(3, 13), version=GOOD_PC.get)
     found = by_check(examine(machine))
     assert found["machine"].status == found["Python"].status == "problem"
+
+
+def test_a_model_that_yolorknn_does_not_know(tmp_path: Path) -> None:
+    """On a PC the doctor looks at it as any command would, without running it."""
+    onnx = pytest.importorskip("onnx")
+    shapes = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 32, 32]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", shapes[:1], shapes[1:])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "relu.onnx")
+    machine = Machine(root=tmp_path, architecture="x86_64", python=(3, 11), version=GOOD_PC.get)
+    with pytest.raises(MetadataError, match=r"relu\.onnx is not a"):
+        examine(machine, model=tmp_path / "relu.onnx")
+    assert examine(machine, model=DEMO_ONNX) == examine(machine)

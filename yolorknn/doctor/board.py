@@ -11,6 +11,7 @@ from yolorknn.doctor.machine import Finding, Machine, numbers
 from yolorknn.doctor.speed import check_clocks, check_heat, check_load
 from yolorknn.model import rknn_file
 from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
+from yolorknn.tasks.known import metadata_of
 
 LIBRARY = "/usr/lib/librknnrt.so"
 """The only file that rknn-toolkit-lite2 looks for."""
@@ -186,7 +187,7 @@ def _model(machine: Machine, path: Path, board: Platform | None) -> Iterator[Fin
         text = f"{built}, but librknnrt is {runtime}: an older one refuses the model or crashes in it"
         yield Finding("model", "problem", text, _get_library(file.toolkit))
         return
-    metadata = file.embedded() if file.custom_string else None
+    metadata = metadata_of(file) if file.custom_string else None
     if metadata and metadata.custom_softmax and not machine.path(PLUGIN).exists():
         text = f"{built} with the custom op cstSoftmax, but there is no {PLUGIN} (scripts/build-plugin.sh makes one)"
         yield Finding("model", "warning", text, "yolorknn export CHECKPOINT.pt --no-custom-softmax")

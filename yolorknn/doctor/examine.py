@@ -11,6 +11,7 @@ from yolorknn.doctor.machine import Finding, Machine
 from yolorknn.doctor.pc import check_pc
 from yolorknn.errors import BackendError, ModelError, YolorknnError
 from yolorknn.model.read import read_file
+from yolorknn.tasks.known import metadata_of
 
 
 def examine(machine: Machine | None = None, *, model: Path | None = None) -> list[Finding]:
@@ -24,13 +25,13 @@ def examine(machine: Machine | None = None, *, model: Path | None = None) -> lis
         The findings, in the order in which they matter.
 
     Raises:
-        ModelError: the model is absent or broken.
+        ModelError: the model is absent, broken, or none that yolorknn knows.
     """
     machine = machine or Machine()
     if is_board(machine):
         return list(check_board(machine, model))
     if model is not None:
-        read_file(model).embedded()
+        metadata_of(read_file(model))
     return list(check_pc(machine))
 
 
