@@ -25,10 +25,30 @@ def blocked(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", block + code], capture_output=True, text=True, check=False, cwd=ROOT)
 
 
-@pytest.mark.parametrize("module", BOARD_SIDE)
-def test_board_side_imports_without_heavy_packages(module: str) -> None:
-    done = blocked(f"import {module}")
+EACH_ALONE = """
+import os, cv2, numpy
+for module in MODULES:
+    if (child := os.fork()) == 0:
+        try:
+            __import__(module)
+        except BaseException as exc:
+            os.write(1, f"{module}: {exc!r}\\n".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def failed() -> dict[str, str]:
+    """What each module raises, imported as the first of ours where none of the heavy packages can be."""
+    done = blocked(EACH_ALONE.replace("MODULES", repr(BOARD_SIDE)))
     assert done.returncode == 0, done.stderr
+    return dict(line.split(": ", 1) for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("module", BOARD_SIDE)
+def test_board_side_imports_without_heavy_packages(failed: dict[str, str], module: str) -> None:
+    assert module not in failed, failed[module]
 
 
 def test_help_needs_no_heavy_package() -> None:
