@@ -71,9 +71,10 @@ def _opened(
         device = DeviceSession(path, device_id=place.device_id, names=names, progress=progress)
         return device.metadata, [device]
     if place.simulate:
+        from yolorknn.convert.recipe.request import BuildRequest
         from yolorknn.convert.simulator import SimulatorSession
 
-        simulator = SimulatorSession(path, dataset=place.dataset, names=names, progress=progress)
+        simulator = SimulatorSession(BuildRequest(path, dataset=place.dataset, names=names), progress=progress)
         return simulator.metadata, [simulator]
     if not path.is_file():
         raise ModelError(f"there is no model file {path}" if not path.is_dir() else f"{path} is a folder, not a model")

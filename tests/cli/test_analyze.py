@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.commands import BAR, Recorder, misused, refused, replace_function, run
+from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import CalibrationError
 
 
@@ -26,23 +27,15 @@ def analyze(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 @pytest.fixture
 def write_csv(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    return replace_function(monkeypatch, "yolorknn.convert.analyze.write_csv", Path("a-operators.csv"))
+    return replace_function(monkeypatch, "yolorknn.convert.tables.analysis.write_csv", Path("a-operators.csv"))
 
 
 @pytest.fixture
 def draw(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    return replace_function(monkeypatch, "yolorknn.convert.analyze.plot", None)
+    return replace_function(monkeypatch, "yolorknn.convert.tables.analysis.draw", None)
 
 
-DEFAULTS = {
-    "model": Path("m.onnx"),
-    "image": None,
-    "platform": "rk3588",
-    "dtype": None,
-    "dataset": None,
-    "names": None,
-    "progress": BAR,
-}
+DEFAULTS = {"request": BuildRequest(Path("m.onnx"), "rk3588"), "image": None, "progress": BAR}
 
 
 def test_what_it_passes_on(analyze: Recorder, write_csv: Recorder, draw: Recorder) -> None:
@@ -57,12 +50,8 @@ def test_every_option(analyze: Recorder, write_csv: Recorder, draw: Recorder, tm
     words += ["--names", tmp_path / "names.txt", "--csv", tmp_path / "a.csv", "--plot", tmp_path / "a.png"]
     done = run("analyze", "m.onnx", *words)
     assert analyze.call == {
-        "model": Path("m.onnx"),
+        "request": BuildRequest(Path("m.onnx"), "rk3576", "i8", Path("images"), ["person"]),
         "image": Path("a.jpg"),
-        "platform": "rk3576",
-        "dtype": "i8",
-        "dataset": Path("images"),
-        "names": ["person"],
         "progress": BAR,
     }
     assert write_csv.call == {"analysis": analyze.answer, "path": tmp_path / "a.csv"}
@@ -82,7 +71,7 @@ def test_a_rknn_has_its_own(analyze: Recorder, option: str) -> None:
     assert misused("analyze", "m.RKNN", option, value) == f"Invalid value for {option}: a .rknn has its own"
     assert analyze.calls == []
     run("analyze", "m.rknn", "--dataset", "images")
-    assert analyze.call == {**DEFAULTS, "model": Path("m.rknn"), "dataset": Path("images")}
+    assert analyze.call == {**DEFAULTS, "request": BuildRequest(Path("m.rknn"), dataset=Path("images"))}
 
 
 def test_what_fails_or_is_mistyped(analyze: Recorder, tmp_path: Path) -> None:

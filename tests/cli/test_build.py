@@ -12,9 +12,11 @@ from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
 from yolorknn.cli.app import app
 from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import AccuracyError, BuildError
 from yolorknn.model.metadata import Build, ModelMetadata
 
+DATA = DATASET / "data.yaml"
 FP16 = "built fp16, as no --dataset was given; i8 is faster on the NPU and needs one to calibrate with"
 
 
@@ -35,7 +37,7 @@ DEFAULTS = {
 
 def test_what_it_passes_on(build: Recorder) -> None:
     done = run("build", "m.onnx")
-    assert build.call == {"onnx": Path("m.onnx"), **DEFAULTS}
+    assert build.call == {"model": Path("m.onnx"), **DEFAULTS}
     assert done.stdout == f"{MADE}\n" and done.stderr.splitlines() == [FP16]
 
 
@@ -70,7 +72,7 @@ def test_every_option(build: Recorder, tmp_path: Path) -> None:
     words += ["--encrypt", 2, "--codegen", "--generic", "--config", tmp_path / "more.toml", "-o", tmp_path / "out"]
     done = run("build", "m.onnx", *words)
     assert build.call == {
-        "onnx": Path("m.onnx"),
+        "model": Path("m.onnx"),
         "platform": "rk3576",
         "dtype": "i8",
         "dataset": DATASET / "images",
@@ -115,7 +117,7 @@ def test_what_a_dataset_makes_of_it(build: Recorder) -> None:
     """int8, and a word on what makes a poor calibration set of it; none on what was not chosen."""
     done = run("build", DEMO_ONNX, "--dataset", DATASET / "images/0000.jpg")
     assert build.call == {
-        "onnx": DEMO_ONNX,
+        "model": DEMO_ONNX,
         **DEFAULTS,
         "dtype": "i8",
         "dataset": DATASET / "images/0000.jpg",
@@ -140,15 +142,13 @@ def test_layers_kept_in_float16_are_named(build: Recorder, tmp_path: Path) -> No
 
 
 def test_what_the_gate_gets(within: Recorder, build: Recorder, tmp_path: Path) -> None:
-    done = run("build", "m.onnx", "--data", "d.yaml", "--max-drop", 0.5)
+    done = run("build", "m.onnx", "--data", DATA, "--max-drop", 0.5)
+    plan = within.call.pop("plan")
+    assert plan.data == DATA and not plan.own and len(plan.calibration.images) == len(plan.labelled.images) == 20
     assert within.call == {
-        "onnx": Path("m.onnx"),
-        "data": Path("d.yaml"),
+        "request": BuildRequest(Path("m.onnx"), "rk3588"),
         "max_drop": 0.5,
-        "platform": "rk3588",
-        "dataset": None,
         "mmse": False,
-        "names": None,
         "output": None,
         "progress": BAR,
     }
@@ -163,20 +163,18 @@ def test_every_option_of_the_gate(within: Recorder, tmp_path: Path) -> None:
         "--dtype",
         "i8",
         "--dataset",
-        DATASET / "images",
+        DATASET / "images/0003.jpg",
         "--names",
         tmp_path / "names.txt",
     ]
-    words += ["--data", "d.yaml", "--max-drop", 0, "--mmse", "-o", tmp_path]
+    words += ["--data", DATA, "--max-drop", 0, "--mmse", "-o", tmp_path]
     run("build", DEMO_ONNX, *words)
+    plan = within.call.pop("plan")
+    assert plan.own and plan.calibration.source == DATASET / "images/0003.jpg" and len(plan.labelled.images) == 39
     assert within.call == {
-        "onnx": DEMO_ONNX,
-        "data": Path("d.yaml"),
+        "request": BuildRequest(DEMO_ONNX, "rk3576", names=["person"]),
         "max_drop": 0.0,
-        "platform": "rk3576",
-        "dataset": DATASET / "images",
         "mmse": True,
-        "names": ["person"],
         "output": tmp_path,
         "progress": BAR,
     }
@@ -184,7 +182,7 @@ def test_every_option_of_the_gate(within: Recorder, tmp_path: Path) -> None:
 
 def test_what_the_gate_rejects_is_shown_before_the_sentence(within: Recorder) -> None:
     within.answer = AccuracyError("no recipe loses so little", table="what was tried\nand how it went")
-    done = CliRunner().invoke(app, ["build", "m.onnx", "--data", "d.yaml", "--max-drop", "0.5"])
+    done = CliRunner().invoke(app, ["build", "m.onnx", "--data", str(DATA), "--max-drop", "0.5"])
     assert done.exit_code == 1 and str(done.exception) == "no recipe loses so little"
     assert done.stderr == "what was tried\nand how it went\n" and done.stdout == ""
 

@@ -10,6 +10,7 @@ from tests.fakes.commands import BAR, Recorder, misused, refused, replace_functi
 from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
 from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import ExportError
 from yolorknn.model.metadata import Build, ModelMetadata
 
@@ -23,7 +24,7 @@ def export(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 DEFAULTS = {"imgsz": None, "head": "split", "custom_softmax": False, "opset": None, "output": None}
 BUILT = {
-    "onnx": DEMO_ONNX,
+    "model": DEMO_ONNX,
     "platform": "rk3588",
     "dtype": "fp16",
     "dataset": None,
@@ -142,14 +143,12 @@ def test_onnx_only_builds_nothing(export: Recorder, option: tuple[str, ...]) -> 
 
 def test_what_the_gate_gets(export: Recorder, within: Recorder, build: Recorder) -> None:
     done = run("export", "m.pt", "--data", DATA, "--max-drop", 0.5)
+    plan = within.call.pop("plan")
+    assert plan.data == DATA and not plan.own and len(plan.calibration.images) == len(plan.labelled.images) == 20
     assert within.call == {
-        "onnx": DEMO_ONNX,
-        "data": DATA,
+        "request": BuildRequest(DEMO_ONNX, "rk3588"),
         "max_drop": 0.5,
-        "platform": "rk3588",
-        "dataset": None,
         "mmse": False,
-        "names": None,
         "output": None,
         "progress": BAR,
     }
@@ -164,14 +163,12 @@ def test_every_option_of_the_gate(export: Recorder, within: Recorder, tmp_path: 
     words = ["--platform", "rk3576", "--dtype", "i8", "--dataset", listing, "--mmse", "-o", tmp_path]
     run("export", "m.pt", "--data", DATA, "--max-drop", 2, *words)
     assert export.call == {"checkpoint": Path("m.pt"), **DEFAULTS, "output": tmp_path}
+    plan = within.call.pop("plan")
+    assert plan.own and plan.calibration.source == listing and len(plan.labelled.images) == 30
     assert within.call == {
-        "onnx": DEMO_ONNX,
-        "data": DATA,
+        "request": BuildRequest(DEMO_ONNX, "rk3576"),
         "max_drop": 2.0,
-        "platform": "rk3576",
-        "dataset": listing,
         "mmse": True,
-        "names": None,
         "output": tmp_path,
         "progress": BAR,
     }

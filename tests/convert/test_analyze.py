@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -175,16 +174,19 @@ def test_attention_and_the_estimate_against_published_speeds(tmp_path: Path) -> 
     from ultralytics import YOLO
 
     from yolorknn.convert.export.export import export
-    from yolorknn.convert.recipe.prepared import prepared
+    from yolorknn.convert.recipe.planned import planned
+    from yolorknn.convert.recipe.request import BuildRequest
+    from yolorknn.convert.recipe.steps import built
+    from yolorknn.convert.toolkit.log import Log
     from yolorknn.convert.toolkit.toolkit import Toolkit
 
     YOLO("yolo11n.yaml").save(tmp_path / "y.pt")  # speed does not depend on the weights
     onnx = export(tmp_path / "y.pt", imgsz=(640, 640), output=tmp_path)
     for platform, published in PUBLISHED_MS.items():
-        with prepared(onnx, platform=platform, dtype="i8", dataset=IMAGE) as recipe:
-            job = replace(recipe.job, verbose=True)
-            with Toolkit(job, log=tmp_path / "y.log") as toolkit:
-                layers = parse_layers(toolkit.output())
+        log = Log(tmp_path / "y.log")
+        with planned(BuildRequest(onnx, platform, dataset=IMAGE)) as plan, Toolkit(log) as toolkit:
+            built(toolkit, plan, verbose=True)
+            layers = parse_layers(log.text())
         found = estimate(layers, platform)
         assert found.low_ms <= published <= found.high_ms, (platform, found)
         fallen = {row.op for row in layers if row.fallback}
@@ -255,12 +257,13 @@ def test_an_end_in_the_middle_leaves_no_dumps(tmp_path: Path, how: signal.Signal
 @pytest.mark.toolkit
 def test_what_analyze_refuses(tmp_path: Path) -> None:
     from yolorknn.convert.analyze import analyze
+    from yolorknn.convert.recipe.request import BuildRequest
 
     with pytest.raises(CalibrationError, match="pass --image"):
-        analyze(DEMO_ONNX)
+        analyze(BuildRequest(DEMO_ONNX))
     broken = tmp_path / "b.jpg"
     broken.write_bytes(b"no image")
     with pytest.raises(SourceError, match=r"b\.jpg"):
-        analyze(DEMO_ONNX, image=broken)
+        analyze(BuildRequest(DEMO_ONNX), image=broken)
     refused = CliRunner().invoke(app, ["analyze", "x.rknn", "--platform", "rk3588"])
     assert refused.exit_code == 2 and "a .rknn has its own" in refused.stderr

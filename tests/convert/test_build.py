@@ -165,28 +165,37 @@ def test_contradictory_choices(onnx: Path) -> None:
 @needs_toolkit
 @pytest.mark.toolkit
 def test_the_vendors_error_becomes_ours(tmp_path: Path, onnx: Path) -> None:
-    from yolorknn.convert.toolkit.child import Job
+    from yolorknn.convert.toolkit.log import Log
     from yolorknn.convert.toolkit.toolkit import Toolkit
 
-    job = Job(str(onnx), "rk3588", "i8", (0, 0, 0), (255, 255, 255), dataset=str(tmp_path / "absent.txt"))
-    log = tmp_path / "x.log"
-    with pytest.raises(BuildError, match=r"failed in build: build returned -1: .*absent.txt not found.*x\.log"):
-        Toolkit(job, log=log)
-    assert "absent.txt" in log.read_text()
+    log = Log(tmp_path / "x.log")
+    with Toolkit(log) as toolkit:
+        rknn = loaded(toolkit, onnx, "rk3588")
+        with pytest.raises(BuildError, match=r"failed in build: build returned -1: .*absent.txt not found.*x\.log"):
+            rknn.do("build", do_quantization=True, dataset=tmp_path / "absent.txt")
+    assert "absent.txt" in log.text()
+
+
+def loaded(toolkit: Any, onnx: Path, platform: str) -> Any:
+    rknn = toolkit.rknn()
+    rknn.do("config", target_platform=platform, mean_values=[[0, 0, 0]], std_values=[[255, 255, 255]])
+    rknn.do("load_onnx", model=onnx)
+    return rknn
 
 
 @needs_toolkit
 @pytest.mark.toolkit
 def test_an_abort_of_native_code_becomes_a_build_error(tmp_path: Path, onnx: Path) -> None:
     """int8 for rk2118 aborts the vendor's process (the platform table refuses it; here the child is asked directly)."""
-    from yolorknn.convert.toolkit.child import Job
+    from yolorknn.convert.toolkit.log import Log
     from yolorknn.convert.toolkit.toolkit import Toolkit
 
     np.save(tmp_path / "0.npy", np.zeros((1, 3, 320, 320), np.uint8))
     (tmp_path / "d.txt").write_text("0.npy\n")
-    job = Job(str(onnx), "rk2118", "i8", (0, 0, 0), (255, 255, 255), dataset=str(tmp_path / "d.txt"))
-    with pytest.raises(BuildError, match=r"failed in build: its process ended with signal SIGABRT: \S+"):
-        Toolkit(job, log=tmp_path / "x.log")
+    with Toolkit(Log(tmp_path / "x.log")) as toolkit:
+        rknn = loaded(toolkit, onnx, "rk2118")
+        with pytest.raises(BuildError, match=r"failed in build: its process ended with signal SIGABRT: \S+"):
+            rknn.do("build", do_quantization=True, dataset=tmp_path / "d.txt")
 
 
 @needs_toolkit

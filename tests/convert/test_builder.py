@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ import pytest
 from tests.conftest import DATASET, DEMO_ONNX, ROOT, needs_ort, needs_toolkit, needs_torch
 from yolorknn import Detector
 from yolorknn.convert.build import build
-from yolorknn.convert.recipe.generic import prepared_generic
 from yolorknn.convert.recipe.options import BuildOptions
-from yolorknn.convert.recipe.prepared import prepared
+from yolorknn.convert.recipe.planned import planned
+from yolorknn.convert.recipe.request import BuildRequest
+from yolorknn.convert.recipe.steps import built
+from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError, CalibrationError, MetadataError, ModelError
 from yolorknn.model import rknn_file
-from yolorknn.model.platforms import Dtype
 from yolorknn.open_model import open_model
 from yolorknn.tasks.known import metadata_of
 
@@ -90,13 +90,10 @@ def test_mean_and_std_are_in_the_file_and_its_metadata(onnx: Path) -> None:
 
 def layers(onnx: Path, dataset: Path | None, options: BuildOptions) -> list[list[str]]:
     """Return the rows of the compiler's own table, which verbose prints: operation, dtype, target, ..."""
-    log = onnx.with_suffix(".verbose.log")
-    dtype: Dtype = "i8" if dataset else "fp16"
-    with (
-        prepared(onnx, platform="rk3588", dtype=dtype, dataset=dataset, options=options) as made,
-        Toolkit(replace(made.job, verbose=True), log=log),
-    ):
-        text = log.read_text(errors="replace")
+    log = Log(onnx.with_suffix(".verbose.log"))
+    with planned(BuildRequest(onnx, dataset=dataset, options=options)) as plan, Toolkit(log) as toolkit:
+        built(toolkit, plan, verbose=True)
+        text = log.text()
     _, _, table = text.partition("Network Layer Information Table")
     rows = [line.split("] ", 1)[-1].split() for line in table.splitlines() if line.startswith("D RKNN")]
     found = [row[1:] for row in rows if len(row) > 6 and row[0].isdigit()]
@@ -167,11 +164,11 @@ def test_a_torchscript_model_computes_what_torch_computes(traced: tuple[Path, An
     path, network = traced
     options = BuildOptions(load=LOAD, config={"mean_values": [[0, 0, 0]], "std_values": [[255, 255, 255]]})
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
-    with (
-        prepared_generic(path, platform="rk3588", dtype="fp16", dataset=None, options=options) as (job, _),
-        Toolkit(replace(job, serve=True), log=tmp_path / "x.log") as toolkit,
-    ):
-        (found,) = toolkit.infer(image)
+    request = BuildRequest(path, options=options, generic=True)
+    with planned(request) as plan, Toolkit(Log(tmp_path / "x.log")) as toolkit:
+        rknn = built(toolkit, plan)
+        rknn.do("init_runtime")
+        (found,) = rknn.infer(image)
     with torch.no_grad():
         expected = network(torch.from_numpy(image.transpose(2, 0, 1)[None] / np.float32(255))).numpy()
     assert np.allclose(found, expected, atol=0.01)
@@ -291,7 +288,7 @@ def test_ultralytics_does_not_change_the_vendors_threads(threads: str | None) ->
     """Where it is not set, `import ultralytics` sets OMP_NUM_THREADS to 1: the same recipe then built another model."""
     code = (
         "import os, ultralytics\n"
-        "from yolorknn.convert.toolkit.toolkit import environment\n"
+        "from yolorknn.convert.toolkit.process import environment\n"
         "print(os.environ['OMP_NUM_THREADS'], environment('x').get('OMP_NUM_THREADS'))"
     )
     env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}

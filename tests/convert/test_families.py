@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,10 @@ def test_builds_with_the_attention_on_the_npu(checkpoint: Path, onnx: Path, tmp_
     network a rounding error picks another box of the same score.
     """
     from yolorknn.convert.recipe.attention import attention_blocks
-    from yolorknn.convert.recipe.prepared import prepared
+    from yolorknn.convert.recipe.planned import planned
+    from yolorknn.convert.recipe.request import BuildRequest
+    from yolorknn.convert.recipe.steps import built
+    from yolorknn.convert.toolkit.log import Log
     from yolorknn.convert.toolkit.toolkit import Toolkit
 
     before, blocks = onnx.read_bytes(), attentions(checkpoint)
@@ -132,15 +134,18 @@ def test_builds_with_the_attention_on_the_npu(checkpoint: Path, onnx: Path, tmp_
     expected = floating(onnx).infer(image)
 
     def table(dtype: Any) -> list[tuple[str, str]]:
-        log = tmp_path / f"{dtype}.log"
-        with prepared(onnx, platform="rk3588", dtype=dtype, dataset=IMAGES[0] if dtype == "i8" else None) as recipe:
-            made = recipe.scratch / "model.rknn"
-            with Toolkit(replace(recipe.job, verbose=True, export=str(made), serve=True), log=log) as toolkit:
-                assert made.stat().st_size > 100_000
-                if dtype == "fp16":  # whose rounding a random network amplifies; int8 of one is like nothing
-                    for ours, theirs in zip(toolkit.infer(image), expected, strict=True):
-                        assert cosine(ours, theirs) > 0.95, ours.shape
-        return re.findall(r"^D RKNN: \[[\d:.]+\] \d+ +(\w+) +\w+ +(NPU|CPU) ", log.read_text(errors="replace"), re.M)
+        log = Log(tmp_path / f"{dtype}.log")
+        request = BuildRequest(onnx, dtype=dtype, dataset=IMAGES[0] if dtype == "i8" else None)
+        with planned(request) as plan, Toolkit(log) as toolkit:
+            rknn, made = built(toolkit, plan, verbose=True), plan.scratch / "model.rknn"
+            rknn.do("export_rknn", export_path=made)
+            assert made.stat().st_size > 100_000
+            rknn.do("init_runtime")
+            toolkit.check()
+            if dtype == "fp16":  # whose rounding a random network amplifies; int8 of one is like nothing
+                for ours, theirs in zip(rknn.infer(image), expected, strict=True):
+                    assert cosine(ours, theirs) > 0.95, ours.shape
+        return re.findall(r"^D RKNN: \[[\d:.]+\] \d+ +(\w+) +\w+ +(NPU|CPU) ", log.text(), re.M)
 
     with ThreadPoolExecutor(2) as pool:
         for rows in pool.map(table, ("i8", "fp16")):
@@ -160,17 +165,19 @@ def test_the_attention_can_stay_in_float16(family: str, tmp_path: Path) -> None:
     from yolorknn.convert.export.export import export
     from yolorknn.convert.recipe.attention import attention_blocks
     from yolorknn.convert.recipe.options import BuildOptions
-    from yolorknn.convert.recipe.prepared import prepared
+    from yolorknn.convert.recipe.planned import planned
+    from yolorknn.convert.recipe.request import BuildRequest
+    from yolorknn.convert.recipe.steps import built
     from yolorknn.convert.tables.layers import parse_layers
+    from yolorknn.convert.toolkit.log import Log
     from yolorknn.convert.toolkit.toolkit import Toolkit
 
     onnx = export(make_checkpoint(f"{family}.yaml", tmp_path, names=NAMES, imgsz=IMGSZ), imgsz=(IMGSZ, IMGSZ))
     options = BuildOptions(algorithm="mean", custom_hybrid=attention_blocks(onnx))
-    with (
-        prepared(onnx, platform="rk3588", dtype="i8", dataset=IMAGES[0], options=options) as recipe,
-        Toolkit(replace(recipe.job, verbose=True), log=tmp_path / "x.log") as toolkit,
-    ):
-        layers = parse_layers(toolkit.output())
+    log = Log(tmp_path / "x.log")
+    with planned(BuildRequest(onnx, dataset=IMAGES[0], options=options)) as plan, Toolkit(log) as toolkit:
+        built(toolkit, plan, verbose=True)
+        layers = parse_layers(log.text())
     fused = [layer for layer in layers if layer.op == "exSDPAttention"]
     assert len(fused) == len(options.custom_hybrid) > 0
     assert {(layer.dtype, layer.target) for layer in fused} == {("FLOAT16", "NPU")}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit, needs_torch
 from tests.fakes.families import make_checkpoint
-from yolorknn.convert.recipe.ranges import FEWEST, Measured, choose, measure, put, seen
+from yolorknn.convert.recipe.ranges import FEWEST, Observed, observe, put, ranges_for, seen
 
 CFG = """custom_quantize_layers: {}
 quantize_parameters:
@@ -68,8 +68,8 @@ quantize_parameters:
 """
 
 
-def narrow(cfg: str, measured: Measured) -> tuple[str, list[str]]:
-    ranges, left = choose(cfg, measured)
+def narrow(cfg: str, observed: Observed) -> tuple[str, list[str]]:
+    ranges, left = ranges_for(cfg, observed)
     return put(cfg, ranges), left
 
 
@@ -81,7 +81,7 @@ def test_narrowed_ranges() -> None:
         "box8": np.array([[-3.0, 4.0], [-5.0, 3.0]]),
     }
     none: frozenset[str] = frozenset()
-    measured = Measured(extremes, frozenset({"images"}), frozenset({"cls8", "box8"}), none, (), (0.0, 1.0))
+    measured = Observed(extremes, frozenset({"images"}), frozenset({"cls8", "box8"}), none, (), (0.0, 1.0))
     text, left = narrow(CFG, measured)
     changed = [
         (before, after) for before, after in zip(CFG.splitlines(), text.splitlines(), strict=True) if before != after
@@ -97,7 +97,7 @@ def test_narrowed_ranges() -> None:
         ("        -   0.5", "        -   1.0"),  # scores
         ("        -   -3.0", "        -   -5.0"),  # an output: all of it
     ]
-    assert narrow(text, Measured({}, none, none, none, (), (0.0, 1.0)))[0] == text
+    assert narrow(text, Observed({}, none, none, none, (), (0.0, 1.0)))[0] == text
     full, _ = narrow(CFG, replace(measured, logits=frozenset({"before a sigmoid", "/a/Conv_output_0"})))
     ends = [
         (before, after) for before, after in zip(text.splitlines(), full.splitlines(), strict=True) if before != after
@@ -108,7 +108,7 @@ def test_narrowed_ranges() -> None:
 
 
 def test_a_tensor_of_the_same_name_and_other_values_is_left_alone() -> None:
-    other = Measured(
+    other = Observed(
         {"/a/Conv_output_0": np.array([[-9.0, 7.0]])}, frozenset(), frozenset(), frozenset(), (), (0.0, 1.0)
     )
     assert narrow(CFG, other)[0] == CFG
@@ -124,7 +124,7 @@ def test_measured_extremes_are_those_of_the_tensors(tmp_path: Path) -> None:
     for number in range(2):
         arrays.append(tmp_path / f"{number}.npy")
         np.save(arrays[-1], np.random.default_rng(number).integers(0, 256, (1, 3, 320, 320)).astype(np.uint8))
-    measured = measure(DEMO_ONNX, arrays, mean=(0, 0, 0), std=(255, 255, 255))
+    measured = observe(DEMO_ONNX, arrays, mean=(0, 0, 0), std=(255, 255, 255))
     assert measured.inputs == {"images"} and measured.outputs == set(measured.extremes) & measured.outputs
     model = onnx.load(str(DEMO_ONNX))
     makers = {name: node for node in model.graph.node for name in node.output}
@@ -153,7 +153,7 @@ def test_one_range_where_values_are_only_moved() -> None:
     }
     none: frozenset[str] = frozenset()
     alike = (frozenset({"/a/Conv_output_0", "before a sigmoid", "of the toolkit", "fused away"}),)
-    text, left = narrow(CFG, Measured(extremes, none, none, none, alike, (0.0, 1.0)))
+    text, left = narrow(CFG, Observed(extremes, none, none, none, alike, (0.0, 1.0)))
     assert left == ["images", "of the toolkit", "cls8_int8", "box8"]
     for name in ("/a/Conv_output_0", "before a sigmoid"):
         entry = text.partition(f"    {name}:\n")[2].partition("        min:\n")[2].split()[:5]
@@ -202,6 +202,6 @@ def test_which_tensors_share_a_range(scale: float, shared: bool, tmp_path: Path)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=8)
     onnx.save(model, str(tmp_path / "m.onnx"))
     np.save(tmp_path / "0.npy", np.random.default_rng(0).integers(0, 256, (1, 3, 8, 8)).astype(np.uint8))
-    measured = measure(tmp_path / "m.onnx", [tmp_path / "0.npy"], mean=(0, 0, 0), std=(255, 255, 255))
+    measured = observe(tmp_path / "m.onnx", [tmp_path / "0.npy"], mean=(0, 0, 0), std=(255, 255, 255))
     first, second = {"wide", "left", "right", "joined"}, {"narrow", "pooled"}
     assert set(measured.alike) == ({frozenset(first | second)} if shared else {frozenset(first), frozenset(second)})

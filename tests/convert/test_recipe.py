@@ -17,6 +17,7 @@ from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import build
 from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.recipe.recorded import read_recorded
+from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import BuildError, ModelError
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import Build
@@ -102,7 +103,7 @@ class TestToolkit:
     @pytest.mark.slow
     def test_layers_below_a_cosine_stay_float16(self, onnx: Path, images: Path) -> None:
         """They are those that the vendor's comparison shows below it, and no other; the report names them."""
-        errors = analyze(onnx, dataset=images).errors
+        errors = analyze(BuildRequest(onnx, dataset=images)).errors
         cosines = {e.tensor: e.single_cosine or 0.0 for e in errors if e.op != "Input" and e.note != "fused"}
         below = sorted(cosines.values())[5] + 5e-6  # half of the last digit printed
         arguments = ["build", str(onnx), "--dataset", str(images), "--float16-below", str(below)]

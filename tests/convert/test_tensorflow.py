@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,10 @@ from typer.testing import CliRunner
 from tests.conftest import needs_toolkit
 from yolorknn.cli.app import app
 from yolorknn.convert.recipe.config import from_dict
-from yolorknn.convert.recipe.generic import prepared_generic
+from yolorknn.convert.recipe.planned import planned
+from yolorknn.convert.recipe.request import BuildRequest
+from yolorknn.convert.recipe.steps import built
+from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.model import rknn_file
 
@@ -56,11 +58,11 @@ def test_it_computes_what_tensorflow_computes(
 ) -> None:
     folder, expected = made
     options = from_dict({"config": SCALED, "load": load})
-    with (
-        prepared_generic(folder / name, platform="rk3588", dtype="fp16", dataset=None, options=options) as (job, _),
-        Toolkit(replace(job, serve=True), log=tmp_path / "x.log") as toolkit,
-    ):
-        (found,) = toolkit.infer(IMAGE)
+    request = BuildRequest(folder / name, options=options, generic=True)
+    with planned(request) as plan, Toolkit(Log(tmp_path / "x.log")) as toolkit:
+        rknn = built(toolkit, plan)
+        rknn.do("init_runtime")
+        (found,) = rknn.infer(IMAGE)
     assert np.ptp(expected) > 0.2
     assert np.allclose(found.ravel(), expected.ravel(), atol=0.01 * float(np.ptp(expected)))
 

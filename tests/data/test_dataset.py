@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Path:
 
 def read(data: Path) -> None:
     listed = Dataset.open(data)
-    listed.truth(listed.images)
+    listed.labelled()
 
 
 def spoil(data: Path, label: str) -> None:

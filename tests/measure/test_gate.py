@@ -20,10 +20,14 @@ from tests.fakes.earlier import assert_still_said, recorded
 from yolorknn.cli.app import app
 from yolorknn.convert.build import build as rebuild
 from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.tables.layers import LayerError
+from yolorknn.data.dataset import Dataset
 from yolorknn.errors import AccuracyError, BuildError
-from yolorknn.measure import gate
+from yolorknn.measure import gate, gate_plan
+from yolorknn.measure.gate_plan import GatePlan
 from yolorknn.measure.gate_report import GateReport, Trial, best, passing
+from yolorknn.measure.recipes import Recipe, recipes
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import Build, ModelMetadata, Output
 from yolorknn.model.packing import pack, unpack
@@ -79,7 +83,7 @@ def test_the_summary_fits_into_a_rknn_with_eighty_names() -> None:
     from ultralytics.utils import YAML
 
     names = tuple(YAML.load(ULTRALYTICS / "cfg/datasets/coco.yaml")["names"].values())
-    every = [name for name, *_ in gate.recipes(list, attention=(("a", "b"),), more=True, float16=True, mmse=True)]
+    every = [name for name, *_ in recipes(list, attention=(("a", "b"),), more=True, float16=True, mmse=True)]
     summary = report(*(trial(name, 12.34) for name in every)).summary()
     outputs = tuple(Output(f"{role}{stride}", role, stride) for stride in (8, 16, 32) for role in ("box", "cls"))
     made = Build(
@@ -101,17 +105,17 @@ def test_recipes_from_cheap_to_dear() -> None:
             LayerError("Conv", "c", None, None, None, None, "fused")
         ]
 
-    tried = gate.recipes(compare, attention=(("a", "b"),), more=True, float16=True, mmse=False)
+    tried = recipes(compare, attention=(("a", "b"),), more=True, float16=True, mmse=False)
     first = [next(tried) for _ in range(4)]
     assert [recipe.options.algorithm for recipe in first] == ["mean", "mean", "normal", "kl_divergence"] and not asked
     assert [recipe.few for recipe in first] == [True, False, True, True]
     assert next(tried).options.custom_hybrid == (("a", "b"),) and not asked
     assert next(tried).options.float16 == ("b", "a"), "the worst first; no input, and nothing that was fused away"
     assert [recipe.name for recipe in tried][-1] == "auto_hybrid" and len(asked) == 1
-    cheap = [recipe.name for recipe in gate.recipes(compare, attention=(), more=False, float16=False, mmse=True)]
+    cheap = [recipe.name for recipe in recipes(compare, attention=(), more=False, float16=False, mmse=True)]
     assert cheap[-2:] == ["kl_divergence", "mmse"]
     assert len(asked) == 1, "a chip without float16 needs no comparison"
-    for recipe in gate.recipes(compare, attention=(("a", "b"),), more=True, float16=True, mmse=True):
+    for recipe in recipes(compare, attention=(("a", "b"),), more=True, float16=True, mmse=True):
         recipe.options.check("i8")
 
 
@@ -158,9 +162,9 @@ def test_what_passes_is_built_and_carries_what_was_measured(
     small: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first recipe calibrates with FEW of the images that are not measured with."""
-    from yolorknn.measure.val import measuring, validate
+    from yolorknn.measure.val import measuring, validate, validate_detector
 
-    monkeypatch.setattr(gate, "FEW", 2)
+    monkeypatch.setattr(gate_plan, "FEW", 2)
     onnx, data = small
     rejected = onnx.with_name("demo-rk3588-i8.rejected.json")
     rejected.write_text("of an earlier run")
@@ -180,13 +184,13 @@ def test_what_passes_is_built_and_carries_what_was_measured(
     measured = sorted((data.parent / "images").iterdir())[1::2]
     assert len(calibration) == 2 and not {str(image.resolve()) for image in measured} & set(calibration)
     with measuring(onnx, backends=[simulated(made)]) as detector:
-        again = validate(onnx, data, images=measured, detector=detector)
+        again = validate_detector(detector, onnx, Dataset.open(data).labelled(measured), None)
     assert again.map == pytest.approx(said["trials"][0]["map"], abs=1e-9), "what was measured is what was written"
     assert said["float_map"] == pytest.approx(validate(onnx, data, images=measured).map, abs=1e-9)
     assert not rejected.exists()
     with pytest.raises(AccuracyError, match=r"demo-rk3588-i8\.rknn is of an earlier build$"):
-        monkeypatch.setattr(gate, "recipes", lambda *_, **__: iter([gate.Recipe("x", BuildOptions(float16=("no",)))]))
-        gate.build_within(onnx, data=data, max_drop=0)
+        monkeypatch.setattr(gate, "recipes", lambda *_, **__: iter([Recipe("x", BuildOptions(float16=("no",)))]))
+        gate.build_within(BuildRequest(onnx), GatePlan.make(data), max_drop=0)
     rebuild(onnx, dataset=Path(build.dataset))
     assert not onnx.with_name("demo-rk3588-i8.accuracy.json").exists(), "it was of the model that is replaced"
 
@@ -197,13 +201,12 @@ def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monk
     """Calibrated on black, int8 sees nothing; the third recipe does not exist, the fourth takes the worst layers."""
     import cv2
 
-    def some(compare: Callable[[], Sequence[LayerError]], **_: object) -> Iterator[gate.Recipe]:
+    def some(compare: Callable[[], Sequence[LayerError]], **_: object) -> Iterator[Recipe]:
         every = list(recipes(compare, attention=(), more=False, float16=True, mmse=False))
         yield from every[:2]
-        yield gate.Recipe("nonsense", BuildOptions(float16=("nowhere",)))
+        yield Recipe("nonsense", BuildOptions(float16=("nowhere",)))
         yield from [recipe for recipe in every if "10 layers" in recipe.name]
 
-    recipes = gate.recipes
     monkeypatch.setattr(gate, "recipes", some)
     onnx, data = small
     black = data.with_name("black.png")
@@ -212,7 +215,7 @@ def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monk
     with pytest.raises(
         AccuracyError, match=r"none of 4 recipes loses at most 0\.5 points .* 6 images; the best, '"
     ) as told:
-        gate.build_within(onnx, data=data, max_drop=0.5, dataset=black)
+        gate.build_within(BuildRequest(onnx), GatePlan.make(data, black), max_drop=0.5)
     report = json.loads(onnx.with_name("demo-rk3588-i8.rejected.json").read_text())
     assert str(onnx.with_name("demo-rk3588-i8.rejected.json")) in str(told.value)
     assert {path.name for path in onnx.parent.iterdir()} - before == {"demo-rk3588-i8.rejected.json"}

@@ -25,25 +25,18 @@ def analyze_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say layer by layer what int8 costs in accuracy, what falls to the CPU, and how long a frame may take."""
-    from yolorknn.convert.analyze import analyze, write_csv
-    from yolorknn.convert.analyze import plot as draw
+    from yolorknn.convert.analyze import analyze
+    from yolorknn.convert.recipe.request import BuildRequest
+    from yolorknn.convert.tables.analysis import draw, write_csv
 
     check_plot(plot)
     check_file(csv)
 
     if model.suffix.lower() == ".rknn" and (platform or dtype):
         raise typer.BadParameter("a .rknn has its own", param_hint="--platform" if platform else "--dtype")
-    own = read_names(names)
+    request = BuildRequest(model, platform or "rk3588", dtype, dataset, read_names(names))
     with bars() as progress:
-        analysis = analyze(
-            model,
-            image=image,
-            platform=platform or "rk3588",
-            dtype=dtype,
-            dataset=dataset,
-            names=own,
-            progress=progress,
-        )
+        analysis = analyze(request, image=image, progress=progress)
     if csv:
         say(f"wrote {csv} and {write_csv(analysis, csv)}")
     if plot:

@@ -38,11 +38,13 @@ def build_command(
     output: Output = None,
 ) -> None:
     """Make MODEL-PLATFORM-DTYPE.rknn of an .onnx."""
+    from yolorknn.measure.gate_plan import GatePlan
+
     others = (config, generic, batch, mean, std, optimization_level, encrypt, codegen)
     gate.check(target, chosen=quantization.given or any(others))
     class_names = read_names(names)
     if gate.data:
-        make_rknn_within(onnx, target, gate, names=class_names, output=output)
+        make_rknn_within(onnx, target, gate, GatePlan.make(gate.data, target.dataset), names=class_names, output=output)
         return
     options = build_options(
         config, quantization, optimization_level=optimization_level, batch=batch, mean=mean, std=std

@@ -37,10 +37,9 @@ def export_command(
 ) -> None:
     """Make CHECKPOINT.onnx of a .pt, and of that the .rknn."""
     from yolorknn.convert.export.export import export
-    from yolorknn.convert.recipe.prepared import choose_dtype
+    from yolorknn.convert.recipe.request import BuildRequest
     from yolorknn.data.calibration_set import CalibrationSet
-    from yolorknn.data.dataset import Dataset
-    from yolorknn.data.holdout import hold_out
+    from yolorknn.measure.gate_plan import GatePlan
 
     chosen = quantization.given or config is not None
     gate.check(target, chosen=chosen)
@@ -52,10 +51,9 @@ def export_command(
     options = build_options(config, quantization)
     # what is wrong with the build's options shows now, not after the export
     if gate.data:
-        _, measured = hold_out(gate.data, CalibrationSet.open(target.dataset) if target.dataset else None)
-        Dataset.open(gate.data).truth(measured)
+        plan = GatePlan.make(gate.data, target.dataset)
     elif not onnx_only:
-        options.check(choose_dtype(target.platform, target.dtype, target.dataset))
+        options.check(BuildRequest(checkpoint, target.platform, target.dtype, target.dataset).decided())
         if target.dataset:
             CalibrationSet.open(target.dataset)
     with err.status("exporting to ONNX"):
@@ -69,6 +67,6 @@ def export_command(
         )
     put(onnx)
     if gate.data:
-        make_rknn_within(onnx, target, gate, output=output)
+        make_rknn_within(onnx, target, gate, plan, output=output)
     elif not onnx_only:
         make_rknn(onnx, target, quantization, options, output=output)

@@ -11,6 +11,7 @@ from yolorknn.errors import AccuracyError
 
 if TYPE_CHECKING:
     from yolorknn.convert.recipe.options import BuildOptions
+    from yolorknn.measure.gate_plan import GatePlan
 
 
 def make_rknn(
@@ -27,9 +28,9 @@ def make_rknn(
 ) -> None:
     """Build as the options say."""
     from yolorknn.convert.build import build
-    from yolorknn.convert.recipe.prepared import choose_dtype
+    from yolorknn.convert.recipe.request import BuildRequest
 
-    dtype = choose_dtype(target.platform, target.dtype, target.dataset)
+    dtype = BuildRequest(model, target.platform, target.dtype, target.dataset).decided()
     if not generic and model.suffix.lower() == ".onnx":
         say_concerns(target.dataset, model, names)
     with bars() as progress:
@@ -58,25 +59,25 @@ def make_rknn(
 
 
 def make_rknn_within(
-    onnx: Path, target: Target, gate: Gate, *, names: list[str] | None = None, output: Path | None = None
+    onnx: Path,
+    target: Target,
+    gate: Gate,
+    plan: GatePlan,
+    *,
+    names: list[str] | None = None,
+    output: Path | None = None,
 ) -> None:
     """Build by the first recipe that passes the gate, and tell which were tried."""
+    from yolorknn.convert.recipe.request import BuildRequest
     from yolorknn.measure.gate import build_within
 
-    assert gate.data is not None and gate.max_drop is not None, "Gate.check() has seen to it"
+    assert gate.max_drop is not None, "Gate.check() has seen to it"
+    request = BuildRequest(onnx, target.platform, names=names)
     say_concerns(target.dataset, onnx, names)
     try:
         with bars() as progress:
             made, report = build_within(
-                onnx,
-                data=gate.data,
-                max_drop=gate.max_drop,
-                platform=target.platform,
-                dataset=target.dataset,
-                mmse=gate.mmse,
-                names=names,
-                output=output,
-                progress=progress,
+                request, plan, max_drop=gate.max_drop, mmse=gate.mmse, output=output, progress=progress
             )
     except AccuracyError as exc:
         say(exc.table, lines=True)

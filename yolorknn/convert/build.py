@@ -5,19 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from yolorknn.convert.analyze import analyze
-from yolorknn.convert.recipe.generic import LOADERS, prepared_generic
+from yolorknn.convert.recipe.generic import LOADERS
 from yolorknn.convert.recipe.options import BuildOptions
-from yolorknn.convert.recipe.prepared import choose_dtype, prepared
+from yolorknn.convert.recipe.plan import BuildPlan
+from yolorknn.convert.recipe.planned import planned
+from yolorknn.convert.recipe.request import BuildRequest
+from yolorknn.convert.recipe.steps import built
 from yolorknn.convert.tables.layers import lossy
-from yolorknn.convert.toolkit.child import Job
+from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.toolkit import Toolkit
+from yolorknn.data.calibration_set import Letterboxed
 from yolorknn.errors import BuildError
 from yolorknn.files import check_folder, write_bytes, writing
 from yolorknn.model import rknn_file
@@ -29,26 +33,25 @@ from yolorknn.tasks.known import check_outputs_of, metadata_of
 
 
 def build(
-    onnx: Path,
+    model: str | Path,
     *,
     platform: str = "rk3588",
     dtype: Dtype | None = None,
-    dataset: Path | None = None,
-    names: list[str] | None = None,
+    dataset: str | Path | None = None,
+    names: Sequence[str] | None = None,
     options: BuildOptions | None = None,
     float16_below: float | None = None,
     generic: bool = False,
     encrypt: int = 0,
     codegen: bool = False,
-    accuracy: Mapping[str, Any] | None = None,
-    output: Path | None = None,
+    output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Build NAME-PLATFORM-DTYPE.rknn, with its metadata inside; the vendor's output goes to a .log beside it.
 
     Args:
-        onnx: made by yolorknn, or one whose head can be recognised from its tensors; or a model of another format
-            (convert.recipe.generic.LOADERS), which is always generic.
+        model: an .onnx made by yolorknn, or one whose head can be recognised from its tensors; or a model of another
+            format (convert.recipe.generic.LOADERS), which is always generic.
         platform: the chip, as `rk3588`.
         dtype: "i8" needs a dataset; default is "i8" with one and "fp16" without.
         dataset: calibration set: a folder, a list (.txt), a data.yaml, or a video.
@@ -59,8 +62,7 @@ def build(
         generic: take the model as it is, as no detector: no metadata, no letterboxing, mean and std from the options.
         encrypt: 1 to 3 writes NAME.crypt.rknn too, which only the NPU's runtime reads; 3 is the strongest.
         codegen: write the vendor's C++ example too, in the folder NAME-cpp.
-        accuracy: what the recipe measured, to be kept in the metadata.
-        output: folder; default is the ONNX's.
+        output: folder; default is the model's.
         progress: told the stages.
 
     Returns:
@@ -73,90 +75,126 @@ def build(
             the same files.
         OutputError: the folder cannot be written.
     """
-    if encrypt not in range(4):
-        raise BuildError(f"encryption level {encrypt} is not 1, 2 or 3")
-    kind = choose_dtype(platform, dtype, dataset)
-    generic = generic or onnx.suffix.lower() in LOADERS.keys() - {".onnx"}
+    path, given = Path(model), None if dataset is None else Path(dataset)
+    any_kind = generic or path.suffix.lower() in LOADERS.keys() - {".onnx"}
+    request = BuildRequest(path, platform, dtype, given, names, options or BuildOptions(), any_kind)
+    folder = None if output is None else Path(output)
+    outcome = Outcome.of(request, folder, encrypt=encrypt, codegen=codegen)
     if float16_below is not None:
-        _check_below(float16_below, kind, options or BuildOptions(), generic=generic)
-    folder = output or onnx.parent
-    label = (options or BuildOptions()).config.get("quantized_dtype", kind)
-    target = folder / f"{onnx.stem}-{get_platform(platform).name}-{label}.rknn"
-    outcome = Outcome(target, encrypt, target.with_name(f"{target.stem}-cpp") if codegen else None)
-    if generic:
-        if names is not None:
-            raise BuildError("names are a detector's classes, and a generic model has none: leave them out")
-        with prepared_generic(onnx, platform=platform, dtype=kind, dataset=dataset, options=options) as (job, scratch):
-            _make(job, scratch, None, outcome, progress)
-    else:
-        if float16_below is not None:
-            options = options or BuildOptions()
-            found = analyze(
-                onnx, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
-            )
-            options = replace(options, float16=(*options.float16, *lossy(found.errors, below=float16_below)))
-        with prepared(
-            onnx, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
-        ) as recipe:
-            source = os.path.relpath(onnx, folder)
-            metadata = replace(recipe.metadata.measured(accuracy) if accuracy else recipe.metadata, source=source)
-            _make(recipe.job, recipe.scratch, metadata, outcome, progress)
-    return target
+        _check_below(float16_below, request)
+    if any_kind and names is not None:
+        raise BuildError("names are a detector's classes, and a generic model has none: leave them out")
+    if float16_below is not None:
+        errors = analyze(request, progress=progress).errors
+        float16 = (*request.options.float16, *lossy(errors, below=float16_below))
+        request = replace(request, options=replace(request.options, float16=float16))
+    return build_as(request, outcome, progress=progress)
 
 
-def _check_below(cosine: float, dtype: Dtype, options: BuildOptions, *, generic: bool) -> None:
-    if generic or dtype != "i8":
+def build_as(
+    request: BuildRequest,
+    outcome: Outcome,
+    *,
+    calibration: Letterboxed | None = None,
+    accuracy: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Build what is requested; see build().
+
+    Args:
+        request: what to build.
+        outcome: what to write.
+        calibration: what the request's dataset is where it has been letterboxed already.
+        accuracy: what the recipe measured, to be kept in the metadata.
+        progress: told the stages.
+    """
+    with planned(request, calibration=calibration, progress=progress) as plan:
+        metadata = plan.metadata
+        if metadata is not None:
+            metadata = metadata.measured(accuracy) if accuracy else metadata
+            metadata = replace(metadata, source=os.path.relpath(request.model, outcome.target.parent))
+        _make(plan, metadata, outcome, progress)
+    return outcome.target
+
+
+def _check_below(cosine: float, request: BuildRequest) -> None:
+    if request.generic or request.decided() != "i8":
         raise BuildError(
             "float16_below is for detectors in int8: pass --dataset, and neither --generic nor --dtype fp16"
         )
     if not 0 < cosine <= 1:
         raise BuildError(f"float16_below {cosine:g} is not a cosine: give one above 0, up to 1, as 0.99")
-    if options.auto_hybrid:
+    if request.options.auto_hybrid:
         raise BuildError("auto_hybrid chooses the float16 layers itself: leave out float16_below")
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class Outcome:
     """What a build is to write."""
 
     target: Path
-    encrypt: int
-    example: Path | None
+    """The .rknn; its log and what else comes of it have their names from it."""
+    encrypt: int = 0
+    """Level of the encrypted model, 1 to 3; 0 for none."""
+    example: Path | None = None
+    """Folder for the vendor's C++ example."""
+
+    @classmethod
+    def of(
+        cls, request: BuildRequest, folder: Path | None = None, *, encrypt: int = 0, codegen: bool = False
+    ) -> Outcome:
+        """Return what build() writes; see there.
+
+        Raises:
+            BuildError: encryption has no such level, or the platform cannot run the dtype.
+            ModelError: the platform is unknown.
+            CalibrationError: the dtype and the calibration set contradict each other.
+        """
+        if encrypt not in range(4):
+            raise BuildError(f"encryption level {encrypt} is not 1, 2 or 3")
+        label = request.options.config.get("quantized_dtype", request.decided())
+        name = f"{request.model.stem}-{get_platform(request.platform).name}-{label}"
+        folder = request.model.parent if folder is None else folder
+        return cls(folder / f"{name}.rknn", encrypt, folder / f"{name}-cpp" if codegen else None)
 
 
-def _make(job: Job, scratch: Path, metadata: ModelMetadata | None, outcome: Outcome, progress: Progress | None) -> None:
-    """Run the job, check what it made, and only then put it into place."""
-    target, encrypt, example = outcome
+def _make(plan: BuildPlan, metadata: ModelMetadata | None, outcome: Outcome, progress: Progress | None) -> None:
+    """Build, check what was made, and only then put it into place."""
+    target, encrypt, example = outcome.target, outcome.encrypt, outcome.example
     check_folder(target.parent)
     if example and example.exists():
         raise BuildError(f"the C++ example would go to {example}, which exists: remove it or give another --output")
-    made, locked, code = scratch / "model.rknn", scratch / "model.crypt.rknn", scratch / "cpp"
+    made, locked, code = plan.scratch / "model.rknn", plan.scratch / "model.crypt.rknn", plan.scratch / "cpp"
     custom_string = pack(metadata) if metadata else GENERIC
-    job = replace(
-        job,
-        custom_string=custom_string,
-        export=str(made),
-        encrypted=str(locked) if encrypt else None,
-        crypt_level=encrypt,
-        codegen=str(code) if example else None,
-    )
-    with _alone(target), Toolkit(job, log=target.with_suffix(".log"), progress=progress):
+    with _alone(target), Toolkit(Log(target.with_suffix(".log")), progress=progress) as toolkit:
+        rknn = built(toolkit, plan, custom_string=custom_string)
+        rknn.do("export_rknn", export_path=made)
+        if encrypt:
+            rknn.do("export_encrypted_rknn_model", input_model=made, output_model=locked, crypt_level=encrypt)
+        if example:
+            rknn.do("codegen", output_path=code)
+        toolkit.check()
         _check(made, metadata, embedded=custom_string is not None)
         if encrypt and not locked.is_file():
             raise BuildError("rknn-toolkit2 returned 0 but wrote no encrypted model: is the disk full?")
         if example:
-            with writing(example):
-                temporary = example.with_name(f".{example.name}.{os.getpid()}.tmp")
-                try:
-                    shutil.copytree(code, temporary)
-                    temporary.rename(example)
-                finally:
-                    shutil.rmtree(temporary, ignore_errors=True)
+            _copy_folder(code, example)
         if metadata and custom_string is None:
             write_bytes(target.with_suffix(".json"), metadata.to_json().encode())
         if encrypt:
             write_bytes(target.with_suffix(".crypt.rknn"), locked.read_bytes())
         write_bytes(target, made.read_bytes())
         target.with_suffix(".accuracy.json").unlink(missing_ok=True)  # of the model that was here; the gate writes anew
+
+
+def _copy_folder(folder: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with writing(target):
+        try:
+            shutil.copytree(folder, temporary)
+            temporary.rename(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

@@ -6,22 +6,19 @@ and a stand-in of an adb server; what rknn_server answers, inference and the mea
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from yolorknn.convert.served import ServedSession
 from yolorknn.convert.tables.profile import Profile, parse_memory, parse_performance
 from yolorknn.convert.toolkit import adb
-from yolorknn.convert.toolkit.device_child import DeviceJob, Measured
-from yolorknn.convert.toolkit.toolkit import Toolkit, printed, toolkit_version
+from yolorknn.convert.toolkit.log import Log, temporary_log
+from yolorknn.convert.toolkit.toolkit import Rknn, Toolkit, toolkit_version
 from yolorknn.errors import BackendError, BuildError, ModelError
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
@@ -32,6 +29,7 @@ from yolorknn.tasks.known import metadata_of
 
 STEP_SECONDS = 60.0
 """For each call: the longest, init_runtime, sends the model over USB. With a silent rknn_server it never returns."""
+Measurement = Literal["time", "operators", "memory"]
 WITHOUT_OPERATORS = ("rv1103", "rv1103b", "rv1106", "rv1106b")
 """Chips that time the whole model only: eval_perf in the vendor's manual of 2.3.2."""
 
@@ -63,12 +61,10 @@ class DeviceSession:
         model = _read(path)
         self.metadata: ModelMetadata = metadata_of(model, names=names)
         with ExitStack() as held:
-            device = _attached(held, device_id)
-            self._where = f"{path} on board {device}"
-            log = held.enter_context(_log())
-            self._toolkit = held.enter_context(_started(_job(path, model, device), log, progress, self._where))
+            board = Board.attached(held, device_id, path, model)
+            _, rknn = board.started(held, progress)
             self._held = held.pop_all()
-        self._served = ServedSession(self._toolkit, imgsz=self.metadata.imgsz, outputs=model.outputs, where=self._where)
+        self._served = ServedSession(rknn, imgsz=self.metadata.imgsz, outputs=model.outputs, where=board.where)
         self.inputs, self.outputs = self._served.inputs, self._served.outputs
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
@@ -76,7 +72,10 @@ class DeviceSession:
         return self._served.run(arrays)
 
     def close(self) -> None:
-        """End the child process, the adb server if it is ours, and remove the log; a second call does nothing."""
+        """End the child process and the adb server if it is ours, and remove the log unless an error named it.
+
+        A second call does nothing.
+        """
         self._held.close()
 
 
@@ -96,19 +95,20 @@ def measure(path: Path, *, device_id: str | None = None, progress: Progress | No
         MissingDependencyError: rknn-toolkit2 is not installed.
     """
     model = _read(path)
-    printed_by: dict[Measured, str] = {}
-    with ExitStack() as held:
-        device = _attached(held, device_id)
-        where = f"{path} on board {device}"
-        kinds: tuple[Measured, ...] = ("time", "operators", "memory")
+    said: dict[Measurement, str] = {}
+    with ExitStack() as attached:
+        board = Board.attached(attached, device_id, path, model)
+        kinds: tuple[Measurement, ...] = ("time", "operators", "memory")
         for kind in kinds:
             if kind == "operators" and model.platforms[0] in WITHOUT_OPERATORS:
                 continue
-            with _log() as log, _started(_job(path, model, device, kind), log, progress, where):
-                printed_by[kind] = printed(log)
-    performance = parse_performance(printed_by["time"], where=where)
-    operators = parse_performance(printed_by["operators"], where=where).operators if "operators" in printed_by else ()
-    return Profile(str(path), device, performance.ms, operators, parse_memory(printed_by["memory"], where=where))
+            with ExitStack() as held:
+                log, _ = board.started(held, progress, kind)
+                said[kind] = log.text()
+    where = board.where
+    performance = parse_performance(said["time"], where=where)
+    operators = parse_performance(said["operators"], where=where).operators if "operators" in said else ()
+    return Profile(str(path), board.device, performance.ms, operators, parse_memory(said["memory"], where=where))
 
 
 def _read(path: Path) -> RknnFile:
@@ -117,41 +117,52 @@ def _read(path: Path) -> RknnFile:
     return rknn_file.read(path)
 
 
-def _job(path: Path, model: RknnFile, device: str, kind: Measured | None = None) -> DeviceJob:
-    return DeviceJob(str(path.resolve()), model.platforms[0], device, kind)
+@dataclass(frozen=True)
+class Board:
+    """A board attached to this PC, and the .rknn to run there."""
 
+    device: str
+    rknn: Path
+    platform: str
 
-def _attached(held: ExitStack, device_id: str | None) -> str:
-    held.enter_context(adb.server())
-    return adb.choose(device_id)
+    @classmethod
+    def attached(cls, held: ExitStack, device_id: str | None, path: Path, model: RknnFile) -> Board:
+        """Find it; `held` keeps the adb server."""
+        held.enter_context(adb.server())
+        return cls(adb.select(device_id), path, model.platforms[0])
 
+    @property
+    def where(self) -> str:
+        """How an error names it."""
+        return f"{self.rknn} on board {self.device}"
 
-@contextlib.contextmanager
-def _log() -> Iterator[Path]:
-    """Give a file for the vendor's output, that stays when an error names it."""
-    descriptor, name = tempfile.mkstemp(prefix="yolorknn-device-", suffix=".log")
-    os.close(descriptor)
-    log = Path(name)
-    try:
-        yield log
-    except BaseException as exc:
-        if str(log) not in str(exc):
-            log.unlink()
-        raise
-    log.unlink()
+    def started(self, held: ExitStack, progress: Progress | None, kind: Measurement | None = None) -> tuple[Log, Rknn]:
+        """Load the model there, and measure or be ready for images; `held` keeps the child process and its log.
 
-
-@contextlib.contextmanager
-def _started(job: DeviceJob, log: Path, progress: Progress | None, where: str) -> Iterator[Toolkit]:
-    try:
-        toolkit = Toolkit(job, log=log, progress=progress, limit=STEP_SECONDS)
-    except BuildError as exc:
-        # The vendor's exceptions are whole tracebacks; the sentence is in its log.
-        said = re.search(r"(?:init_runtime|eval_\w+): (?!Traceback)(\S.*)", printed(log))
-        what = f"{said[1].strip()} (log: {log})" if said else str(exc)
-        raise BackendError(
-            f"{where}: {what}; on the board rknn_server must run (as root: 'killall rknn_server; rknn_server &'), and "
-            f"it and librknnrt.so be of version {toolkit_version()} or newer"
-        ) from exc
-    with toolkit:
-        yield toolkit
+        Raises:
+            BackendError: the board's rknn_server refused or gave no answer.
+        """
+        log = held.enter_context(temporary_log("device"))
+        try:
+            toolkit = held.enter_context(Toolkit(log, progress=progress, limit=STEP_SECONDS))
+            rknn = toolkit.rknn()
+            rknn.do("load_rknn", path=self.rknn.resolve())
+            rknn.do(
+                "init_runtime",
+                target=self.platform,
+                device_id=self.device,
+                perf_debug=kind == "operators",  # slows inference, and so does eval_mem: each in a run of its own
+                eval_mem=kind == "memory",
+            )
+            if kind is not None:
+                rknn.measure("eval_memory" if kind == "memory" else "eval_perf", is_print=True)
+            toolkit.check()
+        except BuildError as exc:
+            # The vendor's exceptions are whole tracebacks; the sentence is in its log.
+            said = re.search(r"(?:init_runtime|eval_\w+): (?!Traceback)(\S.*)", log.text())
+            what = f"{said[1].strip()} {log.name()}" if said else str(exc)
+            raise BackendError(
+                f"{self.where}: {what}; on the board rknn_server must run (as root: 'killall rknn_server; rknn_server "
+                f"&'), and it and librknnrt.so be of version {toolkit_version()} or newer"
+            ) from exc
+        return log, rknn

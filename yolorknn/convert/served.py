@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from yolorknn.convert.toolkit.toolkit import Toolkit
+from yolorknn.convert.toolkit.toolkit import Rknn
 from yolorknn.model.metadata import Tensor
 from yolorknn.runtime.session import Arrays, named
 
@@ -16,21 +16,21 @@ class ServedSession:
     """See Session. The child process belongs to the caller.
 
     Args:
-        toolkit: a child process that serves.
+        rknn: after init_runtime.
         imgsz: height and width of the model's one input.
         outputs: as the model's file states them.
         where: what runs there, for messages.
     """
 
-    def __init__(self, toolkit: Toolkit, *, imgsz: tuple[int, int], outputs: Sequence[Tensor], where: str) -> None:
-        self._toolkit, self._where = toolkit, where
+    def __init__(self, rknn: Rknn, *, imgsz: tuple[int, int], outputs: Sequence[Tensor], where: str) -> None:
+        self._rknn, self._where = rknn, where
         self.inputs = [Tensor("images", (1, *imgsz, 3), "uint8", "NHWC")]
         self.outputs = [tensor._replace(dtype="float32") for tensor in outputs]
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """Infer one image; see Session.run."""
         (image,) = (arrays[tensor.name] for tensor in self.inputs)
-        return named(self._toolkit.infer(image[0]), self.outputs, where=self._where)
+        return named(self._rknn.infer(image[0]), self.outputs, where=self._where)
 
     def close(self) -> None:
         """Leave the child process to its owner."""

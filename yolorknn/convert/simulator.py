@@ -5,23 +5,20 @@ rknn-toolkit2 does not simulate a finished .rknn, so the model is built again, f
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
-from dataclasses import replace
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 from numpy.typing import NDArray
 
-from yolorknn.convert.recipe.options import BuildOptions
-from yolorknn.convert.recipe.prepared import Prepared
-from yolorknn.convert.recipe.recorded import recipe_of
+from yolorknn.convert.recipe.plan import BuildPlan
+from yolorknn.convert.recipe.planned import planned
+from yolorknn.convert.recipe.recorded import repeated
+from yolorknn.convert.recipe.request import BuildRequest
+from yolorknn.convert.recipe.steps import built
 from yolorknn.convert.served import ServedSession
-from yolorknn.convert.toolkit.toolkit import Toolkit
-from yolorknn.errors import BuildError
+from yolorknn.convert.toolkit.log import temporary_log
+from yolorknn.convert.toolkit.toolkit import Rknn, Toolkit
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.model.platforms import Dtype
 from yolorknn.progress import Progress
 from yolorknn.runtime.session import Arrays
 
@@ -29,26 +26,11 @@ from yolorknn.runtime.session import Arrays
 class SimulatorSession:
     """What the NPU will compute. Slow: a quarter of a second a frame at 640."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        platform: str = "rk3588",
-        dtype: Dtype | None = None,
-        dataset: Path | None = None,
-        names: list[str] | None = None,
-        options: BuildOptions | None = None,
-        progress: Progress | None = None,
-    ) -> None:
+    def __init__(self, request: BuildRequest, *, progress: Progress | None = None) -> None:
         """Build the model in memory.
 
         Args:
-            path: a .rknn, which stands for its recipe and must have its .onnx beside it; or an .onnx.
-            platform: for an .onnx, the chip.
-            dtype: for an .onnx, "i8" or "fp16"; default is "i8" with a dataset and "fp16" without.
-            dataset: calibration set; default for a .rknn is the one it was built with.
-            names: class names, for an .onnx without metadata.
-            options: for an .onnx, the vendor's options.
+            request: of a detector; for a .rknn, the build that it records is repeated.
             progress: told the stages of the build.
 
         Raises:
@@ -56,27 +38,18 @@ class SimulatorSession:
             CalibrationError: the calibration set is absent, or not the one that the .rknn was built with.
             BuildError: rknn-toolkit2 failed; the log is named.
         """
-        descriptor, log = tempfile.mkstemp(prefix="yolorknn-simulator-", suffix=".log")
-        os.close(descriptor)
-        self._log = Path(log)
-        try:
-            with recipe_of(
-                path,
-                platform=platform,
-                dtype=dtype,
-                dataset=dataset,
-                names=names,
-                options=options,
-                progress=progress,
-            ) as recipe:
-                self._toolkit = Toolkit(replace(recipe.job, serve=True), log=self._log, progress=progress)
-        except BaseException as exc:
-            if not isinstance(exc, BuildError):  # which names the log
-                self._log.unlink()
-            raise
-        self.metadata: ModelMetadata = recipe.metadata
+        with ExitStack() as held:
+            log = held.enter_context(temporary_log("simulator"))
+            with planned(repeated(request), progress=progress) as plan:
+                toolkit = held.enter_context(Toolkit(log, progress=progress))
+                rknn = built(toolkit, plan)
+                rknn.do("init_runtime")
+                toolkit.check()
+            self._served = served(rknn, plan)
+            self._held = held.pop_all()
+        assert plan.metadata is not None, "it is no generic model"
+        self.metadata: ModelMetadata = plan.metadata
         """Of the .rknn that was built."""
-        self._served = served(self._toolkit, recipe)
         self.inputs, self.outputs = self._served.inputs, self._served.outputs
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
@@ -84,12 +57,11 @@ class SimulatorSession:
         return self._served.run(arrays)
 
     def close(self) -> None:
-        """End the child process and remove its log."""
-        self._toolkit.close()
-        with contextlib.suppress(FileNotFoundError):
-            self._log.unlink()
+        """End the child process, and remove its log unless an error named it; a second call does nothing."""
+        self._held.close()
 
 
-def served(toolkit: Toolkit, recipe: Prepared) -> ServedSession:
-    """Return the session over a child process that simulates what was prepared."""
-    return ServedSession(toolkit, imgsz=recipe.metadata.imgsz, outputs=recipe.outputs, where="the simulator")
+def served(rknn: Rknn, plan: BuildPlan) -> ServedSession:
+    """Return the session over an RKNN that has built what was planned, and is after init_runtime."""
+    assert plan.metadata is not None, "it is no generic model"
+    return ServedSession(rknn, imgsz=plan.metadata.imgsz, outputs=plan.outputs, where="the simulator")

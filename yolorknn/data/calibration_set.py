@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -29,6 +30,16 @@ FEW = 20
 """Fewer images than this are too few."""
 ENLARGED, COVERED = 1.5, 0.5
 """Medians over the images, beyond which they are unlike what the model was trained on at its imgsz."""
+
+
+class Letterboxed(NamedTuple):
+    """A calibration set as arrays in a folder."""
+
+    listing: Path
+    """The list of them that rknn-toolkit2 reads."""
+    images: int
+    digest: str
+    """The sha256 over their pixels."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +139,7 @@ class CalibrationSet:
             found.append(f"the calibration images cover {cover:.0%} of the model's {size}, the rest is grey padding")
         return found
 
-    def write(self, folder: Path, *, canvas: Canvas, progress: Progress | None = None) -> tuple[Path, int, str]:
+    def write(self, folder: Path, *, canvas: Canvas, progress: Progress | None = None) -> Letterboxed:
         """Lay every image into the model's input, and that into `folder`.
 
         Args:
@@ -136,8 +147,9 @@ class CalibrationSet:
             canvas: the model's input.
             progress: told how far it is.
 
-        Returns:
-            The list that rknn-toolkit2 reads, the number of images, and the sha256 over their pixels.
+        Raises:
+            CalibrationError: an image cannot be read.
+            OutputError: the folder cannot be written.
         """
         digest = hashlib.sha256()
         names: list[str] = []
@@ -156,7 +168,7 @@ class CalibrationSet:
         listing = folder / "dataset.txt"
         with writing(listing):
             listing.write_text("".join(f"{name}\n" for name in names))
-        return listing, len(names), digest.hexdigest()
+        return Letterboxed(listing, len(names), digest.hexdigest())
 
 
 def _video_frames(path: Path) -> Iterator[Image]:

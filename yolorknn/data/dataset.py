@@ -47,18 +47,39 @@ class Dataset:
         data = _read(file)
         return cls(file, _names(data, file), tuple(images_of(file, splits=(split,))))
 
-    def truth(self, images: Sequence[Path]) -> list[NDArray[np.float64] | None]:
-        """Return the labels of images; see labels().
+    def labelled(self, images: Sequence[Path] | None = None) -> Labelled:
+        """Return images with their labels; see labels().
+
+        Args:
+            images: other ones than the data.yaml's, whose labels are found in the same way.
 
         Raises:
             DatasetError: labels are not of this form, or none of the images has any.
         """
-        found = [labels(image, classes=len(self.names)) for image in images]
+        files = self.images if images is None else tuple(images)
+        found = tuple(labels(image, classes=len(self.names)) for image in files)
         if not any(rows is not None and len(rows) for rows in found):
             raise DatasetError(
-                f"none of the {len(images)} images has labels: expected for example {label_file(images[0])}"
+                f"none of the {len(files)} images has labels: expected for example {label_file(files[0])}"
             )
-        return found
+        return Labelled(self.file, self.names, files, found)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Images to measure on.
+
+    Attributes:
+        file: the data.yaml.
+        names: class names by class id.
+        images: the image files.
+        labels: of each image, see labels().
+    """
+
+    file: Path
+    names: tuple[str, ...]
+    images: tuple[Path, ...]
+    labels: tuple[NDArray[np.float64] | None, ...]
 
 
 def images_of(file: Path, *, splits: tuple[Split, ...]) -> list[Path]:

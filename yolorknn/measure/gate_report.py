@@ -31,6 +31,8 @@ class Trial:
     """Estimated per frame on one NPU core: the likely, or the middle of the range where there is none."""
     refused: str = ""
     """Why there is no number."""
+    seconds: float = 0.0
+    """How long it took to build and measure, and to find the layers for float16 where it was the first to need them."""
 
 
 def passing(trials: Sequence[Trial], max_drop: float) -> Trial | None:
@@ -95,7 +97,8 @@ class GateReport:
         lines = [
             f"{self.model} for {self.platform}: float {100 * self.float_map:.2f} points of mAP50-95 on "
             f"{self.measured} images of {self.data}",
-            f"{'recipe':<{width}} {'calibrated on':>13} {'mAP50-95':>8} {'drop':>6} {'MB':>6} {'ms, estimated':>13}",
+            f"{'recipe':<{width}} {'calibrated on':>13} {'mAP50-95':>8} {'drop':>6} {'MB':>6} {'ms, estimated':>13} "
+            f"{'took, s':>7}",
         ]
         for trial in self.trials:
             if trial.map is None:
@@ -104,7 +107,7 @@ class GateReport:
             mark = "  <- chosen" if trial.recipe == self.chosen else ""
             lines.append(
                 f"{trial.recipe:<{width}} {trial.calibration:>13} {100 * trial.map:>8.2f} {trial.drop:>6.2f} "
-                f"{trial.size / 1e6:>6.2f} {trial.ms:>13.1f}{mark}"
+                f"{trial.size / 1e6:>6.2f} {trial.ms:>13.1f} {trial.seconds:>7.1f}{mark}"
             )
         if self.measured < ENOUGH:
             lines.append(f"{self.measured} images are few: a point or two may be chance; measure on some hundred")

@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from yolorknn.convert.export.export import export
 from yolorknn.data.calibration_set import CalibrationSet
-from yolorknn.data.dataset import Dataset
+from yolorknn.data.dataset import Dataset, Labelled
 from yolorknn.detector import Detector
 from yolorknn.doctor.board import LIBRARY
 from yolorknn.doctor.machine import installed
@@ -38,7 +39,6 @@ def validate(
     data: str | Path,
     *,
     images: Sequence[Path] | None = None,
-    detector: Detector | None = None,
     place: Place = HERE,
     names: Sequence[str] | None = None,
     store: Path | None = None,
@@ -50,7 +50,6 @@ def validate(
         model: a .pt (exported in float, run by onnxruntime), an .onnx, or a .rknn (on a board, or with simulate).
         data: the data.yaml.
         images: measure on these instead; their labels are found as those of the data.yaml.
-        detector: run this instead of opening the model; made with measuring(), and not closed. Nothing is stored.
         place: run the model on the vendor's simulator, or on a board attached to this PC.
         names: class names, for a model without metadata.
         store: folder to keep predictions in, so that an interrupted run goes on where it was; not
@@ -65,26 +64,38 @@ def validate(
         MissingDependencyError: pycocotools, PyYAML or the model's runtime is not installed.
     """
     path = Path(model)
-    listed = Dataset.open(Path(data))
-    files = listed.images if images is None else tuple(Path(image) for image in images)
-    shares = listed.truth(files)
+    labelled = Dataset.open(Path(data)).labelled(images)
     own = None if names is None else list(names)
 
-    def told(done: float) -> None:
-        if progress:
-            progress(path.name, done)
-
     def opening() -> AbstractContextManager[Detector]:
-        if detector is not None:
-            return nullcontext(detector)
-        return _open(path, place, own, listed, progress)
+        return _open(path, place, own, labelled, progress)
 
     kept = None
-    if store is not None and detector is None and not place.remote:
+    if store is not None and not place.remote:
         kept = Predictions(store, name=path.stem, key=_key(path, place, own))
-    found = _detect(files, listed, opening, kept, told)
-    truth = [_pixels(rows, size) for rows, (_, size) in zip(shares, found, strict=True)]
-    per_class = average_precision([boxes for boxes, _ in found], truth, names=listed.names, max_det=MAX_DET)
+    return _report(path, labelled, _detect(labelled, opening, kept, _telling(path, progress)))
+
+
+def validate_detector(detector: Detector, model: Path, labelled: Labelled, progress: Progress | None) -> ValReport:
+    """Measure a detector that is open, made with measuring(); see validate().
+
+    Args:
+        detector: it stays open.
+        model: what the report and the progress call it.
+        labelled: what to measure on.
+        progress: told how far it is.
+    """
+    found = _detect(labelled, lambda: nullcontext(detector), None, _telling(model, progress))
+    return _report(model, labelled, found)
+
+
+def _telling(model: Path, progress: Progress | None) -> Callable[[float], None]:
+    return partial(progress, model.name) if progress else lambda _: None
+
+
+def _report(model: Path, labelled: Labelled, found: Sequence[Prediction]) -> ValReport:
+    truth = [_pixels(rows, size) for rows, (_, size) in zip(labelled.labels, found, strict=True)]
+    per_class = average_precision([boxes for boxes, _ in found], truth, names=labelled.names, max_det=MAX_DET)
     present = {entry.class_id for entry in per_class}
     return ValReport(
         str(model),
@@ -93,9 +104,9 @@ def validate(
         coco_map50=float(np.mean([entry.coco_map50 for entry in per_class])),
         coco_map=float(np.mean([entry.coco_map for entry in per_class])),
         per_class=per_class,
-        absent=tuple(name for number, name in enumerate(listed.names) if number not in present),
-        images=len(files),
-        unlabelled=sum(rows is None for rows in shares),
+        absent=tuple(name for number, name in enumerate(labelled.names) if number not in present),
+        images=len(labelled.images),
+        unlabelled=sum(rows is None for rows in labelled.labels),
     )
 
 
@@ -106,7 +117,7 @@ def measuring(model: str | Path, **options: Any) -> Detector:
 
 @contextmanager
 def _open(
-    path: Path, place: Place, names: list[str] | None, listed: Dataset, progress: Progress | None
+    path: Path, place: Place, names: list[str] | None, labelled: Labelled, progress: Progress | None
 ) -> Iterator[Detector]:
     with ExitStack() as stack:
         if path.suffix.lower() == ".pt":
@@ -114,9 +125,9 @@ def _open(
             path = export(path, output=Path(folder))
         backends = None if place == HERE else open_model(path, place, names=names, progress=progress)[1]
         detector = stack.enter_context(measuring(path, backends=backends, names=names))
-        for number, (name, theirs) in enumerate(zip(detector.names.values(), listed.names, strict=False)):
+        for number, (name, theirs) in enumerate(zip(detector.names.values(), labelled.names, strict=False)):
             if name != theirs:
-                _logger.warning("class %d is '%s' in the model and '%s' in %s", number, name, theirs, listed.file)
+                _logger.warning("class %d is '%s' in the model and '%s' in %s", number, name, theirs, labelled.file)
                 break
         yield detector
 
@@ -137,12 +148,12 @@ def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...
 
 
 def _detect(
-    images: Sequence[Path],
-    listed: Dataset,
+    labelled: Labelled,
     opening: Callable[[], AbstractContextManager[Detector]],
     kept: Predictions | None,
     told: Callable[[float], None],
 ) -> list[Prediction]:
+    images = labelled.images
     told(0.0)
     digests = {image: _digest(image) for image in images} if kept else {}
     known = {image: entry for image in digests if kept and (entry := kept.get(digests[image])) is not None}
@@ -150,7 +161,7 @@ def _detect(
     if todo:
         with ExitStack() as stack:
             detector = stack.enter_context(opening())
-            _check_classes(detector, listed)
+            _check_classes(detector, labelled)
             file = stack.enter_context(kept.adding()) if kept else None
             stream = stack.enter_context(detector.stream(map(read_image, todo)))
             for result in stream:
@@ -164,10 +175,10 @@ def _detect(
     return [known[image] for image in images]
 
 
-def _check_classes(detector: Detector, listed: Dataset) -> None:
-    if len(detector.names) != len(listed.names):
+def _check_classes(detector: Detector, labelled: Labelled) -> None:
+    if len(detector.names) != len(labelled.names):
         raise DatasetError(
-            f"{listed.file} has {len(listed.names)} classes, the model {len(detector.names)}: "
+            f"{labelled.file} has {len(labelled.names)} classes, the model {len(detector.names)}: "
             "give the data.yaml that it was trained with"
         )
 

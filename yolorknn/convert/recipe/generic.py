@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from yolorknn.convert.recipe.config import check_names, parameters
-from yolorknn.convert.recipe.options import BuildOptions
-from yolorknn.convert.toolkit.child import Job
 from yolorknn.errors import BuildError, CalibrationError, ModelError
 from yolorknn.files import writing
 from yolorknn.image import IMAGE_SUFFIXES
-from yolorknn.model.platforms import Dtype, get_platform
 
 
 class Loader(NamedTuple):
@@ -43,31 +40,7 @@ LOADERS = {
 }
 
 
-@contextmanager
-def prepared_generic(
-    model: Path, *, platform: str, dtype: Dtype, dataset: Path | None, options: BuildOptions | None = None
-) -> Iterator[tuple[Job, Path]]:
-    """Yield the job and its scratch folder, which goes after; the toolkit reads the calibration set itself."""
-    options = options or BuildOptions()
-    options.check(dtype)
-    with tempfile.TemporaryDirectory(prefix="yolorknn-build-") as folder:
-        scratch = Path(folder)
-        call, arguments = loading(model, options.load, scratch)
-        job = Job(
-            onnx=str(model),
-            platform=get_platform(platform).name,
-            dtype=dtype,
-            mean=None,
-            std=None,
-            dataset=str(listing(dataset, scratch)) if dataset else None,
-            options=options,
-            loader=call,
-            load=arguments,
-        )
-        yield job, scratch
-
-
-def loading(model: Path, load: Mapping[str, Any], scratch: Path) -> tuple[str, dict[str, Any]]:
+def loader_of(model: Path, load: Mapping[str, Any], scratch: Path) -> tuple[str, dict[str, Any]]:
     """Return the call that loads a model and its arguments; the files are linked into `scratch`.
 
     Raises:
@@ -94,6 +67,8 @@ def loading(model: Path, load: Mapping[str, Any], scratch: Path) -> tuple[str, d
         if not weights.is_file():  # the vendor would invent random ones
             raise ModelError(f"{model} needs its weights beside it, but there is no {weights}")
         arguments[loader.weights] = _link(weights, scratch)
+    if "input_initial_val" in arguments:
+        arguments["input_initial_val"] = [np.array(value, np.float32) for value in arguments["input_initial_val"]]
     return loader.call, arguments
 
 

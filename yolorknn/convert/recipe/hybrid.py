@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from yolorknn.convert.recipe import ranges
+from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.errors import BuildError
+from yolorknn.files import writing
 
 
-def keep_float16(tensors: tuple[str, ...]) -> dict[str, str]:
-    """Add tensors to the float16 layers in the .cfg that hybrid_quantization_step1 left in the working directory.
+def keep_float16(folder: Path, tensors: tuple[str, ...]) -> dict[str, str]:
+    """Add tensors to the float16 layers in the .cfg that hybrid_quantization_step1 left in a folder.
 
     Returns:
         The files it left, as arguments of hybrid_quantization_step2.
@@ -20,9 +22,9 @@ def keep_float16(tensors: tuple[str, ...]) -> dict[str, str]:
     Raises:
         BuildError: a tensor is not in the toolkit's graph.
     """
-    (cfg,) = Path().glob("*.quantization.cfg")
+    cfg = _cfg(folder)
     name = cfg.name.removesuffix(".quantization.cfg")
-    layers, _, parameters = cfg.read_text().partition("quantize_parameters:")
+    layers, _, parameters = cfg.read_text(encoding="utf-8").partition("quantize_parameters:")
     known = re.findall(r"^ {4}(\S.*):$", parameters, re.MULTILINE)
     for tensor in tensors:
         if tensor not in known:
@@ -31,20 +33,33 @@ def keep_float16(tensors: tuple[str, ...]) -> dict[str, str]:
     if tensors:
         layers = layers.replace("custom_quantize_layers: {}", "custom_quantize_layers:")
         layers += "".join(f"    {tensor}: float16\n" for tensor in tensors if f" {tensor}:" not in layers)
-    cfg.write_text(f"{layers}quantize_parameters:{parameters}")
+    _write(cfg, f"{layers}quantize_parameters:{parameters}")
     return {"model_input": f"{name}.model", "data_input": f"{name}.data", "model_quantization_cfg": cfg.name}
 
 
-def mean_ranges(
-    onnx: Path, dataset: str, *, mean: Sequence[float] | None, std: Sequence[float] | None
-) -> tuple[dict[str, ranges.Range], list[str]]:
-    """Measure the ranges of the tensors in the .cfg in the working directory; see ranges.mean_ranges."""
-    (cfg,) = Path().glob("*.quantization.cfg")
-    assert mean is not None and std is not None, "a detector has them"
-    return ranges.mean_ranges(cfg.read_text(), onnx, Path(dataset), mean=mean, std=std)
+def mean_ranges(folder: Path, plan: BuildPlan) -> tuple[dict[str, ranges.Range], list[str]]:
+    """Measure the ranges of the tensors in the .cfg in a folder, of a detector; see ranges.mean_ranges."""
+    assert plan.metadata is not None and plan.calibration is not None
+    return ranges.mean_ranges(
+        _cfg(folder).read_text(encoding="utf-8"),
+        Path(plan.load["model"]),
+        plan.calibration,
+        mean=plan.metadata.mean,
+        std=plan.metadata.std,
+    )
 
 
-def put_ranges(found: Mapping[str, ranges.Range]) -> None:
-    """Write ranges into the .cfg in the working directory."""
-    (cfg,) = Path().glob("*.quantization.cfg")
-    cfg.write_text(ranges.put(cfg.read_text(), found))
+def put_ranges(folder: Path, found: Mapping[str, ranges.Range]) -> None:
+    """Write ranges into the .cfg in a folder."""
+    cfg = _cfg(folder)
+    _write(cfg, ranges.put(cfg.read_text(encoding="utf-8"), found))
+
+
+def _cfg(folder: Path) -> Path:
+    (cfg,) = folder.glob("*.quantization.cfg")
+    return cfg
+
+
+def _write(cfg: Path, text: str) -> None:
+    with writing(cfg):
+        cfg.write_text(text, encoding="utf-8")

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.errors import MissingDependencyError
+
 Range = tuple[float, float]
 
 SHARE, FEWEST = 0.4, 8
@@ -55,7 +57,7 @@ def mean_ranges(
     lines = _arrays(listing)
     count = min(len(lines), max(FEWEST, round(SHARE * len(lines))))
     arrays = [lines[i * len(lines) // count] for i in range(count)]
-    return choose(cfg, measure(onnx, arrays, mean=mean, std=std))
+    return ranges_for(cfg, observe(onnx, arrays, mean=mean, std=std))
 
 
 def seen(listing: Path) -> Path:
@@ -70,7 +72,7 @@ def _arrays(listing: Path) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Observed:
     """The extremes of a model's tensors on some images, the first of which the toolkit saw too."""
 
     extremes: dict[str, NDArray[np.float64]]
@@ -125,11 +127,14 @@ def _multiple(known: Range, ours: Range) -> float | None:
     return factor if abs(ours[0] * factor - known[0]) <= SAME * width else None
 
 
-def measure(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: Sequence[float]) -> Measured:
+def observe(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: Sequence[float]) -> Observed:
     """Run an ONNX on calibration images."""
     import onnx as onnx_package
-    import onnxruntime
 
+    try:
+        import onnxruntime
+    except ImportError as exc:
+        raise MissingDependencyError("onnxruntime", "onnx", "measuring ranges for int8") from exc
     model = onnx_package.load(str(onnx))
     inputs, outputs = (frozenset(node.name for node in nodes) for nodes in (model.graph.input, model.graph.output))
     logits = frozenset(
@@ -148,7 +153,7 @@ def measure(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: S
     inner = {name: ends for name, ends in extremes.items() if name not in outputs | logits}
     ends = np.concatenate([(end - centre) / scale for end in (0, 255)])
     pixels = float(ends.min()), float(ends.max())
-    return Measured(extremes, inputs, outputs, logits, _alike(model.graph.node, inner), pixels)
+    return Observed(extremes, inputs, outputs, logits, _alike(model.graph.node, inner), pixels)
 
 
 def _alike(nodes: Iterable[Any], extremes: Mapping[str, NDArray[np.float64]]) -> tuple[frozenset[str], ...]:
@@ -186,12 +191,12 @@ def _with_extremes(model: Any) -> list[str]:
     return names
 
 
-def choose(cfg: str, measured: Measured) -> tuple[dict[str, Range], list[str]]:
+def ranges_for(cfg: str, observed: Observed) -> tuple[dict[str, Range], list[str]]:
     """Return the ranges of the tensors in the text of a quantization.cfg, and the tensors that have none."""
     known = {match["name"]: _range(match["body"]) for match in _ENTRY.finditer(_entries(cfg))}
-    found = {name: measured.range(name, ends) for name, ends in known.items() if ends is not None}  # None: weights
+    found = {name: observed.range(name, ends) for name, ends in known.items() if ends is not None}  # None: weights
     new = {name: ends for name, ends in found.items() if ends is not None and ends[0] < ends[1]}
-    for names in measured.alike:
+    for names in observed.alike:
         if shared := [name for name in names if name in new]:
             lowest, highest = (end(new[name][i] for name in shared) for i, end in enumerate((min, max)))
             new |= dict.fromkeys(shared, (lowest, highest))

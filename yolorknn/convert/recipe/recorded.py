@@ -1,67 +1,47 @@
-"""The recipe of a model file: of an .onnx what the caller asks for, of a .rknn what it was built with."""
+"""What a .rknn records of its build, as a request to build the same again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from yolorknn.convert.recipe.options import BuildOptions
-from yolorknn.convert.recipe.prepared import Prepared, choose_dtype, prepared
+from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import CalibrationError, ModelError
 from yolorknn.files import sha256
 from yolorknn.model import rknn_file
 from yolorknn.model.fit import check_fit
 from yolorknn.model.metadata import Build
-from yolorknn.model.platforms import Dtype
-from yolorknn.progress import Progress
 from yolorknn.tasks.known import metadata_of
 
 
-@contextmanager
-def recipe_of(
-    path: Path,
-    *,
-    platform: str = "rk3588",
-    dtype: Dtype | None = None,
-    dataset: Path | None = None,
-    names: list[str] | None = None,
-    options: BuildOptions | None = None,
-    progress: Progress | None = None,
-) -> Iterator[Prepared]:
-    """Prepare the build of a model file once more, without writing it.
+def repeated(request: BuildRequest) -> BuildRequest:
+    """Return the request whose build can be simulated: for a .rknn, the one it was built by.
 
     Args:
-        path: a .rknn, which stands for its recipe and must have its .onnx beside it; or an .onnx.
-        platform: for an .onnx, the chip.
-        dtype: for an .onnx, "i8" or "fp16"; default is "i8" with a dataset and "fp16" without.
-        dataset: calibration set; default for a .rknn is the one it was built with.
-        names: class names, for an .onnx without metadata.
-        options: for an .onnx, the vendor's options.
-        progress: told the stages.
+        request: `model` is an .onnx; or a .rknn, which must have its .onnx beside it and has all else of its own. Its
+            `dataset` stands for the one that the .rknn was built with.
 
     Raises:
-        ModelError: the file is absent or broken, or a .rknn's .onnx is not beside it.
-        CalibrationError: the calibration set is absent, or not the one that the .rknn was built with.
+        ModelError: the file is absent or broken, a .rknn's .onnx is not beside it, or the simulator cannot run it.
+        CalibrationError: the calibration set is absent.
+        BuildError: see BuildRequest.decided.
     """
-    recorded: Build | None = None
-    if path.suffix.lower() == ".rknn":
-        path, recorded = read_recorded(path)
-        platform, dtype = recorded.platform, recorded.dtype
-        dataset = dataset or _dataset(recorded)
-        options = BuildOptions.of(recorded)
-    kind = choose_dtype(platform, dtype, dataset)
-    if options is not None and (why := check_fit(Build(platform, kind, "", options=options.recorded()))):
-        raise ModelError(f"{path} cannot be simulated with these options: {why}")
-    with prepared(
-        path, platform=platform, dtype=kind, dataset=dataset, names=names, options=options, progress=progress
-    ) as recipe:
-        if recorded is not None and (made := recipe.metadata.build) and made.digest != recorded.digest:
-            raise CalibrationError(
-                f"{dataset} does not hold the {recorded.images} images that the .rknn was calibrated with: "
-                "give that set, or the .onnx in place of the .rknn"
-            )
-        yield recipe
+    if request.model.suffix.lower() == ".rknn":
+        onnx, build = read_recorded(request.model)
+        request = replace(
+            request,
+            model=onnx,
+            platform=build.platform,
+            dtype=build.dtype,
+            dataset=request.dataset or _dataset(build),
+            options=BuildOptions.of(build),
+            recorded=build,
+        )
+    how = Build(request.platform, request.decided(), "", options=request.options.recorded())
+    if why := check_fit(how):
+        raise ModelError(f"{request.model} cannot be simulated with these options: {why}")
+    return request
 
 
 def read_recorded(rknn: Path) -> tuple[Path, Build]:

@@ -82,7 +82,7 @@ def server() -> Iterator[None]:
         shell.wait()
 
 
-def choose(device_id: str | None) -> str:
+def select(device_id: str | None) -> str:
     """Return the id of the board to use, while a server runs.
 
     Args:
@@ -104,21 +104,21 @@ def choose(device_id: str | None) -> str:
         )
     if device_id is None and len(devices) > 1:
         raise BackendError(f"several boards are attached: choose one with --device-id: {seen}")
-    chosen = device_id or next(iter(devices))
-    if chosen not in devices:
-        raise BackendError(f"adb finds no board {chosen}: it sees {seen}")
-    match devices[chosen].split()[0]:
+    selected = device_id or next(iter(devices))
+    if selected not in devices:
+        raise BackendError(f"adb finds no board {selected}: it sees {seen}")
+    match devices[selected].split()[0]:
         case "device":
-            return chosen
+            return selected
         case "unauthorized":
-            raise BackendError(f"board {chosen} does not trust this PC: accept its key on the board, or restart adbd")
+            raise BackendError(f"board {selected} does not trust this PC: accept its key on the board, or restart adbd")
         case "no":  # "no permissions (...)"
             raise BackendError(
-                f"this user may not open the USB device of board {chosen}: add a udev rule for it "
+                f"this user may not open the USB device of board {selected}: add a udev rule for it "
                 "('apt install android-sdk-platform-tools-common') and plug it in again, or run as root"
             )
         case state:
-            raise BackendError(f"board {chosen} is '{state}' to adb: restart adbd on it, or connect it again")
+            raise BackendError(f"board {selected} is '{state}' to adb: restart adbd on it, or connect it again")
 
 
 def _run(*arguments: str) -> str:

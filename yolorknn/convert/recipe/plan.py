@@ -1,0 +1,34 @@
+"""BuildPlan: all that the toolkit's calls need to build a model, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.toolkit.process import CustomOp
+from yolorknn.model.metadata import ModelMetadata, Tensor
+from yolorknn.model.platforms import Dtype
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """A build made ready. The vendor's code sees no path of the user's, whatever is in it, but links and copies."""
+
+    platform: str
+    dtype: Dtype
+    options: BuildOptions
+    load: Mapping[str, Any]
+    """Arguments of the loader."""
+    scratch: Path
+    """Folder of the files that were made for the build; it goes with the plan."""
+    loader: str = "load_onnx"
+    calibration: Path | None = None
+    """The list of calibration images that the toolkit reads."""
+    custom_ops: tuple[CustomOp, ...] = ()
+    metadata: ModelMetadata | None = None
+    """Of the .rknn to be; None for a generic model."""
+    outputs: Sequence[Tensor] = ()
+    """Of a detector, as the ONNX states them."""

@@ -1,0 +1,120 @@
+"""A request made ready: the model read and copied, the calibration set letterboxed, as one BuildPlan."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from yolorknn.convert.export.custom_op import OP_TYPE
+from yolorknn.convert.recipe.generic import listing, loader_of
+from yolorknn.convert.recipe.plan import BuildPlan
+from yolorknn.convert.recipe.repair import needs_repair, repair_attention
+from yolorknn.convert.recipe.request import BuildRequest
+from yolorknn.convert.toolkit import cst_softmax
+from yolorknn.convert.toolkit.process import CustomOp
+from yolorknn.convert.toolkit.toolkit import toolkit_version
+from yolorknn.data.calibration_set import CalibrationSet, Letterboxed
+from yolorknn.errors import BuildError, CalibrationError
+from yolorknn.files import sha256, writing
+from yolorknn.model import onnx_file
+from yolorknn.model.metadata import Build
+from yolorknn.model.platforms import get_platform
+from yolorknn.progress import Progress
+from yolorknn.tasks.known import metadata_of, task_of
+
+
+@contextmanager
+def planned(
+    request: BuildRequest, *, calibration: Letterboxed | None = None, progress: Progress | None = None
+) -> Iterator[BuildPlan]:
+    """Make a request ready, and yield its plan; the plan's files go after.
+
+    Args:
+        request: what to build.
+        calibration: of a detector, what the request's dataset is where it has been letterboxed already.
+        progress: told the stages.
+
+    Raises:
+        ModelError: the model is absent, broken, dynamic, or no detector; or the platform is unknown.
+        CalibrationError: int8 without a dataset, one that cannot be read, or not the one that was recorded.
+        BuildError: the options contradict each other.
+        MissingDependencyError: rknn-toolkit2 is not installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="yolorknn-build-") as folder:
+        if request.generic:
+            yield _of_any(request, Path(folder))
+        else:
+            yield _of_detector(request, Path(folder), calibration, progress)
+
+
+def _of_any(request: BuildRequest, scratch: Path) -> BuildPlan:
+    """Plan the build of a generic model; the toolkit reads its calibration set itself."""
+    dtype = request.decided()
+    request.options.check(dtype)
+    call, arguments = loader_of(request.model, request.options.load, scratch)
+    return BuildPlan(
+        platform=get_platform(request.platform).name,
+        dtype=dtype,
+        options=request.options,
+        load=arguments,
+        scratch=scratch,
+        loader=call,
+        calibration=listing(request.dataset, scratch) if request.dataset else None,
+    )
+
+
+def _of_detector(
+    request: BuildRequest, scratch: Path, calibration: Letterboxed | None, progress: Progress | None
+) -> BuildPlan:
+    dtype, version = request.decided(), toolkit_version()
+    request.options.check(dtype)
+    options = request.options.settled(dtype)
+    chip = get_platform(request.platform)
+    if options.load:
+        raise BuildError("[load] changes the model, so it is for generic models only: add --generic")
+    model = onnx_file.read(request.model)
+    source = options.normalised(metadata_of(model, names=request.names))
+    if dtype == "i8" and source.head == "decoded" and not source.normalized:
+        raise BuildError(
+            f"{request.model} in int8 would find nothing: coordinates in pixels and scores share one output, and so "
+            "one scale; export the .pt with 'yolorknn export', or build with --dtype fp16"
+        )
+    if calibration is None and request.dataset is not None:
+        canvas = task_of(source).canvas(source.imgsz)
+        calibration = CalibrationSet.open(request.dataset).write(scratch, canvas=canvas, progress=progress)
+    how = Build(
+        platform=chip.name,
+        dtype=dtype,
+        toolkit=version,
+        algorithm=options.algorithm,
+        method=options.method,
+        dataset=str(request.dataset or ""),
+        images=calibration.images if calibration else 0,
+        digest=calibration.digest if calibration else "",
+        options=options.recorded(),
+    )
+    if request.recorded is not None and request.recorded.digest != how.digest:
+        raise CalibrationError(
+            f"{request.dataset} does not hold the {request.recorded.images} images that the .rknn was calibrated with: "
+            "give that set, or the .onnx in place of the .rknn"
+        )
+    copy = scratch / "model.onnx"
+    with writing(copy):
+        shutil.copyfile(request.model, copy)
+    if needs_repair(version):
+        repair_attention(copy)
+    return BuildPlan(
+        platform=chip.name,
+        dtype=dtype,
+        options=options,
+        load={"model": str(copy)},
+        scratch=scratch,
+        calibration=calibration.listing if calibration else None,
+        custom_ops=(CustomOp(Path(cst_softmax.__file__), "CstSoftmax"),) if OP_TYPE in model.ops else (),
+        metadata=replace(source, source=request.model.name, sha256=sha256(request.model), build=how),
+        outputs=model.outputs,
+    )

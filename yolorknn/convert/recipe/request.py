@@ -1,0 +1,57 @@
+"""BuildRequest: what is to be built, in one value, from the command to the toolkit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.errors import BuildError, CalibrationError
+from yolorknn.model.metadata import Build
+from yolorknn.model.platforms import Dtype, get_platform
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """A model, the chip to build it for, and how."""
+
+    model: Path
+    """An .onnx, or another file that generic.LOADERS knows; where a build is repeated, a .rknn stands for its own."""
+    platform: str = "rk3588"
+    dtype: Dtype | None = None
+    """None: int8 with a dataset, else fp16."""
+    dataset: Path | None = None
+    """The calibration set."""
+    names: Sequence[str] | None = None
+    """Class names, for an .onnx without metadata."""
+    options: BuildOptions = field(default_factory=BuildOptions)
+    generic: bool = False
+    """Whether the model is taken as it is, as no detector."""
+    recorded: Build | None = None
+    """Of a build that is repeated, what its .rknn records: the calibration set must be the same."""
+
+    def decided(self) -> Dtype:
+        """Return the dtype to build.
+
+        Raises:
+            ModelError: unknown platform.
+            CalibrationError: int8 without a dataset, or fp16 with one.
+            BuildError: the platform cannot run the dtype.
+        """
+        chip = get_platform(self.platform)
+        dtype: Dtype = self.dtype or ("i8" if self.dataset is not None else "fp16")
+        if dtype not in chip.dtypes:
+            only = chip.dtypes[0]
+            hint = "pass --dataset with some hundred typical images" if only == "i8" else "leave --dataset out"
+            raise BuildError(f"{chip.name} runs {only} models only, not {dtype}: {hint}")
+        if dtype == "i8" and self.dataset is None:
+            raise CalibrationError(
+                "int8 needs a calibration set, to measure the range of every layer's values: pass --dataset with 50 "
+                "to 200 typical images (a folder, a list, a data.yaml or a video), or --dtype fp16"
+            )
+        if dtype == "fp16" and self.dataset is not None:
+            raise CalibrationError(
+                "fp16 is not quantized and takes no calibration set: leave out --dataset, or build i8"
+            )
+        return dtype

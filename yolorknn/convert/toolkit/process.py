@@ -1,0 +1,205 @@
+"""The child process: child.py in a Python that may be another one, asked over a socket, ended with us."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from yolorknn.convert.toolkit.log import Log
+from yolorknn.errors import BuildError
+from yolorknn.files import writing
+
+POLL_SECONDS = 0.1
+SCRIPT = Path(__file__).with_name("child.py")
+
+
+class Ended(Exception):
+    """The process is gone; the text says how it ended."""
+
+
+class Silent(Exception):
+    """It gave no answer in time."""
+
+
+class Raised(Exception):
+    """The call raised; the text is the last line of its exception."""
+
+
+class CustomOp(NamedTuple):
+    """An argument that is an instance of a class in a Python file, made in the child."""
+
+    file: Path
+    name: str
+    """Of the class."""
+
+
+def environment(scratch: str, *, foreign: bool = False) -> dict[str, str]:
+    """Return the child's environment: the vendor leaves files in TMPDIR.
+
+    The OMP_NUM_THREADS that `import ultralytics` sets to 1 is left out: another number of threads gives rknn-toolkit2's
+    sums other last bits, and so int8 other values.
+
+    Args:
+        scratch: folder for temporary files.
+        foreign: whether the Python is another one, for which the modules that PYTHONPATH names are not made.
+    """
+    theirs = {**os.environ, "TMPDIR": scratch, "PYTHONUNBUFFERED": "1"}
+    if "ultralytics" in sys.modules and b"\0OMP_NUM_THREADS=" not in b"\0" + Path("/proc/self/environ").read_bytes():
+        theirs.pop("OMP_NUM_THREADS", None)
+    if foreign:
+        for name in ("PYTHONPATH", "PYTHONHOME"):
+            theirs.pop(name, None)
+    return theirs
+
+
+class Process:
+    """One child process, in a scratch folder of its own; close() ends it.
+
+    Args:
+        log: for everything that is printed; its file is replaced.
+        python: the interpreter; None for ours.
+
+    Raises:
+        BuildError: the interpreter cannot be run.
+        OutputError: the log cannot be written.
+    """
+
+    def __init__(self, log: Log, *, python: Path | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="yolorknn-toolkit-")
+        self.scratch = Path(self._folder.name)
+        self._link, theirs = socket.socketpair()
+        try:
+            with theirs, writing(log.path):
+                log.path.write_bytes(b"")
+                with log.path.open("ab") as output:  # where ours are added to theirs, neither overwrites the other
+                    self._process = self._started(python, theirs.fileno(), output.fileno())
+        except BaseException:
+            self._link.close()
+            self._folder.cleanup()
+            raise
+        self._answers = b""
+        self._heard = select.poll()
+        self._heard.register(self._link, select.POLLIN)
+
+    def _started(self, python: Path | None, link: int, output: int) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                [python or sys.executable, SCRIPT, str(link)],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                cwd=self.scratch,
+                env=environment(str(self.scratch), foreign=python is not None),
+                pass_fds=[link],
+                start_new_session=True,  # the terminal's Ctrl-C reaches us alone, and we end the child
+            )
+        except OSError as exc:
+            raise BuildError(f"cannot run the Python {python or sys.executable}: {exc.strerror or exc}") from exc
+
+    def ask(
+        self,
+        call: str,
+        on: str,
+        arguments: Mapping[str, Any],
+        *,
+        limit: float | None = None,
+        waiting: Callable[[], None] = lambda: None,
+    ) -> Any:
+        """Have a call made, and return its result.
+
+        Args:
+            call: "RKNN", a method's name, or "del"; see child.py.
+            on: name of the object.
+            arguments: JSON values, arrays, paths and CustomOps.
+            limit: seconds within which the answer must come; None for no limit.
+            waiting: called now and then until it comes.
+
+        Raises:
+            Raised: the call raised.
+            Ended: the process is gone.
+            Silent: no answer came; the process is ended, lest a late one be taken for that to the next question.
+            OutputError: an array cannot be written.
+        """
+        if self._link.fileno() < 0:
+            raise Ended(self._end())
+        question = json.dumps({"call": call, "on": on, "arguments": self._plain(arguments, [])})
+        try:
+            self._link.sendall(question.encode() + b"\n")
+            asked = time.monotonic()
+            while b"\n" not in self._answers:
+                if limit is not None and time.monotonic() - asked > limit:
+                    self.close()
+                    raise Silent(f"no answer in {limit:g} s")
+                if not self._heard.poll(1000 * POLL_SECONDS):
+                    waiting()
+                elif received := self._link.recv(1 << 16):
+                    self._answers += received
+                else:
+                    raise Ended(self._end())
+        except OSError as exc:
+            raise Ended(self._end()) from exc
+        line, _, self._answers = self._answers.partition(b"\n")
+        answer = json.loads(line)
+        if "raised" in answer:
+            raise Raised(answer["raised"])
+        return self._restored(answer["returned"])
+
+    def _plain(self, value: Any, files: list[str]) -> Any:
+        """Return an argument as child.py takes it; arrays go to files, whose names are added to `files`."""
+        match value:
+            case np.ndarray():
+                files.append(f"in{len(files)}.npy")
+                with writing(path := self.scratch / files[-1]):
+                    np.save(path, value, allow_pickle=False)
+                return {"$npy": files[-1]}
+            case CustomOp(file, name):
+                return {"$class": name, "$file": str(file.resolve())}
+            case Mapping():
+                return {key: self._plain(item, files) for key, item in value.items()}
+            case list() | tuple():
+                return [self._plain(item, files) for item in value]
+            case None | bool() | int() | float():
+                return value
+        return str(value)
+
+    def _restored(self, value: Any) -> Any:
+        """Return what child.py says that a call returned."""
+        match value:
+            case {"$npy": file}:
+                return np.load(self.scratch / file, allow_pickle=False)
+            case {"$repr": text}:
+                return text
+            case dict():
+                return {key: self._restored(item) for key, item in value.items()}
+            case list():
+                return [self._restored(item) for item in value]
+        return value
+
+    def close(self) -> None:
+        """End the process and remove its scratch folder; a second call does nothing."""
+        if self._link.fileno() < 0:
+            return
+        self._link.close()
+        if self._process.stdin:
+            self._process.stdin.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._folder.cleanup()
+
+    def _end(self) -> str:
+        code = self._process.wait()
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
