@@ -68,12 +68,15 @@ class Letterbox:
 
     def undo(self, xyxy: NDArray[Any]) -> NDArray[np.float32]:
         """Map boxes (N, 4) from input pixels to pixels of the image, clipped to it."""
+        return self.undo_points(xyxy.reshape(-1, 2, 2), clip=True).reshape(-1, 4)
+
+    def undo_points(self, points: NDArray[Any], *, clip: bool = False) -> NDArray[np.float32]:
+        """Map points (..., 2), x and y, from input pixels to pixels of the image; with `clip` to the nearest in it."""
         height, width = self.source
-        scale_x, scale_y = width / self.resized[1], height / self.resized[0]
-        boxes = xyxy.astype(np.float64)
-        boxes -= (self.left, self.top, self.left, self.top)
-        boxes *= (scale_x, scale_y, scale_x, scale_y)
-        return np.clip(boxes, 0, (width, height, width, height)).astype(np.float32)
+        moved = points.astype(np.float64)
+        moved -= (self.left, self.top)
+        moved *= (width / self.resized[1], height / self.resized[0])
+        return (np.clip(moved, 0, (width, height)) if clip else moved).astype(np.float32)
 
 
 def check_image(image: Any) -> Image:

@@ -106,6 +106,8 @@ class ModelMetadata:
             problem = f"imgsz {self.imgsz} is not (height, width)"
         elif self.colour not in ("RGB", "BGR"):
             problem = f"colour '{self.colour}' is not RGB or BGR"
+        elif len(set(self.keypoints)) != len(self.keypoints):
+            problem = "two keypoints have one name"
         elif self.reg_max < 1 or not self.outputs:
             problem = "the head has no outputs"
         elif len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, self.mean)) or 0 in self.std:

@@ -9,10 +9,12 @@ from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.read import ModelFile
 from yolorknn.tasks.detect import Detect
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.obb import Obb
+from yolorknn.tasks.pose import Pose
 from yolorknn.tasks.segment import Segment
 from yolorknn.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (Detect(), Segment())}
+TASKS: dict[str, Task] = {task.name: task for task in (Detect(), Segment(), Pose(), Obb())}
 """By name; to recognise an unlabelled model they are asked in this order."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from yolorknn.convert.export.detect import DetectHead
+from yolorknn.convert.export.obb import ObbHead
+from yolorknn.convert.export.pose import PoseHead
 from yolorknn.convert.export.segment import SegmentHead
 from yolorknn.errors import ExportError
 from yolorknn.model.metadata import Head
@@ -25,7 +27,7 @@ class ExportHead(Protocol):
         """Return a module, the model changed in place, that computes these outputs."""
 
 
-HEADS: tuple[ExportHead, ...] = (DetectHead(), SegmentHead())
+HEADS: tuple[ExportHead, ...] = (DetectHead(), SegmentHead(), PoseHead(), ObbHead())
 
 
 def head_of(model: Any) -> ExportHead:

@@ -1,0 +1,122 @@
+"""Turned boxes: overlap and suppression as ultralytics', corners where they were put, written, read and drawn."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.conftest import needs_torch
+from yolorknn import Detections, draw
+from yolorknn.image import Letterbox
+from yolorknn.model.metadata import ModelMetadata, Output
+from yolorknn.model.values import Quantized, floats
+from yolorknn.tasks.drawing import colour
+from yolorknn.tasks.known import TASKS, showing
+from yolorknn.tasks.rotated import corners_of, overlaps, rotated_nms
+from yolorknn.tasks.task import Thresholds, Wording
+
+OBB = TASKS["obb"]
+
+
+def boxes(count: int, seed: int, spread: float = 100) -> NDArray[np.float32]:
+    rng = np.random.default_rng(seed)
+    centres, sides = rng.uniform(0, spread, (count, 2)), rng.uniform(1, 60, (count, 2))
+    return np.hstack([centres, sides, rng.uniform(-4, 4, (count, 1))]).astype(np.float32)
+
+
+def metadata(role: str = "angle", imgsz: tuple[int, int] = (64, 96)) -> ModelMetadata:
+    outputs = tuple(Output(f"{name}{stride}", name, stride) for stride in (8, 16, 32) for name in ("box", "cls", role))
+    return ModelMetadata(("ship", "car"), imgsz, "split", outputs, reg_max=1, task="obb")
+
+
+@needs_torch
+def test_overlap_is_ultralytics() -> None:
+    import torch
+    from ultralytics.utils.metrics import batch_probiou
+
+    one, other = boxes(60, 1), boxes(70, 2)
+    one[:5] = other[:5]  # the same, thin, and without area
+    one[5:8, 2], one[8:10, 2:4] = 0.01, 0
+    theirs = batch_probiou(torch.from_numpy(one).double(), torch.from_numpy(other).double()).numpy()
+    assert np.abs(overlaps(one, other) - theirs).max() < 1e-6
+
+
+@needs_torch
+@pytest.mark.parametrize("agnostic", [False, True])
+@pytest.mark.parametrize("iou", [0.2, 0.7])
+def test_suppression_is_ultralytics(iou: float, agnostic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from ultralytics.utils.metrics import batch_probiou
+    from ultralytics.utils.nms import TorchNMS
+
+    found = boxes(400, 3)
+    rng = np.random.default_rng(4)
+    confidence, class_id = rng.permutation(400).astype(np.float32) / 400, rng.integers(0, 3, 400)
+    moved = torch.from_numpy(found).double()
+    moved[:, :2] += torch.from_numpy(class_id * (0 if agnostic else 7680))[:, None]
+    theirs = TorchNMS.fast_nms(moved, torch.from_numpy(confidence), iou, iou_func=batch_probiou).tolist()
+    assert 10 < len(theirs) < 390
+    for block in (1 << 20, 1000):
+        monkeypatch.setattr("yolorknn.tasks.rotated.BLOCK", block)
+        assert rotated_nms(found, confidence, None if agnostic else class_id, iou=iou).tolist() == theirs
+    assert rotated_nms(found[:0], confidence[:0], class_id[:0], iou=iou).tolist() == []
+
+
+def test_corners_are_opencvs() -> None:
+    for box in boxes(50, 5):
+        x, y, width, height, angle = (float(value) for value in box)
+        theirs = cv2.boxPoints(((x, y), (width, height), math.degrees(angle)))
+        (ours,) = corners_of(box[None])
+        off = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
+        assert off.min(axis=1).max() < 1e-3
+        assert np.allclose(np.linalg.norm(ours - np.roll(ours, 1, axis=0), axis=1), [width, height] * 2)
+
+
+@pytest.mark.parametrize("role", ["angle", "radians"])
+def test_boxes_are_where_they_were_put(role: str) -> None:
+    """One box 16 x 48 pixels, its centre 8 pixels along its own side from the anchor, turned by a sixth of a circle."""
+    facts = metadata(role)
+    outputs = [np.zeros(shape, np.float32) for shape in OBB.shapes(facts).values()]
+    box, cls, angle = outputs[:3]
+    box[0, :, 4, 6], cls[0, 1, 4, 6] = (0, 3, 2, 3), 0.9
+    angle[0, 0, 4, 6] = math.pi / 3 if role == "radians" else 1 / 3 + 0.25
+    found = OBB.decode(outputs, facts, Thresholds(), Letterbox((64, 96), (64, 96), 0, 0))
+    assert found.class_id.tolist() == [1] and found.xyxyxyxy is not None and showing(found) is OBB
+    along = np.array([math.cos(math.pi / 3), math.sin(math.pi / 3)])
+    across = np.array([-along[1], along[0]])
+    centre = np.array([52, 36]) + 8 * along
+    expected = [centre + 8 * a * along + 24 * b * across for a, b in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
+    assert np.allclose(found.xyxyxyxy[0], expected, atol=1e-3)
+    points = np.array(expected)
+    upright = [*points.min(axis=0), *points.max(axis=0)]
+    assert np.allclose(found.xyxy[0], np.clip(upright, 0, [96, 64, 96, 64]), atol=1e-3)
+
+
+def test_int8_is_decoded_as_what_it_stands_for() -> None:
+    facts = metadata(imgsz=(160, 160))
+    numbers = [Quantized(np.clip(array / scale - 3, -128, 127).round().astype(np.int8), scale, -3)
+               for array in OBB.scene(facts) for scale in [float(np.abs(array).max()) / 120]]  # fmt: skip
+    placed = Letterbox.fit((100, 170), (160, 160))
+    found = OBB.decode(numbers, facts, Thresholds(), placed)
+    assert len(found) > 3 and found == OBB.decode([floats(array) for array in numbers], facts, Thresholds(), placed)
+
+
+def test_records_are_read_back() -> None:
+    corners = corners_of(boxes(3, 6)).round(2)
+    xyxy = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    found = Detections(xyxy, np.array([0.9, 0.5, 0.25]), np.array([0, 1, 1]), xyxyxyxy=corners)
+    records = OBB.record(found, Wording({0: "ship", 1: "car"}))
+    assert OBB.read(records) == found and len(OBB.read([])) == 0
+    supervision = pytest.importorskip("supervision")
+    assert isinstance(found.to_supervision(), supervision.Detections)
+
+
+def test_turned_boxes_are_drawn() -> None:
+    corners = np.array([[[50, 10], [90, 50], [50, 90], [10, 50]]])
+    found = Detections(np.array([[10, 10, 90, 90]]), np.array([0.9]), np.array([0]), xyxyxyxy=corners)
+    drawn = draw(np.zeros((100, 100, 3), np.uint8), found, ["ship"])
+    assert tuple(drawn[70, 70]) == colour(0) and not drawn[88, 12].any() and not drawn[50, 50].any()

@@ -1,0 +1,118 @@
+"""The task "obb": boxes turned by an angle, with a class each.
+
+Outputs of a split head, per stride: `box` and `cls` as of detect.py, the distances measured along the turned sides; and
+the angle (1, 1, h, w): `angle`, after sigmoid, for -pi/4 to 3*pi/4, or `radians`, as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from yolorknn.image import Canvas, Image, Letterbox
+from yolorknn.model.metadata import ModelMetadata, Tensor
+from yolorknn.model.values import Values
+from yolorknn.tasks.anchors import anchor_points
+from yolorknn.tasks.boxes import Boxes, candidates, gather, scales_of
+from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.drawing import colour, draw_label, label, line_width
+from yolorknn.tasks.records import box_records, read_boxes
+from yolorknn.tasks.rotated import corners_of, rotated_nms
+from yolorknn.tasks.scenes import box_scene
+from yolorknn.tasks.split import split_fits, split_shapes
+from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
+
+
+class Obb:
+    """Turned boxes with a class each; see tasks.task.Task."""
+
+    name = "obb"
+    fields: tuple[str, ...] = ("xyxyxyxy",)
+
+    def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
+        """Return the outputs' shapes."""
+        return split_shapes(metadata, angle=1, radians=1)
+
+    def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
+        """Compare names, order and shapes."""
+        return split_fits(self.shapes(metadata), outputs)
+
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+        """Know none: a third output of one channel may be a score sum as well."""
+        return None
+
+    def canvas(self, imgsz: tuple[int, int]) -> Canvas:
+        """Letterbox."""
+        return Canvas(imgsz)
+
+    def decode(
+        self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
+    ) -> Detections:
+        """Decode, suppress duplicates, and undo the letterbox."""
+        found = candidates(outputs, metadata, thresholds)
+        turned = _turned(found, outputs, metadata)
+        if not metadata.end_to_end:
+            class_id = None if thresholds.agnostic_nms else found.class_id
+            kept = rotated_nms(turned, found.confidence, class_id, iou=thresholds.iou)[: thresholds.max_det]
+            found, turned = found[kept], turned[kept]
+        turned[:, :2] = placed.undo_points(turned[:, :2])
+        turned[:, 2:4] *= np.array(placed.source[::-1], np.float32) / np.array(placed.resized[::-1], np.float32)
+        corners = corners_of(turned)
+        upright = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+        height, width = placed.source
+        xyxy = np.clip(upright, 0, np.array([width, height, width, height], np.float32))
+        return Detections(xyxy, found.confidence, found.class_id, xyxyxyxy=corners)
+
+    def scene(self, metadata: ModelMetadata) -> list[Floats]:
+        """Return outputs of a street scene seen from above."""
+        return box_scene(metadata, self.shapes(metadata).values())
+
+    def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
+        """Return class_id, name, confidence, xyxy and the corners of each box."""
+        assert detections.xyxyxyxy is not None
+        return [
+            {**record, "xyxyxyxy": [[round(x, 2), round(y, 2)] for x, y in corners.tolist()]}
+            for record, corners in zip(box_records(detections, wording), detections.xyxyxyxy, strict=True)
+        ]
+
+    def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
+        """Return the boxes of records."""
+        corners = np.array([record["xyxyxyxy"] for record in records], np.float32).reshape(-1, 4, 2)
+        return Detections(**read_boxes(records), xyxyxyxy=corners)
+
+    def draw(self, canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
+        """Draw turned boxes, names and confidences at their highest corner, the most confident on top."""
+        assert detections.xyxyxyxy is not None
+        line = line_width(canvas)
+        for number in reversed(range(len(detections))):
+            class_id = int(detections.class_id[number])
+            paint, places = colour(class_id), detections.xyxyxyxy[number].round().astype(np.int32)
+            cv2.polylines(canvas, [places], isClosed=True, color=paint, thickness=line, lineType=cv2.LINE_AA)
+            x, y = (int(side) for side in places[places[:, 1].argmin()])
+            text = label(names[class_id], class_id, float(detections.confidence[number]))
+            draw_label(canvas, (x, y), text, paint)
+
+
+def _turned(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata) -> Floats:
+    """Return centre, width, height in pixels of the input, and radians of boxes: (N, 5).
+
+    Upright, a box lies around its anchor as the distances say; it turns about the anchor.
+    """
+    scales = scales_of(metadata.outputs)
+    points = anchor_points(metadata.imgsz, tuple(scale.stride for scale in scales))[:2].take(found.anchor, axis=1).T
+    if "angle" in scales[0].others:
+        angle = (gather(outputs, metadata, "angle", found.anchor)[0] - 0.25) * math.pi
+    else:
+        angle = gather(outputs, metadata, "radians", found.anchor)[0]
+    x, y = ((found.xyxy[:, :2] + found.xyxy[:, 2:]) / 2 - points).T
+    cos, sin = np.cos(angle), np.sin(angle)
+    turned = np.empty((len(angle), 5), np.float32)
+    turned[:, 0] = points[:, 0] + x * cos - y * sin
+    turned[:, 1] = points[:, 1] + x * sin + y * cos
+    turned[:, 2:4] = found.xyxy[:, 2:] - found.xyxy[:, :2]
+    turned[:, 4] = angle
+    return turned

@@ -1,0 +1,101 @@
+"""The task "pose": boxes with a class and keypoints each.
+
+Outputs of a split head, per stride: `box` and `cls` as of detect.py, `keypoints` (1, 2*K, h, w), the way from the
+cell's centre to each keypoint in cells, x and y in turn; and perhaps `visibility` (1, K, h, w), before sigmoid. Apart,
+each has a quantization scale that fits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolorknn.image import Canvas, Image, Letterbox
+from yolorknn.model.metadata import ModelMetadata, Tensor
+from yolorknn.model.values import Values
+from yolorknn.tasks.anchors import anchor_points
+from yolorknn.tasks.boxes import gather, postprocess, scales_of
+from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.drawing import draw_boxes
+from yolorknn.tasks.drawing_points import draw_keypoints
+from yolorknn.tasks.records import box_records, read_boxes
+from yolorknn.tasks.scenes import box_scene
+from yolorknn.tasks.split import split_fits, split_shapes
+from yolorknn.tasks.task import Floats, Ints, Layout, Thresholds, Wording
+
+
+class Pose:
+    """Boxes with a class and keypoints each; see tasks.task.Task."""
+
+    name = "pose"
+    fields: tuple[str, ...] = ("keypoints",)
+
+    def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
+        """Return the outputs' shapes."""
+        count = len(metadata.keypoints)
+        return split_shapes(metadata, keypoints=2 * count, visibility=count)
+
+    def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
+        """Compare names, order and shapes."""
+        return split_fits(self.shapes(metadata), outputs)
+
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+        """Know none: that such outputs are keypoints, and by which formula, their shapes do not prove."""
+        return None
+
+    def canvas(self, imgsz: tuple[int, int]) -> Canvas:
+        """Letterbox."""
+        return Canvas(imgsz)
+
+    def decode(
+        self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
+    ) -> Detections:
+        """Decode, suppress duplicates, and undo the letterbox; keypoints of what remains."""
+        boxes = postprocess(outputs, metadata, thresholds)
+        points = _keypoints(outputs, metadata, boxes.anchor)
+        points[..., :2] = placed.undo_points(points[..., :2], clip=True)
+        return Detections(placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id, keypoints=points)
+
+    def scene(self, metadata: ModelMetadata) -> list[Floats]:
+        """Return outputs of a street scene."""
+        return box_scene(metadata, self.shapes(metadata).values())
+
+    def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
+        """Return class_id, name, confidence and xyxy of each object, and x, y, visibility of its keypoints by name."""
+        assert detections.keypoints is not None
+        return [
+            {**record, "keypoints": dict(zip(wording.keypoints, _rounded(points), strict=True))}
+            for record, points in zip(box_records(detections, wording), detections.keypoints, strict=True)
+        ]
+
+    def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
+        """Return the objects of records."""
+        points = np.array([list(record["keypoints"].values()) for record in records], np.float32)
+        return Detections(**read_boxes(records), keypoints=points if len(points) else np.zeros((0, 0, 3), np.float32))
+
+    def draw(self, canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
+        """Draw boxes with names and confidences, and over them keypoints, those of a person as a skeleton."""
+        draw_boxes(canvas, detections, names)
+        draw_keypoints(canvas, detections)
+
+
+def _keypoints(outputs: Sequence[Values], metadata: ModelMetadata, anchor: Ints) -> Floats:
+    """Return the keypoints of anchors in pixels of the input, and their visibility: (N, K, 3)."""
+    scales = scales_of(metadata.outputs)
+    x, y, stride = anchor_points(metadata.imgsz, tuple(scale.stride for scale in scales)).take(anchor, axis=1)
+    offsets = gather(outputs, metadata, "keypoints", anchor).reshape(len(metadata.keypoints), 2, -1)
+    points = np.ones((len(anchor), len(metadata.keypoints), 3), np.float32)
+    points[..., 0] = (offsets[:, 0] * stride + x).T
+    points[..., 1] = (offsets[:, 1] * stride + y).T
+    if "visibility" in scales[0].others:
+        logits = gather(outputs, metadata, "visibility", anchor).T
+        with np.errstate(over="ignore"):  # of a logit far below 0, whose visibility is 0
+            points[..., 2] = 1 / (1 + np.exp(-logits))
+    return points
+
+
+def _rounded(points: NDArray[np.float32]) -> list[list[float]]:
+    return [[round(x, 2), round(y, 2), round(visibility, 4)] for x, y, visibility in points.tolist()]
