@@ -67,6 +67,22 @@ def check_folder(folder: Path) -> None:
             probe.unlink(missing_ok=True)
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file of this name, or a device or pipe; of a name that no file can have there is none."""
+    try:
+        return path.exists() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is a folder of this name; of a name that none can have there is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def sha256(path: Path) -> str:
     """Return the hex digest of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

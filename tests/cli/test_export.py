@@ -22,7 +22,7 @@ def export(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return replace_function(monkeypatch, "yolorknn.convert.export.export.export", DEMO_ONNX)
 
 
-DEFAULTS = {"imgsz": None, "head": "split", "custom_softmax": False, "opset": None, "output": None}
+DEFAULTS = {"imgsz": None, "head": "split", "custom_softmax": False, "opset": None, "output": None, "trust": False}
 BUILT = {
     "model": DEMO_ONNX,
     "platform": "rk3588",
@@ -65,6 +65,7 @@ def test_every_option(export: Recorder, build: Recorder, tmp_path: Path) -> None
         tmp_path / "c.toml",
         "-o",
         tmp_path / "out",
+        "--trust",
     ]
     done = run("export", "m.pt", *words)
     assert export.call == {
@@ -74,6 +75,7 @@ def test_every_option(export: Recorder, build: Recorder, tmp_path: Path) -> None
         "custom_softmax": True,
         "opset": 13,
         "output": tmp_path / "out",
+        "trust": True,
     }
     assert build.call == {
         **BUILT,

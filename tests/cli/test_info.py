@@ -22,7 +22,7 @@ def describe(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 @pytest.fixture
 def inspect(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    return replace_function(monkeypatch, "yolorknn.convert.export.checkpoint.inspect", {"head": "Detect"})
+    return replace_function(monkeypatch, "yolorknn.convert.export.inspect.inspect", {"head": "Detect"})
 
 
 def test_what_it_passes_on(describe: Recorder, inspect: Recorder, tmp_path: Path) -> None:

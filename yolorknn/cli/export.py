@@ -9,7 +9,7 @@ import typer
 
 from yolorknn.cli.groups import Gate, Quantization, Target, grouped
 from yolorknn.cli.make import make_rknn, make_rknn_within
-from yolorknn.cli.options import ConfigFile, Output
+from yolorknn.cli.options import ConfigFile, Output, Trust
 from yolorknn.cli.parse import build_options, parse_imgsz
 from yolorknn.cli.show import err, put
 from yolorknn.model.metadata import Head
@@ -34,6 +34,7 @@ def export_command(
     config: ConfigFile = None,
     gate: Gate,
     output: Output = None,
+    trust: Trust = False,
 ) -> None:
     """Make CHECKPOINT.onnx of a .pt, and of that the .rknn."""
     from yolorknn.convert.export.export import export
@@ -64,6 +65,7 @@ def export_command(
             custom_softmax=custom_softmax,
             opset=opset,
             output=output,
+            trust=trust,
         )
     put(onnx)
     if gate.data:

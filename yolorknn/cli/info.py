@@ -21,7 +21,7 @@ def info_command(
     if not file.is_file():
         raise ModelError(f"there is no model file {file}" if not file.is_dir() else f"{file} is a folder, not a model")
     if file.suffix.lower() == ".pt":
-        from yolorknn.convert.export.checkpoint import inspect
+        from yolorknn.convert.export.inspect import inspect
 
         facts = {"format": "pt", **inspect(file)}
     else:

@@ -52,4 +52,8 @@ ConfigFile = Annotated[
 ]
 SimulatorDataset = Annotated[Path | None, typer.Option(help="With --simulate: calibration images for i8.")]
 Plot = Annotated[Path | None, typer.Option(help="Draw it to this .png or .svg.")]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the code that a .pt may hold; only for a file from someone you trust."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

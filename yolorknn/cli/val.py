@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import AsJson, Device, DeviceId, Names, SimulatorDataset
+from yolorknn.cli.options import AsJson, Device, DeviceId, Names, SimulatorDataset, Trust
 from yolorknn.cli.parse import place_of, read_names
 from yolorknn.cli.show import bars, put, put_json, say
 from yolorknn.errors import ModelError
@@ -29,6 +29,7 @@ def val_command(
         Path, typer.Option("-o", "--output", help="Folder for predictions, which an interrupted run goes on from.")
     ] = Path("runs/val"),
     names: Names = None,
+    trust: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP50 and mAP50-95 of one or several models, class by class."""
@@ -57,6 +58,7 @@ def val_command(
                 names=own,
                 store=output,
                 progress=progress,
+                trust=trust,
             )
             for model in models
         ]

@@ -43,6 +43,7 @@ def validate(
     names: Sequence[str] | None = None,
     store: Path | None = None,
     progress: Progress | None = None,
+    trust: bool = False,
 ) -> ValReport:
     """Measure a model on the `val` images of a data.yaml.
 
@@ -55,6 +56,7 @@ def validate(
         store: folder to keep predictions in, so that an interrupted run goes on where it was; not
             for a board attached to this PC, of whose software nothing is known here.
         progress: told how far it is.
+        trust: of a .pt; see export().
 
     Raises:
         DatasetError: the data.yaml, an image or a label cannot be used, or the classes are not the model's.
@@ -68,7 +70,7 @@ def validate(
     own = None if names is None else list(names)
 
     def opening() -> AbstractContextManager[Detector]:
-        return _open(path, place, own, labelled, progress)
+        return _open(path, place, own, labelled, progress, trust=trust)
 
     kept = None
     if store is not None and not place.remote:
@@ -117,12 +119,12 @@ def measuring(model: str | Path, **options: Any) -> Detector:
 
 @contextmanager
 def _open(
-    path: Path, place: Place, names: list[str] | None, labelled: Labelled, progress: Progress | None
+    path: Path, place: Place, names: list[str] | None, labelled: Labelled, progress: Progress | None, *, trust: bool
 ) -> Iterator[Detector]:
     with ExitStack() as stack:
         if path.suffix.lower() == ".pt":
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolorknn-val-"))
-            path = export(path, output=Path(folder))
+            path = export(path, output=Path(folder), trust=trust)
         backends = None if place == HERE else open_model(path, place, names=names, progress=progress)[1]
         detector = stack.enter_context(measuring(path, backends=backends, names=names))
         for number, (name, theirs) in enumerate(zip(detector.names.values(), labelled.names, strict=False)):

@@ -1,4 +1,4 @@
-"""A .pt of ultralytics: read, and what it says of itself."""
+"""A .pt of ultralytics, loaded."""
 
 from __future__ import annotations
 
@@ -11,27 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from yolorknn.convert.export import foreign, restricted
+from yolorknn.convert.export.pickled import Contents, Thing, Unreadable, contents
+from yolorknn.convert.export.restricted import UntrustedError
 from yolorknn.errors import ExportError, MissingDependencyError
-
-
-def inspect(checkpoint: Path) -> dict[str, Any]:
-    """Return what a .pt says of itself, as plain JSON values.
-
-    Raises:
-        ExportError: not a checkpoint of ultralytics.
-        MissingDependencyError: ultralytics is not installed.
-    """
-    with quiet():
-        model, _ = load(checkpoint)
-    head = model.model[-1]
-    return {
-        "task": str(getattr(model, "task", "unknown")),
-        "names": list(names_of(model)),
-        "imgsz": list(trained_imgsz(model)),
-        "head": type(head).__name__,
-        "strides": [int(stride) for stride in model.stride],
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
+from yolorknn.files import is_file, is_folder
 
 
 @contextlib.contextmanager
@@ -54,43 +38,129 @@ def quiet() -> Iterator[None]:
         LOGGER.setLevel(level)
 
 
-def load(checkpoint: Path) -> tuple[Any, Path]:
+def load(checkpoint: Path, *, trust: bool = False) -> tuple[Any, Path]:
     """Return the model, and the file it is of: a weight that ultralytics fetched lies where it put it.
 
+    Args:
+        checkpoint: a .pt of ultralytics, or the name of one of its official weights.
+        trust: whether code in the file may run; see restricted.py.
+
     Raises:
-        ExportError: not such a checkpoint.
+        ExportError: not such a checkpoint, or one that cannot be loaded without running code of its own.
     """
-    from ultralytics.nn.tasks import load_checkpoint
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
     if checkpoint.suffix.lower() != ".pt":
         raise ExportError(f"{checkpoint} is not a .pt: export takes a checkpoint trained with ultralytics")
-    if checkpoint.is_dir():
+    if is_folder(checkpoint):
         raise ExportError(f"{checkpoint} is a folder, not a .pt checkpoint")
-    if not checkpoint.exists() and checkpoint.name not in GITHUB_ASSETS_NAMES:
-        raise ExportError(f"there is no checkpoint {checkpoint}: give the path of a .pt trained with ultralytics")
-    if checkpoint.exists() and checkpoint.stat().st_size == 0:
-        raise ExportError(f"{checkpoint} is empty: copy it again")
+    file = checkpoint
+    if not is_file(checkpoint):
+        if checkpoint.name not in GITHUB_ASSETS_NAMES:
+            raise ExportError(f"there is no checkpoint {checkpoint}: give the path of a .pt trained with ultralytics")
+        file = _fetched(checkpoint)
+    check_contents(file)
     try:
-        if checkpoint.exists():
-            # By another name: ultralytics takes any yolov5n.pt for its own yolov5nu.pt, and fetches that.
-            with tempfile.TemporaryDirectory(prefix="yolorknn-export-") as folder:
-                link = Path(folder) / "model.pt"
-                link.symlink_to(checkpoint.resolve())
-                model, _ = load_checkpoint(str(link))
-            file = checkpoint
-        else:
-            model, _ = load_checkpoint(str(checkpoint))
-            file = Path(model.pt_path)
+        model = _trusted(file) if trust else _restricted(file)
+        names_of(model), trained_imgsz(model), max(model.stride)
+    except UntrustedError as exc:
+        raise ExportError(_untrusted(checkpoint, exc.args)) from exc
     except Exception as exc:  # torch.load raises anything
-        if not checkpoint.exists():
-            raise ExportError(f"{checkpoint} is not here and ultralytics could not fetch it: copy it here") from exc
-        raise ExportError(
-            f"{checkpoint} is not a checkpoint of ultralytics: it is truncated, or a .pt of something else"
-        ) from exc
-    if not hasattr(model, "model") or not hasattr(model, "names"):
+        raise ExportError(f"{checkpoint} is not a checkpoint of ultralytics: it is truncated or damaged") from exc
+    if not hasattr(model, "model"):
         raise ExportError(f"{checkpoint} is a {type(model).__name__}, not a YOLO model of ultralytics")
     return model, file
+
+
+def check_contents(checkpoint: Path) -> Contents:
+    """Return what a .pt holds, of which nothing is run.
+
+    Raises:
+        ExportError: it is no checkpoint of ultralytics; it is named.
+    """
+    try:
+        if checkpoint.stat().st_size == 0:
+            raise ExportError(f"{checkpoint} is empty: copy it again")
+        found = contents(checkpoint)
+    except OSError as exc:
+        raise ExportError(f"cannot read {checkpoint}: {exc.strerror or exc}") from exc
+    except Unreadable as exc:
+        what = foreign.beginning(checkpoint) or "it is truncated, or a .pt of something else"
+        raise ExportError(f"{checkpoint} is not a checkpoint of ultralytics: {what}") from exc
+    if isinstance(found.root, Thing) and found.root.kind.startswith("torch.nn."):
+        raise ExportError(f"{checkpoint} is a {found.root.kind.rpartition('.')[2]}, not a YOLO model of ultralytics")
+    if not foreign.is_ultralytics(found.root):
+        raise ExportError(f"{checkpoint} is not a checkpoint of ultralytics, but {foreign.name_foreign(found)}")
+    return found
+
+
+def _fetched(checkpoint: Path) -> Path:
+    from ultralytics.utils.downloads import attempt_download_asset
+
+    try:
+        file = Path(attempt_download_asset(str(checkpoint)))
+    except Exception as exc:  # it raises anything
+        raise ExportError(f"{checkpoint} is not here and ultralytics could not fetch it: copy it here") from exc
+    if not file.is_file():
+        raise ExportError(f"{checkpoint} is not here and ultralytics could not fetch it: copy it here")
+    return file
+
+
+def _restricted(file: Path) -> Any:
+    """Load as ultralytics' load_checkpoint does, but for what runs code."""
+    import torch
+    from ultralytics.nn.tasks import guess_model_task
+    from ultralytics.utils import DEFAULT_CFG_DICT
+
+    checkpoint = restricted.load(file)
+    model = foreign.model_of(checkpoint)
+    restricted.check_layers(model)
+    model = model.float().eval()
+    model.args = {**DEFAULT_CFG_DICT, **(checkpoint.get("train_args") or {})}
+    model.task = getattr(model, "task", None) or guess_model_task(model)
+    if not hasattr(model, "stride"):
+        model.stride = torch.tensor([32.0])
+    for module in model.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = True
+        elif isinstance(module, torch.nn.Upsample) and not hasattr(module, "recompute_scale_factor"):
+            module.recompute_scale_factor = None
+    return model
+
+
+def _trusted(file: Path) -> Any:
+    from ultralytics.nn.tasks import load_checkpoint
+
+    # By another name: ultralytics takes any yolov5n.pt for its own yolov5nu.pt, and fetches that.
+    with tempfile.TemporaryDirectory(prefix="yolorknn-export-") as folder:
+        link = Path(folder) / "model.pt"
+        link.symlink_to(file.resolve())
+        return load_checkpoint(str(link))[0]
+
+
+def _untrusted(checkpoint: Path, kinds: tuple[str, ...]) -> str:
+    """Say what to do with a checkpoint whose network has classes that cannot be loaded without running their code."""
+    named = f"{', '.join(kinds[:3])}{' and others' if len(kinds) > 3 else ''}"
+    if all(kind.startswith("ultralytics.") for kind in kinds):
+        return (
+            f"{checkpoint} is of a fork of ultralytics or of another version: the one installed here has no {named}; "
+            "update it, or export to ONNX where it was trained and build that"
+        )
+    return (
+        f"{checkpoint} has {named}, which is not ultralytics' and runs code of its own when it is loaded: "
+        "add --trust if the file is from someone you trust"
+    )
+
+
+@contextlib.contextmanager
+def computing(checkpoint: Path) -> Iterator[None]:
+    """Turn what a network that does not fit together raises into an ExportError."""
+    try:
+        yield
+    except (RuntimeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, AssertionError) as exc:
+        lines = [line.strip() for line in str(exc).splitlines() if line.strip()] or ["no reason given"]
+        what = f"{type(exc).__name__}: {lines[0][:200]}"
+        raise ExportError(f"{checkpoint} has a network that cannot be exported: {what}") from exc
 
 
 def trained_imgsz(model: Any) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from yolorknn.convert.export.checkpoint import load, names_of, quiet, trained_imgsz
+from yolorknn.convert.export.checkpoint import computing, load, names_of, quiet, trained_imgsz
 from yolorknn.convert.export.custom_op import rename_softmax
 from yolorknn.convert.export.heads import head_of
 from yolorknn.errors import ExportError
@@ -30,6 +30,7 @@ def export(
     custom_softmax: bool = False,
     opset: int | None = None,
     output: Path | None = None,
+    trust: bool = False,
 ) -> Path:
     """Export a detection checkpoint to NAME.onnx, batch 1, with its metadata inside, checked against torch.
 
@@ -40,6 +41,7 @@ def export(
         custom_softmax: rename every Softmax to the custom op cstSoftmax.
         opset: 12 to 19; default is the lowest that can express the model.
         output: folder; default is the checkpoint's.
+        trust: load the checkpoint with code of its own that it may have; without, only ultralytics' and torch's layers.
 
     Returns:
         Path of the .onnx.
@@ -55,21 +57,23 @@ def export(
     target = (output or checkpoint.parent) / f"{checkpoint.stem}.onnx"
     check_folder(target.parent)
     with quiet():
-        model, file = load(checkpoint)
+        model, file = load(checkpoint, trust=trust)
         exported = head_of(model)
         size = imgsz or trained_imgsz(model)
         _check_imgsz(size, int(max(model.stride)))
+        with computing(checkpoint):
+            described = exported.describe(model, head)
         metadata = ModelMetadata(
             names=names_of(model),
             imgsz=size,
             head=head,
             task=exported.task,
-            **exported.describe(model, head),
+            **described,
             custom_softmax=custom_softmax,
             source=file.name,
             sha256=sha256(file),
         )
-        with atomic(target) as temporary:
+        with atomic(target) as temporary, computing(checkpoint):
             _write(exported.prepare(model, head), metadata, opset, temporary)
     return target
 
