@@ -13,10 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main(checkpoint: str = f"{ROOT}/models/demo.pt", data: str = f"{ROOT}/dataset/data.yaml") -> None:
     """Write the models into the current folder; measure float with onnxruntime, int8 on the vendor's simulator."""
-    here = Path.cwd()
-    onnx = export(Path(checkpoint), output=here)
+    onnx = export(checkpoint, output=".")
     options = BuildOptions(algorithm="normal")  # the vendor's own ranges; the default is better
-    rknn = build(onnx, platform="rk3588", dataset=Path(data), options=options, output=here)
+    rknn = build(onnx, platform="rk3588", dataset=data, options=options)
     exact = validate(onnx, data)
     quantized = validate(rknn, data, place=Place(simulate=True))
     print(f"{rknn.name}: mAP50-95 {quantized.map:.3f}, float {exact.map:.3f}")

@@ -29,7 +29,7 @@ def export(
     head: Head = "split",
     custom_softmax: bool = False,
     opset: int | None = None,
-    output: Path | None = None,
+    output: str | Path | None = None,
     trust: bool = False,
 ) -> Path:
     """Export a detection checkpoint to NAME.onnx, batch 1, with its metadata inside, checked against torch.
@@ -54,7 +54,7 @@ def export(
     if opset is not None and opset not in OPSETS:
         raise ExportError(f"opset {opset} is not in {OPSETS[0]} to {OPSETS[-1]}, which rknn-toolkit2 reads")
     checkpoint = Path(checkpoint)
-    target = (output or checkpoint.parent) / f"{checkpoint.stem}.onnx"
+    target = Path(output or checkpoint.parent) / f"{checkpoint.stem}.onnx"
     check_folder(target.parent)
     with quiet():
         model, file = load(checkpoint, trust=trust)
