@@ -255,9 +255,9 @@ def test_the_service(deployed: subprocess.CompletedProcess[str], server: sshd.Ss
 
 PYTHONS = {
     "another architecture": ('exec /usr/bin/python3 "$@"', r"has a Python for x86_64, 64 bit: .*aarch64"),
-    "too new": (
-        f'exec {BARE} -c "import sys; sys.version_info = (3, 13, 1); exec(sys.argv[1])" "$2"',
-        r"has Python 3\.13, .*uv python install 3\.12.*--python",
+    "too old": (
+        f'exec {BARE} -c "import sys; sys.version_info = (3, 9, 1); exec(sys.argv[1])" "$2"',
+        r"has Python 3\.9, yolorknn needs 3\.10 or later: .*uv python install 3\.12.*--python",
     ),
     "without venv": (
         f'exec {BARE} -c "import sys; sys.modules[\'ensurepip\'] = None; exec(sys.argv[1])" "$2"',

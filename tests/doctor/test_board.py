@@ -163,17 +163,16 @@ BAD: dict[str, tuple[Spoil, str, str, str, str]] = {
         "rk3399 is no chip that rknn-toolkit2 builds for",
         "yolorknn build --help",
     ),
-    "python 3.13": (lambda t: t.as_(python=(3, 13)), "Python", "problem", r"Python 3\.13", "uv venv --python 3.12"),
-    "no wheel": (
-        lambda t: t.packages(rknn_toolkit_lite2=None),
-        "rknn-toolkit-lite2",
+    "python 3.9": (
+        lambda t: t.as_(python=(3, 9)),
+        "Python",
         "problem",
-        "is not installed",
-        r"pip install 'yolorknn\[board\]'",
+        r"Python 3\.9: .*3\.10 or later",
+        "uv venv --python 3.12",
     ),
     "old wheel": (
         lambda t: t.packages(rknn_toolkit_lite2="1.6.0"),
-        "rknn-toolkit-lite2",
+        "runtime",
         "warning",
         "older than 2.3.2",
         r"pip install -U 'yolorknn\[board\]'",
@@ -236,6 +235,19 @@ def test_a_bad_board(tree: Tree, tmp_path: Path, name: str) -> None:
     assert others <= ({"model"} if name in ("old library", "rv1106") else set()), findings
 
 
+def test_which_runtime_is_used_and_why(tree: Tree) -> None:
+    assert by_check(examine(tree.machine))["runtime"].text.startswith(
+        "rknn-toolkit-lite2 is used (--runtime lite), as "
+    )
+    tree.packages(rknn_toolkit_lite2=None)
+    found = by_check(examine(tree.machine))["runtime"]
+    assert found.text == "librknnrt is used directly (--runtime c), as rknn-toolkit-lite2 is not installed"
+    tree.as_(python=(3, 13))
+    findings = by_check(examine(tree.machine))
+    assert findings["runtime"].text == f"{found.text}, and has no wheel for Python 3.13"
+    assert {findings["runtime"].status, findings["Python"].status} == {"ok"}
+
+
 @pytest.mark.parametrize("chip", FIRST_GENERATION)
 def test_a_first_generation_board(tree: Tree, chip: str) -> None:
     tree.chip(f"maker,board\0rockchip,{chip}\0", "Board")
@@ -275,4 +287,4 @@ def test_a_bare_kernel_is_no_crash(tmp_path: Path) -> None:
     machine = Machine(root=tmp_path, architecture="aarch64", version=lambda _: None)
     found = by_check(examine(machine))
     assert found["chip"].text == "rk3566-evb: rk3566, 1 NPU core"
-    assert {found[check].status for check in ("NPU driver", "device", "librknnrt", "rknn-toolkit-lite2")} == {"problem"}
+    assert {found[check].status for check in ("NPU driver", "device", "librknnrt")} == {"problem"}

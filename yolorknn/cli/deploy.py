@@ -21,7 +21,7 @@ def deploy_command(
         typer.Option(help="Image or folder to compare the board with the PC on [default: the calibration set]."),
     ] = None,
     folder: Annotated[str, typer.Option(help="Folder on the board, below its home.")] = "yolorknn",
-    python: Annotated[str, typer.Option(help="The board's Python 3.10 to 3.12.")] = "python3",
+    python: Annotated[str, typer.Option(help="The board's Python, 3.10 or later.")] = "python3",
     offline: Annotated[
         bool, typer.Option("--offline", help="Fetch the packages here and carry them, for a board without internet.")
     ] = False,

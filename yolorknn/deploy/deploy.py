@@ -81,7 +81,7 @@ def deploy(
         model: a .rknn, with the .onnx it was built from beside it.
         samples: an image, or a folder of which MOST_SAMPLES are taken; default is the model's calibration set.
         folder: on the board, below the home folder.
-        python: the board's command for Python 3.10 to 3.12.
+        python: the board's command for Python 3.10 or later.
         offline: carry all wheels there.
         simulate: compare with the vendor's simulator of the NPU instead of with the .onnx.
         dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
@@ -102,7 +102,7 @@ def deploy(
         files[sidecar.name] = sidecar
     remote.send(files, installed.folder)
     with tempfile.TemporaryDirectory(prefix="yolorknn-") as temporary:
-        wheel = board_wheel(Path(temporary))
+        wheel = board_wheel(Path(temporary), python=board.python)
         install(remote, board, installed.folder, wheel, offline=offline)
     findings = _doctor(remote, installed)
     for finding in findings:

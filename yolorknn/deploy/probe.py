@@ -65,9 +65,9 @@ def probe(remote: Remote, python: str) -> Board:
     if facts["machine"] != "aarch64" or facts["bits"] != 64:
         kind = f"{facts['machine']}, {facts['bits']} bit"
         raise DeployError(f"{host} has a Python for {kind}: rknn-toolkit-lite2 needs a 64-bit ARM system (aarch64)")
-    if not (3, 10) <= tuple(facts["python"]) <= (3, 12):
+    if tuple(facts["python"]) < (3, 10):
         raise DeployError(
-            f"{host} has Python {version}, the vendor's wheels are for 3.10 to 3.12: run there 'curl -LsSf "
+            f"{host} has Python {version}, yolorknn needs 3.10 or later: run there 'curl -LsSf "
             "https://astral.sh/uv/install.sh | sh && ~/.local/bin/uv python install 3.12', then deploy with "
             "--python .local/bin/python3.12"
         )

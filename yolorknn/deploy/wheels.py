@@ -22,11 +22,15 @@ OLDEST_GLIBC = 17
 """glibc 2.17, of manylinux2014: the oldest that wheels for aarch64 are made for."""
 
 
-def board_wheel(folder: Path) -> Path:
+def board_wheel(folder: Path, *, python: tuple[int, int]) -> Path:
     """Pack the package that runs here as a wheel, with what the board needs as its only requirements.
 
     OpenCV is asked for without its windows, which need libGL, and which yolorknn does not open. The version carries a
     digest of the content, so that a board tells by it whether it has this one.
+
+    Args:
+        folder: where to put it.
+        python: the board's Python.
 
     Returns:
         folder/yolorknn-VERSION+DIGEST-py3-none-any.whl.
@@ -45,7 +49,7 @@ def board_wheel(folder: Path) -> Path:
         for path in sorted(PACKAGE.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     }
-    requirements = board_requirements(metadata.get_all("Requires-Dist", []))
+    requirements = board_requirements(metadata.get_all("Requires-Dist", []), python=python)
     digest = hashlib.sha256(repr((files, requirements)).encode()).hexdigest()[:12]
     version = f"{_version()}+{digest}"
     lines = ["Metadata-Version: 2.1", "Name: yolorknn", f"Version: {version}", "License: Apache-2.0"]
@@ -72,14 +76,17 @@ def _version() -> str:
     return found[1]
 
 
-def board_requirements(declared: list[str]) -> list[str]:
-    """Return the package's own requirements and those of its extra `board`, without markers.
+def board_requirements(declared: list[str], *, python: tuple[int, int]) -> list[str]:
+    """Return the package's own requirements and those of its extra `board` for a Python, without markers.
 
     pip judges markers by the machine it runs on, which for a board without internet is the PC.
     """
     needed = []
     for line in declared:
         requirement, _, marker = line.partition(";")
+        before = re.search(r"""python_version\s*<\s*['"](\d+)\.(\d+)['"]""", marker)
+        if before and python >= (int(before[1]), int(before[2])):
+            continue
         if not marker or re.search(r"""extra\s*==\s*['"]board['"]""", marker):
             needed.append(re.sub(r"^opencv-python\b(?!-)", "opencv-python-headless", requirement.strip()))
     return needed

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from yolorknn.doctor.checks import check_memory, check_python
+from yolorknn.doctor.checks import NEWEST_WHEEL, check_memory, check_python
 from yolorknn.doctor.machine import Finding, Machine, numbers
 from yolorknn.doctor.speed import check_clocks, check_heat, check_load
 from yolorknn.model import rknn_file
@@ -14,7 +14,7 @@ from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_ge
 from yolorknn.tasks.known import metadata_of
 
 LIBRARY = "/usr/lib/librknnrt.so"
-"""The only file that rknn-toolkit-lite2 looks for."""
+"""The only file that rknn-toolkit-lite2 looks for; librknnrt used directly is looked for as any library too."""
 PLUGIN = "/usr/lib/rknpu/op_plugins/librkcst_softmax.so"
 """Ours for cstSoftmax, in the vendor's folder; names there begin with librkcst_."""
 ELSEWHERE = ("/usr/lib64", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib", "/lib64", "/oem/usr/lib", "/vendor/lib64")
@@ -43,8 +43,8 @@ def check_board(machine: Machine, model: Path | None) -> Iterator[Finding]:
     yield _device(machine)
     library = _library(machine)
     yield library
-    yield check_python(machine)
-    yield _wheel(machine)
+    yield check_python(machine, wheels=False)
+    yield _runtime(machine)
     if model is not None:
         yield from _model(machine, model, board)
     yield from check_clocks(machine)
@@ -160,16 +160,20 @@ def _runtime_version(data: bytes) -> str | None:
     return found[1].decode() if found else None
 
 
-def _wheel(machine: Machine) -> Finding:
+def _runtime(machine: Machine) -> Finding:
     version = machine.version("rknn-toolkit-lite2")
     if version is None:
-        return Finding(
-            "rknn-toolkit-lite2", "problem", "rknn-toolkit-lite2 is not installed", "pip install 'yolorknn[board]'"
-        )
+        why = "rknn-toolkit-lite2 is not installed"
+        if machine.python > NEWEST_WHEEL:
+            why += f", and has no wheel for Python {'.'.join(map(str, machine.python))}"
+        return Finding("runtime", "ok", f"librknnrt is used directly (--runtime c), as {why}")
     if numbers(version) < (2, 3, 2):
         text = f"rknn-toolkit-lite2 {version} is older than 2.3.2, with which yolorknn is tested"
-        return Finding("rknn-toolkit-lite2", "warning", text, "pip install -U 'yolorknn[board]'")
-    return Finding("rknn-toolkit-lite2", "ok", f"rknn-toolkit-lite2 {version}")
+        return Finding("runtime", "warning", text, "pip install -U 'yolorknn[board]'")
+    text = (
+        f"rknn-toolkit-lite2 is used (--runtime lite), as {version} is installed; 'yolorknn bench' compares it with c"
+    )
+    return Finding("runtime", "ok", text)
 
 
 def _model(machine: Machine, path: Path, board: Platform | None) -> Iterator[Finding]:

@@ -7,16 +7,22 @@ from collections.abc import Iterator
 
 from yolorknn.doctor.machine import Finding, Machine
 
+NEWEST_WHEEL = (3, 12)
+"""The last Python for which the vendor has wheels."""
 
-def check_python(machine: Machine) -> Finding:
-    """Look at the Python that runs this: the vendor's wheels end at 3.12."""
+
+def check_python(machine: Machine, *, wheels: bool) -> Finding:
+    """Look at the Python that runs this; `wheels`: whether it must be one for which the vendor has some."""
     name = ".".join(map(str, machine.python))
-    if (3, 10) <= machine.python <= (3, 12):
+    if machine.python >= (3, 10) and (machine.python <= NEWEST_WHEEL or not wheels):
         return Finding("Python", "ok", f"Python {name}")
+    needed = (
+        "3.10 to 3.12 to export and build, as the vendor has no wheel for newer ones" if wheels else "3.10 or later"
+    )
     return Finding(
         "Python",
         "problem",
-        f"Python {name}: yolorknn needs 3.10 to 3.12, and the vendor has no wheel for newer ones",
+        f"Python {name}: yolorknn needs {needed}",
         "uv venv --python 3.12 .venv  # or: python3.12 -m venv .venv",
     )
 

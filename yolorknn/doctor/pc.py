@@ -52,7 +52,7 @@ def check_pc(machine: Machine) -> Iterator[Finding]:
             f"rknn-toolkit2 has no wheel for {machine.architecture}",
             'docker run --platform linux/amd64 -it -v "$PWD":/work -w /work python:3.11 bash',
         )
-    yield check_python(machine)
+    yield check_python(machine, wheels=True)
     for row in _TOO_NEW:
         yield _package(machine, row)
     if machine.version("onnxruntime") is None:
