@@ -16,6 +16,7 @@ from yolorknn.image import read_image
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.open_model import Place, open_model, read_metadata
 from yolorknn.runtime.backend import Backend
+from yolorknn.runtime.cores import Runtime
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.engine import Drop
 from yolorknn.stream.sources.open_source import open_source
@@ -60,10 +61,14 @@ class Detector:
         names: class names, for a model without metadata.
         simulate: run on the vendor's simulator instead, quantized as the .rknn is; a PC with rknn-toolkit2.
         dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
+        runtime: on a board, "lite" for rknn-toolkit-lite2, "c" for librknnrt directly; "auto" is the first where it is
+            installed, else the second.
+        contexts: on a board, how many on each NPU core. With two a core works for one while the CPU converts for the
+            other: more frames of a file, of which `yolorknn bench` tells how many. A live stream uses one a core.
         backends: objects with infer() and close() to run instead; the detector closes them.
 
     Raises:
-        ValueError: a threshold is out of range.
+        ValueError: a threshold is out of range, or there is no such runtime.
         ModelError: the model is absent, broken, or not for this machine.
         BackendError: the runtime refused it.
         MissingDependencyError: the runtime is not installed.
@@ -89,6 +94,8 @@ class Detector:
         names: Sequence[str] | None = None,
         simulate: bool = False,
         dataset: str | Path | None = None,
+        runtime: Runtime = "auto",
+        contexts: int = 1,
         backends: Sequence[Backend] | None = None,
     ) -> None:
         thresholds = Thresholds(conf, iou, max_det, None, multi_label, agnostic_nms)
@@ -98,7 +105,7 @@ class Detector:
             metadata, opened = read_metadata(path, names=names), list(backends)
         else:
             place = Place(simulate, None if dataset is None else Path(dataset))
-            metadata, opened = open_model(path, place, names=names)
+            metadata, opened = open_model(path, place, names=names, runtime=runtime, contexts=contexts)
         self._stages = Stages(BackendPool(opened), metadata, thresholds)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self.metadata = metadata
@@ -169,7 +176,9 @@ class Detector:
             raise BackendError("the detector is closed")
         opened = open_source(source)
         policy: Drop = drop or ("old" if opened.live else "none")
-        stream = Stream(opened, self._stages, workers=len(self._stages.pool), drop=policy)
+        pool = self._stages.pool
+        workers = pool.cores if policy == "old" else len(pool)  # a second frame on a core would only make both late
+        stream = Stream(opened, self._stages, workers=workers, drop=policy)
         self._streams.add(stream)
         return stream
 

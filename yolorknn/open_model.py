@@ -12,8 +12,9 @@ from yolorknn.model.fit import check_fit
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.read import read_file
 from yolorknn.progress import Progress
-from yolorknn.runtime import ort, rknnlite
+from yolorknn.runtime import ort
 from yolorknn.runtime.backend import Backend, SessionBackend
+from yolorknn.runtime.cores import Runtime, open_cores
 from yolorknn.runtime.session import Session
 from yolorknn.tasks.known import metadata_of
 
@@ -39,7 +40,13 @@ HERE = Place()
 
 
 def open_model(
-    path: Path, place: Place = HERE, *, names: Sequence[str] | None = None, progress: Progress | None = None
+    path: Path,
+    place: Place = HERE,
+    *,
+    names: Sequence[str] | None = None,
+    runtime: Runtime = "auto",
+    contexts: int = 1,
+    progress: Progress | None = None,
 ) -> tuple[ModelMetadata, list[Backend]]:
     """Open a model where it is to run: here an .onnx on onnxruntime, a .rknn on every core of this board's NPU.
 
@@ -47,6 +54,8 @@ def open_model(
         path: the model.
         place: where it is to run.
         names: class names, for a model without metadata.
+        runtime: of the vendor's two, on a board; see runtime.cores.
+        contexts: how many on each NPU core.
         progress: told the steps, where they take long.
 
     Returns:
@@ -58,11 +67,16 @@ def open_model(
         MissingDependencyError: the runtime is not installed.
         CalibrationError, BuildError: see SimulatorSession.
     """
-    metadata, sessions = _opened(path, place, None if names is None else list(names), progress)
+    own = None if names is None else list(names)
+    metadata, sessions = (
+        _elsewhere(path, place, own, progress)
+        if place.remote or place.simulate
+        else _here(path, own, runtime, contexts)
+    )
     return metadata, [SessionBackend(session, metadata) for session in sessions]
 
 
-def _opened(
+def _elsewhere(
     path: Path, place: Place, names: list[str] | None, progress: Progress | None
 ) -> tuple[ModelMetadata, Sequence[Session]]:
     if place.remote:
@@ -70,12 +84,16 @@ def _opened(
 
         device = DeviceSession(path, device_id=place.device_id, names=names, progress=progress)
         return device.metadata, [device]
-    if place.simulate:
-        from yolorknn.convert.recipe.request import BuildRequest
-        from yolorknn.convert.simulator import SimulatorSession
+    from yolorknn.convert.recipe.request import BuildRequest
+    from yolorknn.convert.simulator import SimulatorSession
 
-        simulator = SimulatorSession(BuildRequest(path, dataset=place.dataset, names=names), progress=progress)
-        return simulator.metadata, [simulator]
+    simulator = SimulatorSession(BuildRequest(path, dataset=place.dataset, names=names), progress=progress)
+    return simulator.metadata, [simulator]
+
+
+def _here(
+    path: Path, names: list[str] | None, runtime: Runtime, contexts: int
+) -> tuple[ModelMetadata, Sequence[Session]]:
     if not path.is_file():
         raise ModelError(f"there is no model file {path}" if not path.is_dir() else f"{path} is a folder, not a model")
     match path.suffix.lower():
@@ -87,7 +105,8 @@ def _opened(
             metadata = metadata_of(file, names=names)
             if why := check_fit(metadata.build):
                 raise ModelError(f"{path} is not for detection by yolorknn: {why}")
-            return metadata, rknnlite.open_cores(file, source=metadata.source_of(path))
+            source = metadata.source_of(path)
+            return metadata, open_cores(file, source=source, runtime=runtime, contexts=contexts)
         case ".pt":
             raise ModelError(f"{path} is a training checkpoint: make a model of it with 'yolorknn export {path}'")
         case suffix:

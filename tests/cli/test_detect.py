@@ -55,6 +55,8 @@ DEFAULTS = {
     "max_det": 300,
     "agnostic_nms": False,
     "names": None,
+    "runtime": "auto",
+    "contexts": 2,
     "backends": None,
 }
 STAGES = r"ms per frame: capture N, wait N, preprocess N, infer N, postprocess N, reorder N; core use P P"
@@ -83,6 +85,7 @@ def test_every_option(detector: Recorder, images: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("a\nb\n")
     words = ["--model", "m.onnx", "--conf", 0.5, "--iou", 0.6, "--classes", "star, 0", "--max-det", 7]
     words += ["--agnostic-nms", "--names", tmp_path / "names.txt", "-o", tmp_path / "out", "--name", "[mine]"]
+    words += ["--runtime", "c", "--contexts", 3]
     done = run("detect", images / "2.png", *words, "--save", "--json", "-")
     assert detector.call == {
         "model": Path("m.onnx"),
@@ -92,6 +95,8 @@ def test_every_option(detector: Recorder, images: Path, tmp_path: Path) -> None:
         "max_det": 7,
         "agnostic_nms": True,
         "names": ["a", "b"],
+        "runtime": "c",
+        "contexts": 3,
         "backends": None,
     }
     (row,) = map(json.loads, done.stdout.splitlines())

@@ -32,6 +32,7 @@ DEFAULTS = {
     "store": Path("runs/val"),
     "progress": BAR,
     "trust": False,
+    "runtime": "auto",
 }
 
 
@@ -43,9 +44,20 @@ def test_what_it_passes_on(validate: Recorder) -> None:
 
 def test_every_option(validate: Recorder, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("person\n")
-    words = ["--names", tmp_path / "names.txt", "-o", tmp_path, "--trust", "--json", "--device-id", "x:5555"]
+    words = [
+        "--names",
+        tmp_path / "names.txt",
+        "-o",
+        tmp_path,
+        "--trust",
+        "--json",
+        "--runtime",
+        "lite",
+        "--device-id",
+        "x:5555",
+    ]
     done = run("val", "a.rknn", "b.pt", "--data", "d.yaml", *words)
-    shared = {**DEFAULTS, "names": ["person"], "store": tmp_path, "trust": True}
+    shared = {**DEFAULTS, "names": ["person"], "store": tmp_path, "trust": True, "runtime": "lite"}
     assert validate.calls == [
         {**shared, "model": Path("a.rknn"), "place": Place(device_id="x:5555")},
         {**shared, "model": Path("b.pt"), "place": Place()},

@@ -47,7 +47,11 @@ def fragments(call: ast.Call) -> list[str]:
 
 
 SAYING = (
+    "runtime/cores.py",
+    "runtime/rknn_api.py",
+    "runtime/rknn_said.py",
     "runtime/rknnlite.py",
+    "runtime/rknnrt.py",
     "runtime/recovering.py",
     "runtime/backend.py",
     "open_model.py",

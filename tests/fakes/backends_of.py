@@ -10,7 +10,9 @@ from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.open_model import Place, open_model
 from yolorknn.runtime.backend import Backend, SessionBackend
+from yolorknn.runtime.cores import Runtime, chosen
 from yolorknn.runtime.rknnlite import RknnLiteSession
+from yolorknn.runtime.rknnrt import Weights
 from yolorknn.tasks.known import metadata_of
 
 
@@ -30,7 +32,9 @@ def attached(model: Path, device_id: str | None = None) -> tuple[ModelMetadata, 
     return metadata, backend
 
 
-def on_core_0(model: Path, *, described_by: Path | None = None) -> SessionBackend:
-    """The vendor's wheel, nothing between; `described_by` another file's outside, where the model's own is broken."""
-    file: Any = replace(rknn_file.read(described_by or model), path=model)
-    return SessionBackend(RknnLiteSession(file, core=0), metadata_of(rknn_file.read(described_by or model)))
+def on_core_0(model: Path, *, runtime: Runtime = "auto", described_by: Path | None = None) -> SessionBackend:
+    """A context, nothing between; `described_by` another file's outside, where the model's own is broken."""
+    described = rknn_file.read(described_by or model)
+    file: Any = replace(described, path=model)
+    session = RknnLiteSession(file, core=0) if chosen(runtime) == "lite" else Weights(file).open(0)
+    return SessionBackend(session, metadata_of(described))

@@ -16,7 +16,7 @@ from tests.fakes.rknnlite import install
 from yolorknn.__main__ import main
 from yolorknn.model.platforms import PLATFORMS
 from yolorknn.open_model import read_metadata
-from yolorknn.runtime import rknnlite
+from yolorknn.runtime import cores
 from yolorknn.stream.sources import open_source
 from yolorknn.stream.sources.capture import Capture
 
@@ -35,7 +35,7 @@ if __name__ == "__main__":
         return encode_split(metadata, [cell_of(0)])
 
     fake.answer = staticmethod(answer)
-    vars(rknnlite)["this_platform"] = lambda: PLATFORMS["rk3588"]
+    vars(cores)["this_platform"] = lambda: PLATFORMS["rk3588"]
     vars(open_source).update(open_camera=recording, open_stream=recording)
     try:
         main()

@@ -22,7 +22,7 @@ from yolorknn.errors import BackendError, InferenceError, MissingDependencyError
 from yolorknn.model.metadata import Build, ModelMetadata
 from yolorknn.model.platforms import PLATFORMS
 from yolorknn.open_model import open_model
-from yolorknn.runtime import rknnlite
+from yolorknn.runtime import cores, rknnlite
 
 IMGSZ = (64, 96)
 CELL = Cell(8, 3, 4, 1, 0.75, (1, 2, 3, 4))
@@ -43,7 +43,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
         fake.answer = staticmethod(lambda _: encode_split(described(soc), [CELL]))
         for name, module in modules.items():
             monkeypatch.setitem(sys.modules, name, module)
-        monkeypatch.setattr(rknnlite, "this_platform", lambda: PLATFORMS[soc])
+        monkeypatch.setattr(cores, "this_platform", lambda: PLATFORMS[soc])
         made.append(fake)
         return fake
 
@@ -228,8 +228,8 @@ def test_on_a_pc_it_names_the_choices(model: Path) -> None:
 
 
 def test_on_a_first_generation_chip(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rknnlite, "this_platform", lambda: None)
-    monkeypatch.setattr(rknnlite, "chips", lambda: ["toybrick", "rk1808"])
+    monkeypatch.setattr(cores, "this_platform", lambda: None)
+    monkeypatch.setattr(cores, "chips", lambda: ["toybrick", "rk1808"])
     with pytest.raises(ModelError, match=r"rk1808 has an NPU of the first generation.*rknn-toolkit 1\.x"):
         Detector(model)
 
@@ -238,7 +238,7 @@ def test_without_the_wheel_it_names_the_extra(board: Board, model: Path, monkeyp
     board("rk3588")
     monkeypatch.setitem(sys.modules, "rknnlite.api", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'yolorknn\[board\]'"):
-        Detector(model)
+        Detector(model, runtime="lite")
 
 
 def test_a_stream_over_three_cores(board: Board, model: Path) -> None:

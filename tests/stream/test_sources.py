@@ -12,7 +12,7 @@ from yolorknn.errors import SourceError
 from yolorknn.image import read_image
 from yolorknn.stream.sinks.video import VideoWriter
 from yolorknn.stream.sources.images import ImageFiles
-from yolorknn.stream.sources.open_source import open_source
+from yolorknn.stream.sources.open_source import is_recorded, open_source
 
 
 def write_images(folder: Path, *names: str) -> None:
@@ -104,3 +104,10 @@ def test_arrays_must_be_images() -> None:
     assert len(read_all([np.zeros((4, 4, 3), np.uint8)] * 3)) == 3
     with pytest.raises(ValueError, match="an image is"):
         read_all([np.zeros((4, 4))])
+
+
+def test_what_is_recorded_by_its_name(tmp_path: Path) -> None:
+    assert all(map(is_recorded, ["video.mp4", str(tmp_path), "images/*.png", "frames.mkv"]))
+    assert not any(
+        map(is_recorded, ["camera0", "0", "/dev/video12", "rtsp://host/1", "http://host/a.mp4", "a.jpg", "A.PNG"])
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from yolorknn.cli.options import Device, DeviceId, Names, SimulatorDataset
+from yolorknn.cli.options import Contexts, Device, DeviceId, Names, RuntimeOption, SimulatorDataset
 from yolorknn.cli.parse import parse_classes, place_of, read_names
 from yolorknn.cli.show import FramesBar, bars, say, say_summary
 from yolorknn.errors import SourceError
@@ -50,6 +50,8 @@ def detect_command(
     dataset: SimulatorDataset = None,
     device: Device = False,
     device_id: DeviceId = None,
+    runtime: RuntimeOption = "auto",
+    contexts: Contexts = None,
     names: Names = None,
 ) -> None:
     """Draw what is found in SOURCE on it, and write it as JSON lines."""
@@ -57,6 +59,7 @@ def detect_command(
     from yolorknn.doctor.examine import diagnosed
     from yolorknn.open_model import HERE, open_model
     from yolorknn.runtime.memory import share_arena
+    from yolorknn.stream.sources.open_source import is_recorded
 
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
     own = read_names(names)
@@ -77,6 +80,8 @@ def detect_command(
                 max_det=max_det,
                 agnostic_nms=agnostic_nms,
                 names=own,
+                runtime=runtime,
+                contexts=contexts or (2 if is_recorded(source) else 1),
                 backends=backends,
             )
         )

@@ -33,6 +33,16 @@ Device = Annotated[
 DeviceId = Annotated[
     str | None, typer.Option(help="That board, by its id in `adb devices`, or HOST:PORT [default: the only one].")
 ]
+RuntimeOption = Annotated[
+    Literal["auto", "lite", "c"],
+    typer.Option(
+        "--runtime", help="On a board: rknn-toolkit-lite2, or librknnrt directly [default: the first, if installed]."
+    ),
+]
+Contexts = Annotated[
+    int | None,
+    typer.Option(min=1, help="On a board: how many on each NPU core [default: 2 for a file of many frames, else 1]."),
+]
 AlgorithmOption = Annotated[
     Literal["mean", "normal", "mmse", "kl_divergence", "gdq"] | None,
     typer.Option("--algorithm", help="How ranges are measured [default: mean, where it can be]."),

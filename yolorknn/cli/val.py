@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from yolorknn.cli.options import AsJson, Device, DeviceId, Names, SimulatorDataset, Trust
+from yolorknn.cli.options import AsJson, Device, DeviceId, Names, RuntimeOption, SimulatorDataset, Trust
 from yolorknn.cli.parse import place_of, read_names
 from yolorknn.cli.show import bars, put, put_json, say
 from yolorknn.errors import ModelError
@@ -30,6 +30,7 @@ def val_command(
     ] = Path("runs/val"),
     names: Names = None,
     trust: Trust = False,
+    runtime: RuntimeOption = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP50 and mAP50-95 of one or several models, class by class."""
@@ -59,6 +60,7 @@ def val_command(
                 store=output,
                 progress=progress,
                 trust=trust,
+                runtime=runtime,
             )
             for model in models
         ]

@@ -27,6 +27,7 @@ from yolorknn.measure.predictions import Prediction, Predictions
 from yolorknn.measure.val_report import ValReport
 from yolorknn.open_model import HERE, Place, open_model
 from yolorknn.progress import Progress
+from yolorknn.runtime.cores import Runtime
 
 _logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def validate(
     store: Path | None = None,
     progress: Progress | None = None,
     trust: bool = False,
+    runtime: Runtime = "auto",
 ) -> ValReport:
     """Measure a model on the `val` images of a data.yaml.
 
@@ -57,6 +59,7 @@ def validate(
             for a board attached to this PC, of whose software nothing is known here.
         progress: told how far it is.
         trust: of a .pt; see export().
+        runtime: of a .rknn on a board; see Detector.
 
     Raises:
         DatasetError: the data.yaml, an image or a label cannot be used, or the classes are not the model's.
@@ -70,7 +73,7 @@ def validate(
     own = None if names is None else list(names)
 
     def opening() -> AbstractContextManager[Detector]:
-        return _open(path, place, own, labelled, progress, trust=trust)
+        return _open(path, place, own, labelled, progress, trust=trust, runtime=runtime)
 
     kept = None
     if store is not None and not place.remote:
@@ -119,14 +122,21 @@ def measuring(model: str | Path, **options: Any) -> Detector:
 
 @contextmanager
 def _open(
-    path: Path, place: Place, names: list[str] | None, labelled: Labelled, progress: Progress | None, *, trust: bool
+    path: Path,
+    place: Place,
+    names: list[str] | None,
+    labelled: Labelled,
+    progress: Progress | None,
+    *,
+    trust: bool,
+    runtime: Runtime,
 ) -> Iterator[Detector]:
     with ExitStack() as stack:
         if path.suffix.lower() == ".pt":
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolorknn-val-"))
             path = export(path, output=Path(folder), trust=trust)
         backends = None if place == HERE else open_model(path, place, names=names, progress=progress)[1]
-        detector = stack.enter_context(measuring(path, backends=backends, names=names))
+        detector = stack.enter_context(measuring(path, backends=backends, names=names, runtime=runtime))
         for number, (name, theirs) in enumerate(zip(detector.names.values(), labelled.names, strict=False)):
             if name != theirs:
                 _logger.warning("class %d is '%s' in the model and '%s' in %s", number, name, theirs, labelled.file)

@@ -71,6 +71,12 @@ class SessionBackend:
             pixels = pixels.transpose(2, 0, 1)
         return np.ascontiguousarray(pixels[None])
 
+    @property
+    def core(self) -> int | None:
+        """The NPU core that the session shares with others; None where it has one of its own."""
+        core: int | None = getattr(self._session, "core", None)
+        return core
+
     def hurry(self) -> None:
         """Have an inference that is under way end soon, where the session can give up on one."""
         if hurry := getattr(self._session, "hurry", None):

@@ -28,9 +28,18 @@ class BackendPool:
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()
         self._busy = dict.fromkeys(range(len(self._all)), 0.0)
+        on = [getattr(backend, "core", None) for backend in self._all]
+        self._core = [number - len(self._all) if core is None else core for number, core in enumerate(on)]
+        self._working = dict.fromkeys(self._core, 0)
+        """By core: how many of its backends are lent."""
 
     def __len__(self) -> int:
         return len(self._all)
+
+    @property
+    def cores(self) -> int:
+        """How many of the backends can work without sharing a core."""
+        return len(self._working)
 
     @property
     def closed(self) -> bool:
@@ -73,12 +82,14 @@ class BackendPool:
         finally:
             with self._changed:
                 self._busy[number] += time.perf_counter() - start
+                self._working[self._core[number]] -= 1
                 if not dead:
                     self._idle.append(number)
                 else:
                     self._dead.append(dead)
                     left = len(self._all) - len(self._dead)
-                    _logger.warning("%s; %d of %d NPU cores go on", dead, left, len(self._all))
+                    what = "NPU cores" if self.cores == len(self._all) else "contexts on NPU cores"
+                    _logger.warning("%s; %d of %d %s go on", dead, left, len(self._all), what)
                 self._changed.notify_all()
 
     def _take(self) -> int:
@@ -93,7 +104,11 @@ class BackendPool:
                     raise BackendError("the detector is closed")
                 if self._all_dead():
                     raise BackendError(f"no NPU core is left: {self._dead[-1]}")
-                return self._idle.pop(0)  # the one that has rested longest, so that the cores share the work
+                # On the core with the least to do; of these the one that has rested longest.
+                number = min(self._idle, key=lambda number: self._working[self._core[number]])
+                self._idle.remove(number)
+                self._working[self._core[number]] += 1
+                return number
             finally:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
@@ -111,5 +126,5 @@ class BackendPool:
             while first and len(self._idle) + len(self._dead) < len(self._all):
                 self._changed.wait()
         if first:
-            for backend in self._all:
+            for backend in reversed(self._all):  # last the one whose weights others may share
                 backend.close()

@@ -14,13 +14,15 @@ import numpy as np
 
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
 from yolorknn.runtime.context import Context, Outputs
-from yolorknn.runtime.session import Arrays, Session
+from yolorknn.runtime.session import Arrays, GivesUp, Session
 
 MOST_HANGS = 3
 """Contexts in a row that may hang, or not open, before it is no loss of a frame any more but a broken core."""
 SLICE_SECONDS = 0.25
 """The longest wait between two looks at whether hurry() was called."""
 
+GIVES_UP_AT = 0.9
+"""Of the limit: when a runtime that can is to give up by itself, which leaves no thread behind."""
 LARGE = 1 << 16
 """Bytes of an input from which a part of it says whether it is another."""
 
@@ -61,6 +63,8 @@ class RecoveringSession:
         where: str,
         patience: Patience | None = None,
         abandon: Callable[[], None] = lambda: None,
+        suspects: bool = True,
+        core: int | None = None,
     ) -> None:
         """Open the first context.
 
@@ -69,16 +73,19 @@ class RecoveringSession:
             where: the model and core, for messages.
             patience: when an inference counts as hung.
             abandon: called when open_context did not return in time and is left to its thread.
+            suspects: whether its contexts may hand out the outputs of the frame before as if they were this one's.
+            core: on which its contexts are; None for one of its own.
 
         Raises:
             BackendError: open_context raised it, or did not return in time.
         """
+        self.core = core
         self._open, self._where, self._patience = open_context, where, patience or Patience()
         self._abandon = abandon
         self._measured: deque[float] = deque(maxlen=32)
         self._last: tuple[int, Outputs] | None = None
         """Checksum of the last inputs (whose buffers are the caller's, to use again) and what they gave."""
-        self._suspects = True
+        self._suspects = suspects
         self._hangs = 0
         self._hurried = self._closed = False
         self._context: Context | None = self._fresh()
@@ -101,7 +108,7 @@ class RecoveringSession:
         try:
             outputs = self._attempt(arrays)
             if not self._is_stale(arrays, outputs):
-                self._last = (_checksum(arrays), outputs)
+                self._remember(arrays, outputs)
                 return outputs
         except InferenceError:
             if self._context is None:  # it hung
@@ -116,8 +123,12 @@ class RecoveringSession:
             raise InferenceError(f"{exc} (a second time, on a fresh context: see 'yolorknn doctor')") from exc
         if outputs is not None and _same(outputs, again):
             self._suspects = False  # the model does answer different images alike
-        self._last = (_checksum(arrays), again)
+        self._remember(arrays, again)
         return again
+
+    def current(self) -> Session | None:
+        """Return the context that is open, to ask it of itself while nothing runs; None after a hang."""
+        return self._context.opened.result() if self._context is not None else None
 
     def hurry(self) -> None:
         """Have an inference that is under way count as hung soon: after Patience.least more."""
@@ -167,6 +178,9 @@ class RecoveringSession:
                 raise self._lost(f"could not be opened again ({exc})", "the frame is lost") from exc
         limit = self._patience.seconds(self._measured)
         start = time.monotonic()
+        session = self._context.opened.result()
+        if isinstance(session, GivesUp):
+            session.timeout = limit * GIVES_UP_AT
         answer = self._context.submit(arrays)
         # Unlike the vendor's call, this lets Ctrl-C through. In slices, so that a process that was stopped and goes on
         # (SIGSTOP, a debugger) leaves the core its time.
@@ -177,12 +191,18 @@ class RecoveringSession:
             waited += part
             if self._hurried and not hurried:
                 limit, hurried = min(limit, waited + self._patience.least), True
-        if not answer.done():
+        hung: CoreHungError | None = None
+        try:
+            outputs = answer.result() if answer.done() else None
+        except CoreHungError as exc:  # the runtime itself gave up
+            outputs, hung = None, exc
+        if outputs is None:
             self._context.end()
             self._context = None
             self._hangs += not hurried
-            raise self._lost(f"gave no answer in {waited:.1f} s", "the frame is lost, the context replaced")
-        outputs = answer.result()
+            raise self._lost(
+                f"gave no answer in {time.monotonic() - start:.1f} s", "the frame is lost, the context replaced"
+            ) from hung
         self._measured.append(time.monotonic() - start)
         self._hangs = 0
         return outputs
@@ -196,6 +216,9 @@ class RecoveringSession:
             return False
         before, known = self._last
         return _same(outputs, known) and _checksum(arrays) != before
+
+    def _remember(self, arrays: Arrays, outputs: Outputs) -> None:
+        self._last = (_checksum(arrays), outputs) if self._suspects else None
 
     def _drop(self) -> None:
         if self._context is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,27 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Free what the session holds; a second call does nothing."""
+
+
+@runtime_checkable
+class GivesUp(Protocol):
+    """What a session has that can end an inference that takes too long by itself, with a CoreHungError."""
+
+    timeout: float
+    """After so many seconds; 0 for never."""
+
+
+def image_input(tensor: Tensor) -> Tensor:
+    """Return an input as the NPU's runtimes take it: of four dimensions, uint8 NHWC; a .rknn states NCHW."""
+    if len(tensor.shape) != 4:
+        return tensor
+    batch, channels, height, width = tensor.shape
+    return tensor._replace(shape=(batch, height, width, channels), dtype="uint8", layout="NHWC")
+
+
+def on_core(path: Path, core: int | None) -> str:
+    """Return the words for a model on a core."""
+    return f"{path} on NPU core {core}" if core is not None else f"{path} on the NPU"
 
 
 def named(outputs: object, promised: Sequence[Tensor], *, where: str) -> dict[str, NDArray[Any]]:

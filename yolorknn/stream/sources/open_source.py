@@ -44,6 +44,12 @@ def open_source(source: str | Path | int | Iterable[Image]) -> Source:
     return open_video(path)
 
 
+def is_recorded(source: str) -> bool:
+    """Tell by its name whether a source has many frames, all there already: no camera or stream, nor a single image."""
+    named = re.fullmatch(r"(?:camera|/dev/video)?\d+", source) or "://" in source
+    return not named and (Path(source).is_dir() or glob.has_magic(source) or not _is_image(Path(source)))
+
+
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 

@@ -1,0 +1,98 @@
+"""A .rknn on every NPU core of this board: which of the vendor's two runtimes, and how many contexts on a core."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Literal
+
+from yolorknn.errors import ModelError
+from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
+from yolorknn.model.rknn_file import RknnFile
+from yolorknn.runtime.recovering import RecoveringSession
+from yolorknn.runtime.rknnlite import RknnLiteSession
+from yolorknn.runtime.rknnrt import Weights
+from yolorknn.runtime.session import on_core
+from yolorknn.runtime.vendor_text import give_back_stderr
+
+Runtime = Literal["auto", "lite", "c"]
+"""rknn-toolkit-lite2, or librknnrt directly; "auto" is the first where it is installed, else the second."""
+
+
+def chosen(runtime: Runtime) -> Literal["lite", "c"]:
+    """Return the runtime that is meant.
+
+    Raises:
+        ValueError: there is no such.
+    """
+    if runtime not in ("auto", "lite", "c"):
+        raise ValueError(f"runtime is 'auto', 'lite' or 'c', not {runtime!r}")
+    if runtime != "auto":
+        return runtime
+    return "lite" if "rknnlite" in sys.modules or importlib.util.find_spec("rknnlite") else "c"
+
+
+def open_cores(
+    file: RknnFile, *, source: Path, board: Platform | None = None, runtime: Runtime = "auto", contexts: int = 1
+) -> list[RecoveringSession]:
+    """Open contexts on each NPU core of this board; each is replaced when it fails.
+
+    Args:
+        file: a .rknn.
+        source: the .onnx that it was built from, for messages.
+        board: the platform; by default the one the device tree names.
+        runtime: which of the vendor's.
+        contexts: how many on a core, at least 1: while the CPU converts for one, the core works for another.
+
+    Returns:
+        The sessions: the first of each core, then the second of each, ...
+
+    Raises:
+        ModelError: built for another platform, or this machine has no NPU.
+        BackendError: the runtime refused it; what was opened is closed again.
+        MissingDependencyError: rknn-toolkit-lite2 is asked for and not installed.
+        ValueError: contexts is below 1, or there is no such runtime.
+    """
+    if contexts < 1:
+        raise ValueError(f"a core has at least 1 context, not {contexts}")
+    kind = chosen(runtime)
+    board = _checked(file, board or this_platform(), source)
+    weights = Weights(file)
+    with contextlib.ExitStack() as opened:  # what was opened is closed again when a later core fails
+        sessions = []
+        for core in [*(range(board.cores) if board.core_mask else [None])] * contexts:
+            session = RecoveringSession(
+                functools.partial(weights.open, core)
+                if kind == "c"
+                else functools.partial(RknnLiteSession, file, core=core),
+                where=on_core(file.path, core),
+                abandon=give_back_stderr,
+                suspects=kind == "lite",
+                core=core or 0,
+            )
+            sessions.append(opened.enter_context(contextlib.closing(session)))
+        opened.pop_all()
+    weights.seal()
+    return sessions
+
+
+def _checked(file: RknnFile, board: Platform | None, source: Path) -> Platform:
+    if board is None and (old := [chip for chip in chips() if chip in FIRST_GENERATION]):
+        raise ModelError(f"{file.path} does not run here: {first_generation(old[0])}")
+    if board is None:
+        raise ModelError(
+            f"{file.path} runs on a Rockchip board, which this machine is not: copy it to the board, or here use the "
+            f".onnx it was built from ({source}); detect and val run it here too, with --simulate (in "
+            "Python, simulate=True)"
+        )
+    if not any(runs_on(name, board) for name in file.platforms):
+        raise ModelError(
+            f"{file.path} is built for {', '.join(file.platforms)}, this board is {board.name}: "
+            f"build it again with --platform {board.name}"
+        )
+    if not board.python:
+        raise ModelError(f"rknn-toolkit-lite2 does not run on {board.name}: use the vendor's C runtime there")
+    return board

@@ -1,0 +1,98 @@
+"""What the vendor's code logs and writes to stderr while it works: for our errors, not the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from typing import TextIO
+
+VENDOR_LOGGER = "acuityLogger"
+"""The wheel's; librknnrt itself has stderr only."""
+
+
+class _ThreadLog(logging.Filter):
+    """Keeps what one thread logs, and lets nothing of it through to the vendor's own handler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+        self.lines: list[str] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.thread != self._thread:
+            return True
+        if len(self.lines) < 100:
+            self.lines += record.getMessage().splitlines()  # a traceback is one record
+        return False
+
+
+@contextlib.contextmanager
+def heard_log() -> Iterator[Callable[[], str]]:
+    """Listen to the vendor's logger; what is yielded tells, afterwards, what this thread was told."""
+    heard = _ThreadLog()
+    logger = logging.getLogger(VENDOR_LOGGER)
+    logger.addFilter(heard)
+    try:
+        yield lambda: _sentence(heard.lines) or "the vendor's runtime gave no reason"
+    finally:
+        logger.removeFilter(heard)
+
+
+_stderr_lock = threading.Lock()
+_kept: list[tuple[int, TextIO]] = []
+"""While stderr is caught, and until someone gives it back: the real one, as descriptor and as Python's."""
+
+
+def give_back_stderr() -> None:
+    """End the catching of stderr for a model whose opening hangs."""
+    for kept in _kept.copy():
+        _give_back(kept)
+
+
+def _give_back(kept: tuple[int, TextIO]) -> None:
+    try:
+        _kept.remove(kept)  # the first to come does it
+    except ValueError:
+        return
+    descriptor, sys.stderr = kept
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    _stderr_lock.release()
+
+
+@contextlib.contextmanager
+def vendor_text() -> Iterator[Callable[[], str]]:
+    """Catch what Python and native code write to stderr while a model is opened, and what is logged."""
+    with heard_log() as said, caught_stderr() as written:
+        yield lambda: "; ".join(dict.fromkeys(filter(None, [written(), said()])))
+
+
+@contextlib.contextmanager
+def caught_stderr() -> Iterator[Callable[[], str]]:
+    """Catch what Python and native code write to stderr; what is yielded tells, afterwards, its sentence or ""."""
+    lines: list[str] = []
+    with tempfile.TemporaryFile("w+", buffering=1, errors="replace") as caught:
+        _stderr_lock.acquire()
+        sys.stderr.flush()
+        kept = (os.dup(2), sys.stderr)
+        _kept.append(kept)
+        os.dup2(caught.fileno(), 2)
+        sys.stderr = caught  # where it is not descriptor 2, as in a notebook
+        try:
+            yield lambda: _sentence(lines)
+        finally:
+            _give_back(kept)
+            caught.seek(0)
+            lines += caught.read().splitlines()
+
+
+def _sentence(lines: list[str]) -> str:
+    """Return the last line that tells of an error, else the last line."""
+    said = [line.strip() for line in lines if line.strip()]
+    errors = [line for line in said if "E " in line[:12] or "rror" in line]
+    return (errors or said or [""])[-1].removeprefix("Exception: ").removeprefix("E ")
