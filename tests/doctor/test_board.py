@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import struct
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -288,3 +291,27 @@ def test_a_bare_kernel_is_no_crash(tmp_path: Path) -> None:
     found = by_check(examine(machine))
     assert found["chip"].text == "rk3566-evb: rk3566, 1 NPU core"
     assert {found[check].status for check in ("NPU driver", "device", "librknnrt")} == {"problem"}
+
+
+EVIL = ["9.9.9; evil #", "9.9.9$(evil)", "9.9.9\nevil", "9.9.9' evil", "9.9.9/../../evil", "9" * 5000, "9.9.9\x1b[31m"]
+
+
+@pytest.mark.parametrize("version", EVIL)
+def test_no_command_has_a_version_of_a_file(tree: Tree, tmp_path: Path, version: str) -> None:
+    """The .rknn says by which toolkit it was built, and the command is for root."""
+    data = model_for(tmp_path).read_bytes()
+    text, changed = b'"version": "2.3.2"', json.dumps({"version": version}).encode()[1:-1]
+    start = data.rindex(b'{"target_platform"') - 8
+    trailer = data[start + 8 :].replace(text, changed)
+    (tmp_path / "m.rknn").write_bytes(data[:start] + struct.pack("<Q", len(trailer)) + trailer)
+    found = by_check(examine(tree.machine, model=tmp_path / "m.rknn"))["model"]
+    assert found.status == "problem" and "librknnrt is 2.3.2" in found.text
+    assert re.fullmatch(r"sudo curl -fL -o /usr/lib/librknnrt\.so https://\S+/v2\.3\.2/\S+", found.fix)
+
+
+@pytest.mark.parametrize("name", ["$(evil)", "a; evil", "a\nevil", "it's"])
+def test_no_command_has_a_name_unquoted(tree: Tree, tmp_path: Path, name: str) -> None:
+    path = model_for(tmp_path, "rk3566").rename(tmp_path / f"{name}.rknn")
+    fix = by_check(examine(tree.machine, model=path))["model"].fix
+    shell = subprocess.run(["bash", "-c", f"printf '%s|' {fix}"], capture_output=True, check=True).stdout.decode()
+    assert shell.split("|")[:-1] == ["yolorknn", "build", f"{name}.onnx", "--platform", "rk3588"] and "\n" not in fix

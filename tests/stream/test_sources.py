@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.conftest import DATASET
 from yolorknn.errors import SourceError
 from yolorknn.image import read_image
 from yolorknn.stream.sinks.video import VideoWriter
@@ -111,3 +112,23 @@ def test_what_is_recorded_by_its_name(tmp_path: Path) -> None:
     assert not any(
         map(is_recorded, ["camera0", "0", "/dev/video12", "rtsp://host/1", "http://host/a.mp4", "a.jpg", "A.PNG"])
     )
+
+
+def test_a_source_in_a_file(tmp_path: Path) -> None:
+    """So that no list of processes shows a URL's password."""
+    (tmp_path / "cam.source").write_text(f"{DATASET / 'images/0000.jpg'}\nrest\n")
+    assert open_source(f"@{tmp_path}/cam.source").count == 1
+    (tmp_path / "@a.jpg").write_bytes((DATASET / "images/0000.jpg").read_bytes())
+    assert open_source(str(tmp_path / "@a.jpg")).count == 1
+    for text in ("", "@x\n"):
+        (tmp_path / "cam.source").write_text(text)
+        with pytest.raises(SourceError, match="holds no source"):
+            open_source(f"@{tmp_path}/cam.source")
+    with pytest.raises(SourceError, match="cannot read the source"):
+        open_source("@absent")
+
+
+@pytest.mark.parametrize("name", ["camera" + "1" * 5000, "1" * 5000, "a" * 300, "a\0b", "camera٣", "x" * 5000 + ".jpg"])
+def test_names_that_no_file_can_have(name: str) -> None:
+    with pytest.raises(SourceError, match="there is no file"):
+        open_source(name)

@@ -25,6 +25,7 @@ from yolorknn.image import IMAGE_SUFFIXES, Image, letterbox, read_image
 from yolorknn.progress import Progress
 from yolorknn.stream.sources.images import ImageFiles
 from yolorknn.stream.sources.open_source import open_source
+from yolorknn.text import shown
 
 CANDIDATES = 50
 """At most so many frames of a video are looked at for each that is wanted, evenly spread."""
@@ -91,7 +92,9 @@ def choose(source: str, *, count: int, output: Path, progress: Progress | None =
             raise
         chosen.ended = str(exc) or "interrupted"
     if not spread.items:
-        raise SourceError(f"none of the {chosen.seen} frames of {source} can be used: they are unreadable or blank")
+        raise SourceError(
+            f"none of the {chosen.seen} frames of {shown(source)} can be used: they are unreadable or blank"
+        )
     chosen.images = len(spread.items)
     _write(output, spread.items)
     return chosen

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from yolorknn.data.dataset import read_folder, thin
+from yolorknn.deploy.answers import answered, detections_of, findings_of
 from yolorknn.deploy.install import OWN, Installed, install
 from yolorknn.deploy.probe import Board, absolute, probe
 from yolorknn.deploy.ssh import Done, Remote
@@ -162,8 +162,8 @@ def _yolorknn(remote: Remote, installed: Installed, *words: str) -> Done:
 def _doctor(remote: Remote, installed: Installed) -> tuple[Finding, ...]:
     done = _yolorknn(remote, installed, "doctor", "--model", installed.model, "--json")
     try:
-        return tuple(Finding(**row) for row in json.loads(done.stdout[done.stdout.index("[\n") :]))
-    except (ValueError, TypeError):
+        return findings_of(done.stdout)
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError):
         raise DeployError(f"the doctor failed on {remote.host}: {_error(done)}") from None
 
 
@@ -171,10 +171,11 @@ def _detect(remote: Remote, installed: Installed, task: Task, count: int) -> lis
     done = _yolorknn(remote, installed, "detect", "samples", "--model", installed.model, "--no-save", "--json", "-")
     if done.status != 0:
         raise DeployError(f"detect failed on {remote.host}: {_error(done)}")
-    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    if len(rows) != count:
-        raise DeployError(f"detect answered {len(rows)} of {count} images on {remote.host}: {_error(done)}")
-    return [task.read(row["detections"]) for row in rows]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if len(lines) != count:
+        raise DeployError(f"detect answered {len(lines)} of {count} images on {remote.host}: {_error(done)}")
+    with answered(remote, done.stdout):
+        return [detections_of(line, task.read) for line in lines]
 
 
 def _error(done: Done) -> str:

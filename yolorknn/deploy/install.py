@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from yolorknn.deploy.answers import answered, version_of
 from yolorknn.deploy.probe import Board
 from yolorknn.deploy.ssh import Remote
 from yolorknn.deploy.wheels import fetch, wheel_version
@@ -55,8 +56,13 @@ def install(remote: Remote, board: Board, folder: str, wheel: Path, *, offline: 
         DeployError: a step failed; a board without internet is pointed to --offline.
     """
     state = remote.run(OWN, "-c", _STATE, folder=folder, show=f"{OWN} -c ...  # what is installed")
-    version, pip, has = remote.answer(state) if state.status == 0 else ([], False, None)
-    if tuple(version) != board.python or not pip:
+    version: tuple[int, int] | None = None
+    pip, has = False, None
+    if state.status == 0:
+        answer = remote.answer(state)
+        with answered(remote, answer):
+            version, pip, has = version_of(answer[0]), bool(answer[1]), answer[2]
+    if version != board.python or not pip:
         remote.check(remote.run(board.command, "-m", "venv", "--clear", ".venv", folder=folder), "making the venv")
         has = None
     if has == wheel_version(wheel):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 from dataclasses import dataclass
 
+from yolorknn.deploy.answers import answered, path_of, text_of, user_of, version_of
 from yolorknn.deploy.ssh import Remote
 from yolorknn.errors import DeployError
 
@@ -61,28 +63,32 @@ def probe(remote: Remote, python: str) -> Board:
         raise DeployError(f"{host} has no {python}: run there 'sudo apt install python3-venv', or give its --python")
     remote.check(done, f"{python} -c ...")
     facts = remote.answer(done)
-    version = ".".join(map(str, facts["python"]))
-    if facts["machine"] != "aarch64" or facts["bits"] != 64:
-        kind = f"{facts['machine']}, {facts['bits']} bit"
+    with answered(remote, facts):
+        machine, bits = text_of(facts["machine"]), int(facts["bits"])
+        numbers, venv = version_of(facts["python"]), bool(facts["venv"])
+        minor = str(facts["libc"][1]).partition(".")[2]
+        board = Board(
+            command=path_of(facts["command"]),
+            python=numbers,
+            glibc=int(minor) if re.fullmatch(r"\d{1,3}", minor, re.ASCII) else 28,
+            home=path_of(facts["home"]),
+            user=user_of(facts["user"]),
+            root=bool(facts["root"]),
+            groups=tuple(map(user_of, facts["groups"])),
+        )
+    version = ".".join(map(str, numbers))
+    if machine != "aarch64" or bits != 64:
+        kind = f"{machine}, {bits} bit"
         raise DeployError(f"{host} has a Python for {kind}: rknn-toolkit-lite2 needs a 64-bit ARM system (aarch64)")
-    if tuple(facts["python"]) < (3, 10):
+    if numbers < (3, 10):
         raise DeployError(
             f"{host} has Python {version}, yolorknn needs 3.10 or later: run there 'curl -LsSf "
             "https://astral.sh/uv/install.sh | sh && ~/.local/bin/uv python install 3.12', then deploy with "
             "--python .local/bin/python3.12"
         )
-    if not facts["venv"]:
+    if not venv:
         raise DeployError(f"the Python of {host} cannot make a venv: run there 'sudo apt install python{version}-venv'")
-    minor = str(facts["libc"][1]).partition(".")[2]
-    return Board(
-        command=facts["command"],
-        python=(facts["python"][0], facts["python"][1]),
-        glibc=int(minor) if minor.isdecimal() else 28,
-        home=facts["home"],
-        user=facts["user"],
-        root=facts["root"],
-        groups=tuple(facts["groups"]),
-    )
+    return board
 
 
 def absolute(board: Board, folder: str) -> str:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from yolorknn.deploy.install import OWN, Installed
 from yolorknn.deploy.probe import Board
 from yolorknn.deploy.ssh import Remote
+from yolorknn.errors import DeployError
+from yolorknn.text import printable, shown, shown_url
 
 UNITS = "/etc/systemd/system"
 
 
 def unit_name(source: str) -> str:
     """Return the unit's name for a source: yolorknn-camera0.service. A URL's user and password stay out of it."""
-    url = urlsplit(source)
-    plain = f"{url.hostname}{url.path}" if url.hostname else source
-    return f"yolorknn-{re.sub(r'[^A-Za-z0-9]+', '-', plain).strip('-') or 'source'}.service"
+    place = re.sub(r"^([^/]*?):\d+", r"\1", re.split(r"[?#]", shown_url(source).partition("://")[2])[0])
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", place or source)[:100].strip("-")
+    return f"yolorknn-{plain or 'source'}.service"
+
+
+def source_file(source: str) -> str | None:
+    """Return the name of the file that is to hold a source, for "@FILE" in its place; None where it may be seen."""
+    return f"{unit_name(source).removesuffix('.service')}.source" if "://" in source else None
 
 
 def unit(source: str, model: str, *, folder: str, user: str, groups: Sequence[str]) -> str:
@@ -30,9 +36,28 @@ def unit(source: str, model: str, *, folder: str, user: str, groups: Sequence[st
         folder: absolute; holds the model and .venv.
         user: who runs it.
         groups: that the board has, and that may use cameras and the NPU.
+
+    Raises:
+        DeployError: one of them would end its line in the unit.
     """
+    for text in (source, model, folder, user, *groups):
+        if printable(text) != text:
+            raise DeployError(f"a service cannot be made of '{shown(text)}': it has characters that are not printable")
+    kept = source_file(source)
     # env, as systemd takes no program with a quote or backslash in its path; this one is below the WorkingDirectory
-    words = ["/usr/bin/env", OWN, "-m", "yolorknn", "detect", source, "--model", model, "--no-save", "--json", "-"]
+    words = [
+        "/usr/bin/env",
+        OWN,
+        "-m",
+        "yolorknn",
+        "detect",
+        f"@{kept}" if kept else source,
+        "--model",
+        model,
+        "--no-save",
+        "--json",
+        "-",
+    ]
     return f"""[Unit]
 Description=yolorknn: {_percent(model)} on {_percent(unit_name(source).removesuffix(".service"))}
 Wants=network-online.target
@@ -65,7 +90,8 @@ def install_service(remote: Remote, board: Board, installed: Installed, source: 
     name = unit_name(source)
     folder = installed.folder
     text = unit(source, installed.model, folder=folder, user=board.user, groups=board.groups)
-    remote.send({name: text.encode()}, folder)
+    kept = source_file(source)
+    remote.send({name: text.encode()} | ({kept: f"{source}\n".encode()} if kept else {}), folder)
     steps = [
         ["install", "-m", "644", f"{folder}/{name}", f"{UNITS}/{name}"],
         ["systemctl", "daemon-reload"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -31,6 +32,8 @@ wait "$job"; status=$?
 kill "$watch"
 exit "$status"
 """
+MOST_SAID = 32 << 20
+"""Bytes that a command there may print."""
 _LOST = 255
 """ssh's own exit status when the connection failed."""
 
@@ -160,9 +163,13 @@ class Remote:
         """
         try:
             return json.loads(done.stdout.splitlines()[-1])
-        except (IndexError, ValueError):
-            nonsense = done.stdout.strip()[-200:]
-            raise DeployError(f"{self.host} answered nonsense instead of JSON: {nonsense!r}") from None
+        except (IndexError, ValueError, RecursionError):
+            raise self.nonsense(done.stdout) from None
+
+    def nonsense(self, answer: object) -> DeployError:
+        """Return the error that tells of an answer which is not of the form that was asked for."""
+        text = answer if isinstance(answer, str) else json.dumps(answer)
+        return DeployError(f"{self.host} answered nonsense instead of JSON: {text.strip()[-200:]!r}")
 
     def _talk(self, script: str, files: Mapping[str, Path | bytes] | None) -> Done:
         command = [*self._ssh, "-o", "BatchMode=yes", "--", self.host, f"exec sh -c {shlex.quote(script)}"]
@@ -176,12 +183,14 @@ class Remote:
                             _pack(files, process.stdin)
                         with contextlib.suppress(BrokenPipeError):
                             process.stdin.close()
-                    stdout = process.stdout.read()
+                    stdout = process.stdout.read(MOST_SAID)
+                    if process.stdout.read(1):
+                        raise DeployError(f"{self.host} answers without end: {script[:60]!r} printed {MOST_SAID} bytes")
                     status = process.wait()
                 except BaseException:
                     process.kill()
                     raise
-            said.seek(0)
+            said.seek(max(said.seek(0, os.SEEK_END) - MOST_SAID, 0))
             stderr = said.read().decode("utf-8", "replace")
         if status == _LOST:
             raise DeployError(f"the connection to {self.host} was lost: {stderr.strip() or 'it was closed there'}")
@@ -202,7 +211,7 @@ def _pack(files: Mapping[str, Path | bytes], target: IO[bytes]) -> None:
 def _entries(name: str, content: Path | bytes) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     entry = tarfile.TarInfo(name)
     if isinstance(content, bytes):
-        entry.size = len(content)
+        entry.size, entry.mode = len(content), 0o600  # a source with its password is one
         yield entry, io.BytesIO(content)
     else:
         entry.size = content.stat().st_size

@@ -12,6 +12,7 @@ from yolorknn.doctor.speed import check_clocks, check_heat, check_load
 from yolorknn.model import rknn_file
 from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
 from yolorknn.tasks.known import metadata_of
+from yolorknn.text import quoted
 
 LIBRARY = "/usr/lib/librknnrt.so"
 """The only file that rknn-toolkit-lite2 looks for; librknnrt used directly is looked for as any library too."""
@@ -124,6 +125,8 @@ def _device(machine: Machine) -> Finding:
 
 
 def _get_library(version: str) -> str:
+    """Return the command that fetches librknnrt; a version that is none, as a file may state, does not enter it."""
+    version = version if re.fullmatch(r"\d{1,2}\.\d{1,2}\.\d{1,2}", version, re.ASCII) else "2.3.2"
     url = f"https://github.com/airockchip/rknn-toolkit2/raw/v{version}/rknpu2/runtime/Linux/librknn_api/aarch64/librknnrt.so"
     return f"sudo curl -fL -o {LIBRARY} {url}"
 
@@ -181,7 +184,8 @@ def _model(machine: Machine, path: Path, board: Platform | None) -> Iterator[Fin
     built = f"{path} is built for {', '.join(file.platforms)} by rknn-toolkit2 {file.toolkit}"
     if board and not any(runs_on(name, board) for name in file.platforms):
         text = f"{built}, this board is {board.name}"
-        yield Finding("model", "problem", text, f"yolorknn build {path.stem}.onnx --platform {board.name}")
+        build = quoted("yolorknn", "build", f"{path.stem}.onnx", "--platform", board.name)
+        yield Finding("model", "problem", text, build)
         return
     try:
         runtime = _runtime_version(machine.path(LIBRARY).read_bytes())

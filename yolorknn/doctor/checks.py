@@ -29,7 +29,7 @@ def check_python(machine: Machine, *, wheels: bool) -> Finding:
 
 def check_memory(machine: Machine, *, least: int, why: str) -> Iterator[Finding]:
     """Look at the memory that is free, in MB."""
-    found = re.search(r"MemAvailable:\s+(\d+) kB", machine.read("/proc/meminfo") or "")
+    found = re.search(r"MemAvailable:\s+(\d{1,18}) kB", machine.read("/proc/meminfo") or "")
     if found is None:
         return
     free = int(found[1]) // 1024

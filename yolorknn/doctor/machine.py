@@ -62,7 +62,7 @@ class Machine:
     def number(self, name: str) -> int | None:
         """Return the number in a file."""
         text = self.read(name)
-        return int(text) if text is not None and re.fullmatch(r"-?\d+", text) else None
+        return int(text) if text is not None and re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else None
 
     def glob(self, pattern: str) -> list[str]:
         """Return the absolute paths that match, in order."""
@@ -87,4 +87,4 @@ class Machine:
 
 def numbers(version: str) -> tuple[int, ...]:
     """Return the first three numbers of a version, for comparing."""
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+    return tuple(int(part) for part in re.findall(r"\d{1,9}", version, re.ASCII)[:3])

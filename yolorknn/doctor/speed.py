@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from yolorknn.doctor.machine import Finding, Machine
+from yolorknn.text import quoted
 
 HOT = 85
 """Degrees Celsius; about there the kernels of these boards lower the clocks."""
@@ -20,13 +21,17 @@ def check_clocks(machine: Machine) -> Iterator[Finding]:
 def _npu_clock(machine: Machine) -> Iterator[Finding]:
     for npu in machine.glob("/sys/class/devfreq/*npu*"):
         governor, now = machine.read(f"{npu}/governor") or "?", machine.number(f"{npu}/cur_freq") or 0
-        steps = [int(step) for step in (machine.read(f"{npu}/available_frequencies") or "").split() if step.isdigit()]
+        steps = [
+            int(step)
+            for step in (machine.read(f"{npu}/available_frequencies") or "").split()
+            if re.fullmatch(r"\d{1,18}", step, re.ASCII)
+        ]
         most, ceiling = max(steps, default=0), machine.number(f"{npu}/max_freq") or 0
         text = f"governor {governor}, {now // 1_000_000} MHz of {max(most, ceiling) // 1_000_000}"
         if governor in ("powersave", "userspace"):
-            yield Finding("NPU clock", "warning", text, f"echo performance | sudo tee {npu}/governor")
+            yield Finding("NPU clock", "warning", text, f"echo performance | sudo tee {quoted(npu)}/governor")
         elif 0 < ceiling < most:
-            yield Finding("NPU clock", "warning", f"{text}, limited", f"echo {most} | sudo tee {npu}/max_freq")
+            yield Finding("NPU clock", "warning", f"{text}, limited", f"echo {most} | sudo tee {quoted(npu)}/max_freq")
         else:
             yield Finding("NPU clock", "ok", text)
 
@@ -46,7 +51,7 @@ def _cpu_clock(machine: Machine) -> Iterator[Finding]:
 
 def check_load(machine: Machine) -> Iterator[Finding]:
     """Look at how busy the NPU is, where the kernel says it."""
-    loads = [int(load) for load in re.findall(r"(\d+)%", machine.read("/sys/kernel/debug/rknpu/load") or "")]
+    loads = [int(load) for load in re.findall(r"\b(\d{1,9})%", machine.read("/sys/kernel/debug/rknpu/load") or "")]
     if not loads:
         return
     text = f"NPU cores are {', '.join(f'{load}%' for load in loads)} busy"

@@ -28,6 +28,7 @@ from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stages import Stages
 from yolorknn.stream.stream import Stream
 from yolorknn.tasks.task import Thresholds
+from yolorknn.text import shown_url
 
 WARM_UP = 10
 """First frames of each run, not counted."""
@@ -91,7 +92,7 @@ def bench(
     return BenchReport(
         model=str(model),
         npu="real" if npu_ms is None else f"simulated, {npu_ms:g} ms an inference",
-        source=source or f"made-up pictures of {FRAME_SIZE[1]}x{FRAME_SIZE[0]}",
+        source=shown_url(source) if source else f"made-up pictures of {FRAME_SIZE[1]}x{FRAME_SIZE[0]}",
         runs=tuple(runs),
         best=best,
         first_s=round(first, 3),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from yolorknn.errors import SourceError
 from yolorknn.stream.sources.source import Frame
+from yolorknn.text import shown_url, url_name
 
 STREAM_TIMEOUT_MS = 5000
 """How long a stream may stay silent before it counts as lost."""
@@ -88,7 +88,5 @@ def open_stream(url: str) -> Capture:
     """
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_TIMEOUT_MS]
     capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
-    shown = re.sub(r"//[^/@]*@", "//", url)  # no password in messages
-    failure = f"no video from {shown} (waited up to {STREAM_TIMEOUT_MS // 1000} s): check address and network"
-    name = re.sub(r"[^\w.-]+", "-", shown.partition("://")[2]).strip("-") or "stream"
-    return Capture(capture, name=name, live=True, failure=failure)
+    failure = f"no video from {shown_url(url)} (waited up to {STREAM_TIMEOUT_MS // 1000} s): check address and network"
+    return Capture(capture, name=url_name(url) or "stream", live=True, failure=failure)
