@@ -7,8 +7,16 @@ with Detector("v8n-rk3588-i8.rknn") as detector:   # an .onnx on a PC, a .rknn o
     print(detections.xyxy, detections.confidence, detections.class_id)
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+
+if sys.argv[:1] == ["-m"] and any(word.endswith("yolorknn") for word in sys.orig_argv):
+    # `python -m yolorknn` puts the current folder first, where a json.py or cv2.py would be taken for the package.
+    sys.path[:1] = [] if sys.path[0] in ("", os.getcwd()) else sys.path[:1]
+del os, sys
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
     from yolorknn.convert.build import build

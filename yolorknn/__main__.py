@@ -93,6 +93,8 @@ def main() -> None:
     try:
         signal.signal(signal.SIGALRM, interrupt)
         signal.signal(signal.SIGTERM, interrupt)  # finish files as on Ctrl-C
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(signal.SIGHUP, interrupt)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it is ignored behind a script's &
             signal.signal(signal.SIGINT, interrupt)
         fill_streams()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from yolorknn.errors import OutputError
+from yolorknn.scratch import temporary_file, temporary_folder
 
 
 @contextlib.contextmanager
@@ -20,15 +23,44 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_file(path.parent, path.suffix) as temporary:
             yield temporary
             os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, and rename it to `path` when the block ends well; else remove it.
+
+    Raises:
+        OutputError: it cannot be written, or there is something at `path` that is no empty folder.
+    """
+    with writing(path), temporary_folder("made", parent=path.parent, mode=0o777) as temporary:
+        yield temporary
+        os.replace(temporary, path)
+
+
+def open_log(path: Path, *, empty: bool = False) -> BinaryIO:
+    """Open a file to add to; a link in its place goes, as what it names is not ours.
+
+    Args:
+        path: the file; made if it is absent.
+        empty: drop what it has.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_TRUNC if empty else 0)
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as exc:
+        if exc.errno != errno.ELOOP or not path.is_symlink():
+            raise
+        path.unlink()
+        descriptor = os.open(path, flags | os.O_EXCL, 0o666)
+    return os.fdopen(descriptor, "ab")
 
 
 @contextlib.contextmanager
@@ -60,11 +92,8 @@ def check_folder(folder: Path) -> None:
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".yolorknn.{os.getpid()}.tmp"
-        try:
+        with temporary_file(folder, "") as probe:
             probe.write_bytes(b"\0")
-        finally:
-            probe.unlink(missing_ok=True)
 
 
 def is_file(path: Path) -> bool:

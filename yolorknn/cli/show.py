@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,7 +33,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=
 
 def say(text: str, *, lines: bool = False) -> None:
     """Tell on stderr what happens, as shown() makes it safe; with `lines`, its line ends are ours."""
-    err.print(shown(text, lines=lines))
+    with suppress(OSError):  # the terminal is gone, which ends nothing: what is to be finished is
+        err.print(shown(text, lines=lines))
 
 
 def put(text: object, *, lines: bool = False) -> None:

@@ -23,7 +23,7 @@ from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.data.calibration_set import Letterboxed
 from yolorknn.errors import BuildError
-from yolorknn.files import check_folder, write_bytes, writing
+from yolorknn.files import atomic_folder, check_folder, open_log, write_bytes, writing
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.packing import GENERIC, pack
@@ -188,13 +188,8 @@ def _make(plan: BuildPlan, metadata: ModelMetadata | None, outcome: Outcome, pro
 
 
 def _copy_folder(folder: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with writing(target):
-        try:
-            shutil.copytree(folder, temporary)
-            temporary.rename(target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with atomic_folder(target) as temporary:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True)
 
 
 @contextmanager
@@ -202,7 +197,7 @@ def _alone(target: Path) -> Iterator[None]:
     """Hold the target's log locked, so that one build at a time writes these files; a killed one lets go by itself."""
     log = target.with_suffix(".log")
     with writing(log):
-        file = log.open("ab")
+        file = open_log(log)
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ import numpy as np
 from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list
 from yolorknn.data.near_duplicates import Spread, is_broken, thumbnail
 from yolorknn.errors import OutputError, SourceError
-from yolorknn.files import check_folder, writing
+from yolorknn.files import atomic_folder, check_folder, writing
 from yolorknn.image import IMAGE_SUFFIXES, Image, letterbox, read_image
 from yolorknn.progress import Progress
 from yolorknn.stream.sources.images import ImageFiles
@@ -159,23 +157,17 @@ def _files(files: list[Path], source: str) -> Iterator[_Item]:
 
 def _write(output: Path, items: list[_Item]) -> None:
     """Write everything into a folder beside `output`, then rename it."""
-    whole = output.resolve()
-    temporary = whole.with_name(f".{whole.name}.{os.getpid()}.tmp")
-    try:
-        with writing(output):
-            (temporary / "images").mkdir(parents=True)
-            names = []
-            for number, item in enumerate(items):
-                name = f"images/{number:04d}{item.file.suffix.lower() if item.file else '.jpg'}"
-                data = item.file.read_bytes() if item.file else item.data
-                (temporary / name).write_bytes(data)
-                names.append(name)
-            (temporary / LISTING).write_text("".join(f"{name}\n" for name in names))
-            sheet = cv2.imencode(".jpg", contact_sheet(item.unpack() for item in items))[1]
-            (temporary / "contact-sheet.jpg").write_bytes(sheet.tobytes())
-            os.replace(temporary, whole)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with writing(output), atomic_folder(output.resolve()) as temporary:
+        (temporary / "images").mkdir()
+        names = []
+        for number, item in enumerate(items):
+            name = f"images/{number:04d}{item.file.suffix.lower() if item.file else '.jpg'}"
+            data = item.file.read_bytes() if item.file else item.data
+            (temporary / name).write_bytes(data)
+            names.append(name)
+        (temporary / LISTING).write_text("".join(f"{name}\n" for name in names))
+        sheet = cv2.imencode(".jpg", contact_sheet(item.unpack() for item in items))[1]
+        (temporary / "contact-sheet.jpg").write_bytes(sheet.tobytes())
 
 
 def contact_sheet(images: Iterator[Image]) -> Image:

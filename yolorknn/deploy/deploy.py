@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from yolorknn.files import sha256
 from yolorknn.image import IMAGE_SUFFIXES
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
+from yolorknn.scratch import temporary_folder
 from yolorknn.tasks.agreement import Agreement, agreement, table, total
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.known import metadata_of, task_of
@@ -101,8 +101,8 @@ def deploy(
     if (sidecar := model.with_suffix(".json")).is_file():
         files[sidecar.name] = sidecar
     remote.send(files, installed.folder)
-    with tempfile.TemporaryDirectory(prefix="yolorknn-") as temporary:
-        wheel = board_wheel(Path(temporary), python=board.python)
+    with temporary_folder("deploy") as temporary:
+        wheel = board_wheel(temporary, python=board.python)
         install(remote, board, installed.folder, wheel, offline=offline)
     findings = _doctor(remote, installed)
     for finding in findings:

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from yolorknn.errors import DeployError
+from yolorknn.scratch import temporary_folder
 
 ALWAYS = ("ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4")
 """Options below the user's --ssh-option: a board that is switched off ends a command within a minute."""
@@ -84,8 +84,8 @@ class Remote:
             self._ssh += ["-o", option]
 
     def __enter__(self) -> Remote:
-        self._folder = Path(tempfile.mkdtemp(prefix="yolorknn-"))
-        self._ssh += ["-S", str(self._folder / "ssh")]
+        self._folder = contextlib.ExitStack()
+        self._ssh += ["-S", str(self._folder.enter_context(temporary_folder("ssh")) / "ssh")]
         try:
             with tempfile.TemporaryFile("w+") as said:  # no pipe: the connection that stays would keep it open
                 command = [*self._ssh, "-o", KEPT, "-f", "-N", "-M", "--", self.host]
@@ -104,7 +104,7 @@ class Remote:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(FileNotFoundError):
             subprocess.run([*self._ssh, "-O", "exit", "--", self.host], capture_output=True, check=False)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
     def run(self, *words: str, folder: str | None = None, show: str | None = None) -> Done:
         """Run a command there, in `folder` (default: the home folder); whatever ends us ends it too.

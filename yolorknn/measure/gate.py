@@ -6,7 +6,6 @@ Drops are in points of mAP50-95: 0.5 is from 0.476 to 0.471.
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from yolorknn.model.platforms import get_platform
 from yolorknn.model.read import read_file
 from yolorknn.progress import Progress
 from yolorknn.runtime.backend import SessionBackend
+from yolorknn.scratch import temporary_folder
 from yolorknn.tasks.known import metadata_of, task_of
 
 
@@ -74,10 +74,10 @@ def build_within(
     check_folder(folder)
     name = f"{request.model.stem}-{chip.name}-i8"
     accuracy, rejected = folder / f"{name}.accuracy.json", folder / f"{name}.rejected.json"
-    with tempfile.TemporaryDirectory(prefix="yolorknn-gate-") as scratch:  # an earlier result stays while we try
+    with temporary_folder("gate") as scratch:  # an earlier result stays while we try
         metadata = metadata_of(read_file(request.model), names=request.names)
         canvas = task_of(metadata).canvas(metadata.imgsz)
-        sets = CalibrationSets(plan, Path(scratch), canvas=canvas, progress=progress)
+        sets = CalibrationSets(plan, scratch, canvas=canvas, progress=progress)
         trials = _Trials(request, plan, sets, progress)
         report = GateReport(
             model=request.model.name,
@@ -156,8 +156,8 @@ class _Trials:
         dataset, calibration = self.sets.of(few=recipe.few)
         trial = Trial(recipe.name, recorded, calibration.images)
         request = replace(self.request, dataset=dataset, options=options)
-        with tempfile.TemporaryDirectory(prefix="yolorknn-gate-") as folder:
-            log = Log(Path(folder) / "build.log")
+        with temporary_folder("gate") as folder:
+            log = Log(folder / "build.log")
             try:
                 with (
                     planned(request, calibration=calibration, progress=self.progress) as plan,

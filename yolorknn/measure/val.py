@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
@@ -28,6 +27,7 @@ from yolorknn.measure.val_report import ValReport
 from yolorknn.open_model import HERE, Place, open_model
 from yolorknn.progress import Progress
 from yolorknn.runtime.cores import Runtime
+from yolorknn.scratch import temporary_folder
 
 _logger = logging.getLogger(__name__)
 
@@ -133,8 +133,8 @@ def _open(
 ) -> Iterator[Detector]:
     with ExitStack() as stack:
         if path.suffix.lower() == ".pt":
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolorknn-val-"))
-            path = export(path, output=Path(folder), trust=trust)
+            folder = stack.enter_context(temporary_folder("val"))
+            path = export(path, output=folder, trust=trust)
         backends = None if place == HERE else open_model(path, place, names=names, progress=progress)[1]
         detector = stack.enter_context(measuring(path, backends=backends, names=names, runtime=runtime))
         for number, (name, theirs) in enumerate(zip(detector.names.values(), labelled.names, strict=False)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from yolorknn.convert.export.pickled import Contents, Thing, Unreadable, content
 from yolorknn.convert.export.restricted import UntrustedError
 from yolorknn.errors import ExportError, MissingDependencyError
 from yolorknn.files import is_file, is_folder
+from yolorknn.scratch import temporary_folder
 
 
 @contextlib.contextmanager
@@ -132,8 +132,8 @@ def _trusted(file: Path) -> Any:
     from ultralytics.nn.tasks import load_checkpoint
 
     # By another name: ultralytics takes any yolov5n.pt for its own yolov5nu.pt, and fetches that.
-    with tempfile.TemporaryDirectory(prefix="yolorknn-export-") as folder:
-        link = Path(folder) / "model.pt"
+    with temporary_folder("export") as folder:
+        link = folder / "model.pt"
         link.symlink_to(file.resolve())
         return load_checkpoint(str(link))[0]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +23,7 @@ from yolorknn.model import onnx_file
 from yolorknn.model.metadata import Build
 from yolorknn.model.platforms import get_platform
 from yolorknn.progress import Progress
+from yolorknn.scratch import temporary_folder
 from yolorknn.tasks.known import metadata_of, task_of
 
 
@@ -44,11 +44,11 @@ def planned(
         BuildError: the options contradict each other.
         MissingDependencyError: rknn-toolkit2 is not installed.
     """
-    with tempfile.TemporaryDirectory(prefix="yolorknn-build-") as folder:
+    with temporary_folder("build") as folder:
         if request.generic:
-            yield _of_any(request, Path(folder))
+            yield _of_any(request, folder)
         else:
-            yield _of_detector(request, Path(folder), calibration, progress)
+            yield _of_detector(request, folder, calibration, progress)
 
 
 def _of_any(request: BuildRequest, scratch: Path) -> BuildPlan:

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from yolorknn.files import open_log
+
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _BAR = re.compile(r"I (\w[\w ]*?) *: +(\d+)%")
 _ERROR = re.compile(
@@ -37,8 +39,8 @@ class Log:
 
     def write(self, line: str) -> None:
         """Add a line of ours."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+        with open_log(self.path) as file:
+            file.write(f"{line}\n".encode())
 
     def text(self) -> str:
         """Return what was printed so far, without colours."""

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,7 +19,8 @@ import numpy as np
 
 from yolorknn.convert.toolkit.log import Log
 from yolorknn.errors import BuildError
-from yolorknn.files import writing
+from yolorknn.files import open_log, writing
+from yolorknn.scratch import temporary_folder
 
 POLL_SECONDS = 0.1
 SCRIPT = Path(__file__).with_name("child.py")
@@ -78,17 +78,16 @@ class Process:
     """
 
     def __init__(self, log: Log, *, python: Path | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="yolorknn-toolkit-")
-        self.scratch = Path(self._folder.name)
+        self._folder = contextlib.ExitStack()
+        self.scratch = self._folder.enter_context(temporary_folder("toolkit"))
         self._link, theirs = socket.socketpair()
         try:
-            with theirs, writing(log.path):
-                log.path.write_bytes(b"")
-                with log.path.open("ab") as output:  # where ours are added to theirs, neither overwrites the other
-                    self._process = self._started(python, theirs.fileno(), output.fileno())
+            # Where ours are added to theirs, neither overwrites the other.
+            with theirs, writing(log.path), open_log(log.path, empty=True) as output:
+                self._process = self._started(python, theirs.fileno(), output.fileno())
         except BaseException:
             self._link.close()
-            self._folder.cleanup()
+            self._folder.close()
             raise
         self._answers = b""
         self._heard = select.poll()
@@ -198,7 +197,7 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._folder.cleanup()
+        self._folder.close()
 
     def _end(self) -> str:
         code = self._process.wait()

@@ -1,0 +1,111 @@
+"""Files and folders that are there for a while: nobody can guess their names, and the next run clears a dead one's."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import functools
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_OURS = re.compile(r"\.?yolorknn-(\w+-)?[0-9a-f]{16}(\..*)?", re.DOTALL)
+_cleared: set[Path] = set()
+
+
+@contextlib.contextmanager
+def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
+    """Make an empty file of a name of its own in `folder`, and remove it in the end, if it still has that name.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    clear_leftovers(folder)
+    while True:
+        path = folder / f".yolorknn-{secrets.token_hex(8)}{suffix}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        held = os.open(path, flags, 0o666)
+        if _hold(held):
+            break
+        os.close(held)
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(held)
+
+
+@contextlib.contextmanager
+def temporary_folder(kind: str, *, parent: Path | None = None, mode: int = 0o700) -> Iterator[Path]:
+    """Make a folder of a name of its own, and remove it in the end, if it still has that name.
+
+    Args:
+        kind: what it is for, in its name.
+        parent: where; default is the folder for temporary files. There the name begins with a dot.
+        mode: its permissions, before the umask.
+
+    Raises:
+        OSError: the parent cannot be written.
+    """
+    within = parent or Path(tempfile.gettempdir())
+    clear_leftovers(within)
+    while True:
+        path = within / f"{'.' if parent else ''}yolorknn-{kind}-{secrets.token_hex(8)}"
+        path.mkdir(mode)
+        held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if _hold(held):
+            break
+        os.close(held)
+    remove = functools.partial(shutil.rmtree, path, ignore_errors=True)
+    atexit.register(remove)  # where Ctrl-C came before whoever asked for it could say so
+    try:
+        yield path
+    finally:
+        remove()
+        atexit.unregister(remove)
+        os.close(held)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what runs that were killed left in a folder; looked for once a process, as folders can be large.
+
+    What is still held by a living process, belongs to another user, or is a link stays.
+    """
+    if folder in _cleared:
+        return
+    _cleared.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _OURS.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    _remove_if_dead(Path(entry.path))
+
+
+def _hold(descriptor: int) -> bool:
+    """Mark what was just made as a living process's; False where it was taken for a dead one's before that."""
+    with contextlib.suppress(OSError):  # a file system without locks, where nothing is ever cleared
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return os.fstat(descriptor).st_nlink > 0
+
+
+def _remove_if_dead(path: Path) -> None:
+    seen = os.lstat(path)
+    if seen.st_uid != os.getuid() or not (stat.S_ISREG(seen.st_mode) or stat.S_ISDIR(seen.st_mode)):
+        return
+    held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(held), seen):
+            if stat.S_ISDIR(seen.st_mode):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+    finally:
+        os.close(held)
