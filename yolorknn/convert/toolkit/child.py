@@ -97,9 +97,13 @@ def answer(question: Dict[str, Any], objects: Dict[str, Any]) -> Dict[str, Any]:
 
 def exit_with_parent() -> None:
     """End when the parent is gone: it holds the other end of stdin."""
+    scratch = os.getcwd()
     while os.read(0, 1):
         pass
-    shutil.rmtree(os.getcwd(), ignore_errors=True)  # which a parent that was killed can no longer do
+    for _ in range(100):  # which a parent that was killed can no longer do; the vendor may be writing there yet
+        shutil.rmtree(scratch, ignore_errors=True)
+        if not os.path.exists(scratch):
+            break
     os._exit(1)
 
 
