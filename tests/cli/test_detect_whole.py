@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -18,6 +17,7 @@ import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from tests.fakes.commands import yolorknn
+from tests.fakes.waiting import until
 from yolorknn import Detector
 
 pytestmark = needs_ort
@@ -89,9 +89,7 @@ def test_ctrl_c_leaves_a_video_that_plays(tmp_path: Path, video: Path) -> None:
     command = [sys.executable, "-m", "yolorknn", "detect", long, "--model", DEMO_ONNX]
     process = subprocess.Popen([str(part) for part in command], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     lines = tmp_path / "runs/detect/long/detections.jsonl"
-    while not (lines.exists() and lines.read_text().count("\n") > 5):
-        time.sleep(0.05)
-        assert process.poll() is None
+    until(lambda: lines.exists() and lines.read_text().count("\n") > 5, by=process)
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=10)
     assert process.returncode == 130 and "interrupted after" in err

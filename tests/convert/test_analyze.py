@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -26,6 +25,7 @@ from typer.testing import CliRunner
 from tests.conftest import DATASET, DEMO_ONNX, needs_toolkit, needs_torch
 from tests.fakes.backends_of import floating, simulated
 from tests.fakes.earlier import assert_still_said, recorded
+from tests.fakes.waiting import LONGEST, until
 from yolorknn.cli.app import app
 from yolorknn.convert.tables.estimate import estimate
 from yolorknn.convert.tables.layers import Layer, parse_errors, parse_layers, worst_first
@@ -240,15 +240,10 @@ def test_analyze_agrees_with_the_simulator(tmp_path: Path, monkeypatch: pytest.M
 def test_an_end_in_the_middle_leaves_no_dumps(tmp_path: Path, how: signal.Signals) -> None:
     command = [sys.executable, "-m", "yolorknn", "analyze", str(DEMO_ONNX), "--dataset", str(IMAGE)]
     process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)
-    while not any(tmp_path.glob("yolorknn-toolkit-*/analysis/*/*")):
-        assert process.poll() is None
-        time.sleep(0.02)
+    until(lambda: any(tmp_path.glob("yolorknn-toolkit-*/analysis/*/*")), by=process)
     process.send_signal(how)
-    assert process.wait(20) in (130, -signal.SIGKILL)
-    until = time.monotonic() + 20
-    while left := list(tmp_path.glob("yolorknn-toolkit-*")):
-        assert time.monotonic() < until, left
-        time.sleep(0.05)
+    assert process.wait(LONGEST) == (130 if how == signal.SIGINT else -how)
+    until(lambda: not any(tmp_path.glob("yolorknn-toolkit-*")))
     if how == signal.SIGINT:
         assert not list(tmp_path.iterdir())
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import DATASET, DEMO, needs_ort, needs_toolkit, needs_torch, on_the_demo_images
+from tests.fakes.waiting import LONGEST, until
 from yolorknn import Detector
 from yolorknn.errors import BuildError, CalibrationError, ModelError
 from yolorknn.model import rknn_file
@@ -216,20 +216,14 @@ def test_ctrl_c_leaves_no_half_file_and_no_process(tmp_path: Path, onnx: Path, c
         "export": lambda: "libtorch" in Path(f"/proc/{process.pid}/maps").read_text(),
         "detect": lambda: any(tmp_path.glob("yolorknn-build-*/model.onnx")),
     }
-    while not working[command]():
-        assert process.poll() is None
-        time.sleep(0.02)
+    until(working[command], by=process)
     process.send_signal(signal.SIGINT)
-    start = time.monotonic()
-    assert process.wait(20) == 130
-    assert time.monotonic() - start < 10
+    assert process.wait(LONGEST) == 130
     left = {path.name for path in tmp_path.iterdir()} - {"demo.onnx", "new.pt"}
     assert left <= {"demo-rk3588-i8.log", "demo-rk3588-i8.rknn", "new.onnx", "runs"}
     if "demo-rk3588-i8.rknn" in left:
         rknn_file.read(tmp_path / "demo-rk3588-i8.rknn")
-    while processes_with(str(tmp_path)):  # the vendor's, which end when they find their parent gone
-        assert time.monotonic() - start < 15
-        time.sleep(0.05)
+    until(lambda: not processes_with(str(tmp_path)))  # the vendor's, which end when they find their parent gone
 
 
 def processes_with(text: str) -> list[Path]:

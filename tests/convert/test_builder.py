@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, ROOT, needs_ort, needs_toolkit, needs_torch
+from tests.fakes.waiting import until
 from yolorknn import Detector
 from yolorknn.convert.build import build
 from yolorknn.convert.recipe.options import BuildOptions
@@ -245,9 +245,7 @@ def test_a_build_killed_in_the_middle_is_started_again(onnx: Path, tmp_path: Pat
     out = tmp_path / "out"
     process = started(onnx, "--dataset", DATASET, "-o", out, env={**os.environ, "TMPDIR": str(tmp_path)})
     log = out / "demo-rk3588-i8.log"
-    while not (log.exists() and log.stat().st_size):
-        assert process.poll() is None
-        time.sleep(0.02)
+    until(lambda: log.exists() and log.stat().st_size, by=process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert names(out) == {log.name}

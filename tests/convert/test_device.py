@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO_ONNX, ROOT, needs_toolkit
 from tests.fakes.backends_of import attached
+from tests.fakes.waiting import until
 from yolorknn.cli.app import app
 from yolorknn.convert import device
 from yolorknn.convert.device import measure
@@ -64,9 +64,7 @@ def boards(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         log = tmp_path / "adb.log"
         environment = {**os.environ, "FAKE_ADB_DEVICES": devices, "FAKE_ADB_LOG": str(log)}
         started.append(subprocess.Popen([sys.executable, ROOT / "tests/fakes/adb.py"], env=environment))
-        while not listening(port):
-            assert started[-1].poll() is None
-            time.sleep(0.02)
+        until(lambda: listening(port), by=started[-1])
         return log
 
     yield start
@@ -99,11 +97,7 @@ def test_no_adb_server_outlives_us_when_we_are_killed(port: int) -> None:
         assert process.stdout is not None and process.stdout.readline() == b"1\n"
         assert listening(port)
         process.send_signal(signal.SIGKILL)
-    for _ in range(100):
-        if not listening(port):
-            return
-        time.sleep(0.05)
-    pytest.fail("the adb server lives on")
+    until(lambda: not listening(port))
 
 
 @needs_toolkit

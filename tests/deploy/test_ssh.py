@@ -8,12 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import sshd
+from tests.fakes.waiting import until
 from yolorknn import DeployError
 from yolorknn.deploy.ssh import Done, Remote
 
@@ -71,10 +71,10 @@ def test_nothing_is_left_running(server: sshd.Sshd, sign: signal.Signals) -> Non
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     try:
-        wait_for(lambda: len(running(f"sleep\0{marker}")) == 1)
+        until(lambda: len(running(f"sleep\0{marker}")) == 1)
         os.kill(process.pid, sign)
         process.wait(20)
-        wait_for(lambda: not running(marker))
+        until(lambda: not running(marker))
         connections = running(f"-p\0{server.port}\0")
         assert len(connections) == (sign == signal.SIGKILL), "of which nothing can be closed, it closes later"
         for pid in connections:
@@ -83,12 +83,3 @@ def test_nothing_is_left_running(server: sshd.Sshd, sign: signal.Signals) -> Non
             shutil.rmtree(Path(words[words.index("-S") + 1]).parent)
     finally:
         process.kill()
-
-
-def wait_for(happens: object) -> None:
-    assert callable(happens)
-    for _ in range(200):
-        if happens():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not happen in 20 seconds")

@@ -7,10 +7,10 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 from tests.fakes.emulated_board import BOARD
+from tests.fakes.waiting import until
 
 SSHD = "/usr/sbin/sshd"
 LOGIN = """#!/bin/sh
@@ -69,13 +69,11 @@ ForceCommand {folder}/login
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         with (folder / "log").open("wb") as log:
             self._process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "config"], stderr=log)
-        for _ in range(100):
-            with socket.socket() as attempt:
-                if attempt.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            assert self._process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.05)
-        raise AssertionError("sshd does not listen")
+        until(self._listens, by=self._process)
+
+    def _listens(self) -> bool:
+        with socket.socket() as attempt:
+            return attempt.connect_ex(("127.0.0.1", self.port)) == 0
 
     @property
     def host(self) -> str:

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.convert.toolkit.conftest import OURS, Pythons
+from tests.fakes.waiting import until
 from yolorknn.convert.toolkit import cst_softmax
 from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.process import SCRIPT, CustomOp
@@ -180,10 +180,7 @@ def test_no_child_outlives_its_parent(fake: Path, model: Path, tmp_path: Path, h
         assert scratch.is_dir() and working_in(scratch)
         process.send_signal(how)
         process.wait(20)
-    until = time.monotonic() + 20
-    while scratch.exists() or working_in(scratch):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    until(lambda: not scratch.exists() and not working_in(scratch))
 
 
 def working_in(folder: Path) -> list[Any]:
