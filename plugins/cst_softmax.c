@@ -161,8 +161,9 @@ static int refuse(const struct tensor *tensor, const char *why, int64_t number)
 static int counts(const struct attr *attr)
 {
     uint64_t product = 1;
-    for (uint32_t i = 0; i < attr->n_dims; i++) {
+    for (uint32_t i = 0; i < attr->n_dims; i++)
         if (attr->dims[i] == 0) return attr->n_elems == 0;
+    for (uint32_t i = 0; i < attr->n_dims; i++) {
         product *= attr->dims[i];
         if (product > UINT32_MAX) return 0;
     }

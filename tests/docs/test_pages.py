@@ -151,7 +151,7 @@ EXPLAINED = [
     if row.startswith("| `")
 ]
 VENDORS = ("libGL", "RKNN_ERR")
-BLANKS = re.compile(r"\d+,\d+|\brk\d+|\bPose\b|FILE|/dev/video0|build: \.\.\.")
+BLANKS = re.compile(r"\d+,\d+|\brk\d+|\bPose\b|FILE|/dev/video0|\bthe YOLOv5 .*|build: \.\.\.")
 """What a message fills in."""
 
 

@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 from tests.fakes.encode import decoded_metadata, split_metadata
 from yolorknn.image import Letterbox
 from yolorknn.model.metadata import ModelMetadata, Tensor
-from yolorknn.model.values import INTEGERS, Quantized, Values, columns, floats, limit, ordered, usable, values_of
+from yolorknn.model.values import (
+    INTEGERS,
+    Quantized,
+    Values,
+    columns,
+    floats,
+    limit,
+    numbers_of,
+    ordered,
+    usable,
+    values_of,
+)
 from yolorknn.tasks.boxes import decode, scales_of
 from yolorknn.tasks.cells import values_at
 from yolorknn.tasks.known import output_shapes, task_of
@@ -131,6 +142,7 @@ def test_scales_on_which_integers_cannot_be_compared(dtype: str, scale: float, z
 def test_values_of_a_sessions_output() -> None:
     array: NDArray[np.int8] = np.array([[-128, 0, 127]], np.int8)
     assert values_of(array, Tensor("a", (1, 3), "int8")) is array
+    assert numbers_of(values_of(array.astype(float), Tensor("a", (1, 3), "float64"))).dtype == np.float32
     quantized = values_of(array, Tensor("a", (1, 3), "int8", "", 0.5, -128))
     assert floats(quantized).tolist() == [[0, 64, 127.5]]
     assert columns(quantized, np.array([0])).tolist() == [[0], [64], [127.5]]

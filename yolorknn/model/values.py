@@ -41,7 +41,7 @@ Values: TypeAlias = NDArray[Any] | Quantized
 def values_of(array: NDArray[Any], tensor: Tensor) -> Values:
     """Return an output of a session with what its Tensor says of it."""
     if tensor.scale is None or tensor.zero_point is None:
-        return array
+        return array.astype(np.float32) if array.dtype == np.float64 else array  # as torch exports a decoded head
     return Quantized(array, tensor.scale, tensor.zero_point)
 
 

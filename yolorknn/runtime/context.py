@@ -29,9 +29,9 @@ class Context:
         self._thread = threading.Thread(
             target=_serve, args=(self._jobs, open_session, self.opened), name="yolorknn-npu", daemon=True
         )
-        self._thread.start()
         self.end = weakref.finalize(self, self._jobs.put, None)
         """Have the thread close the session when it is through with what it has."""
+        self._thread.start()  # last, as Ctrl-C may come while it starts
 
     def submit(self, arrays: Arrays) -> Future[Outputs]:
         """Have the session run; see Session.run."""
