@@ -19,6 +19,7 @@ from importlib import import_module  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
+    from yolorknn.classifier import Classifier
     from yolorknn.convert.build import build
     from yolorknn.convert.export.export import export
     from yolorknn.convert.recipe.options import BuildOptions
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from yolorknn.runtime.backend import Backend
     from yolorknn.stream.result import Result, Timings
     from yolorknn.stream.stream import Stream
+    from yolorknn.tasks.classification import Classification
     from yolorknn.tasks.detections import Detections
     from yolorknn.tasks.draw import draw
 
@@ -62,6 +64,8 @@ __all__ = [
     "BuildError",
     "BuildOptions",
     "CalibrationError",
+    "Classification",
+    "Classifier",
     "ConversionError",
     "CoreDeadError",
     "CoreHungError",
@@ -100,6 +104,8 @@ _HOMES = {
     "export": "convert.export.export",
     "validate": "measure.val",
     "Backend": "runtime.backend",
+    "Classification": "tasks.classification",
+    "Classifier": "classifier",
     "Detections": "tasks.detections",
     "Detector": "detector",
     "ModelMetadata": "model.metadata",

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from numpy.typing import NDArray
 
-from yolorknn.errors import BackendError, ModelError
-from yolorknn.image import read_image
-from yolorknn.model.metadata import ModelMetadata
-from yolorknn.open_model import Place, open_model, read_metadata
+from yolorknn.errors import ModelError
+from yolorknn.loaded_model import LoadedModel
+from yolorknn.open_model import Place
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.cores import Runtime
-from yolorknn.runtime.pool import BackendPool
-from yolorknn.stream.engine import Drop
-from yolorknn.stream.sources.open_source import open_source
-from yolorknn.stream.stages import Stages
-from yolorknn.stream.stream import Stream
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.task import Thresholds
 
@@ -43,8 +35,8 @@ class _Threshold(Generic[_Value]):
         detector._stages.thresholds = replace(detector._stages.thresholds, **changed)
 
 
-class Detector:
-    """A loaded model: images in, Detections out. Threads may share one.
+class Detector(LoadedModel[Detections]):
+    """A loaded model that finds objects: images in, Detections out. Threads may share one.
 
         with Detector("v8n-rk3588-i8.rknn") as detector:
             for frame, index, timestamp, detections in detector.stream("camera0"):
@@ -99,31 +91,19 @@ class Detector:
         backends: Sequence[Backend] | None = None,
     ) -> None:
         thresholds = Thresholds(conf, iou, max_det, None, multi_label, agnostic_nms)
-        path = Path(model)
-        opened: Sequence[Backend]
-        if backends is not None:
-            metadata, opened = read_metadata(path, names=names), list(backends)
-        else:
-            place = Place(simulate, None if dataset is None else Path(dataset))
-            metadata, opened = open_model(path, place, names=names, runtime=runtime, contexts=contexts)
-        self._stages = Stages(BackendPool(opened), metadata, thresholds)
-        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
-        self.metadata = metadata
-        try:
-            self.classes = None if classes is None else tuple(class_id(metadata, entry) for entry in classes)
-        except ModelError:
+        super().__init__(
+            model,
+            thresholds=thresholds,
+            classes=classes,
+            place=Place(simulate, None if dataset is None else Path(dataset)),
+            names=names,
+            runtime=runtime,
+            contexts=contexts,
+            backends=backends,
+        )
+        if self.metadata.task == "classify":
             self.close()
-            raise
-
-    @property
-    def names(self) -> dict[int, str]:
-        """Class names by class id."""
-        return dict(enumerate(self.metadata.names))
-
-    @property
-    def imgsz(self) -> tuple[int, int]:
-        """Height and width of the model's input in pixels."""
-        return self.metadata.imgsz
+            raise ModelError(f"{model} classifies whole images and finds no objects in them: use Classifier")
 
     def detect(self, image: NDArray[Any] | str | Path | None) -> Detections:
         """Detect in one image.
@@ -133,81 +113,11 @@ class Detector:
                 cv2.imread returns where there is no image, is refused.
 
         Returns:
-            Boxes in pixels of the image, the most confident first.
+            Objects in pixels of the image, the most confident first.
 
         Raises:
             ValueError: not such an array.
             SourceError: the file cannot be read.
             InferenceError: the runtime failed.
         """
-        if isinstance(image, (str, Path)):
-            image = read_image(Path(image))
-        return self._stages.detect(image)
-
-    @property
-    def busy(self) -> tuple[float, ...]:
-        """Seconds that each backend (NPU core) has been in use."""
-        return self._stages.pool.busy
-
-    @property
-    def dead(self) -> tuple[str, ...]:
-        """Why each NPU core that was taken out of use was."""
-        return self._stages.pool.dead
-
-    def stream(self, source: str | Path | int | Iterable[NDArray[Any]], *, drop: Drop | None = None) -> Stream:
-        """Detect in every frame of a source, on threads, giving the results in order.
-
-        Args:
-            source: an image, folder, glob, video, "camera0", 0, "/dev/video0", a stream's URL, or an iterable of
-                images.
-            drop: "none" for every frame; "old" to skip to the newest frame when the model is slower than the source.
-                Default is "old" for cameras and streams, "none" for files.
-
-        Returns:
-            An iterator of (frame, index, timestamp, detections), and a context manager.
-
-        Raises:
-            SourceError: the source cannot be opened.
-            BackendError: the detector is closed.
-        """
-        if drop not in (None, "none", "old"):
-            raise ValueError(f"drop is 'none' or 'old', not {drop!r}")
-        if self._stages.pool.closed:
-            raise BackendError("the detector is closed")
-        opened = open_source(source)
-        policy: Drop = drop or ("old" if opened.live else "none")
-        pool = self._stages.pool
-        workers = pool.cores if policy == "old" else len(pool)  # a second frame on a core would only make both late
-        stream = Stream(opened, self._stages, workers=workers, drop=policy)
-        self._streams.add(stream)
-        return stream
-
-    def close(self) -> None:
-        """Stop every stream and free the backends; a second call does nothing."""
-        for stream in list(self._streams):
-            stream.abort(BackendError("the detector was closed while its stream was open"))
-        self._stages.pool.close()
-
-    def __enter__(self) -> Detector:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def class_id(metadata: ModelMetadata, entry: int | str) -> int:
-    """Return the id of a class given by id or name.
-
-    Raises:
-        ModelError: the model has no such class.
-    """
-    if isinstance(entry, str) and entry in metadata.names:
-        return metadata.names.index(entry)
-    number = int(entry) if isinstance(entry, int) or entry.isdecimal() else -1
-    if 0 <= number < len(metadata.names):
-        return number
-    close = difflib.get_close_matches(str(entry), metadata.names, n=1)
-    hint = (
-        f"did you mean '{close[0]}'?" if close else f"its {len(metadata.names)} classes are listed by 'yolorknn info'"
-    )
-    raise ModelError(f"the model has no class '{entry}': {hint}")
+        return self.run(image)

@@ -22,12 +22,13 @@ from yolorknn.cli.app import app
 from yolorknn.errors import BackendError, OutputError, SourceError
 from yolorknn.open_model import Place
 from yolorknn.stream.sinks.video import VideoWriter
+from yolorknn.tasks.task import Thresholds
 
 
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recorder:
     """Give the command a detector of numbers, whatever model it asks for."""
-    return replace_function(monkeypatch, "yolorknn.detector.Detector", number_detector(tmp_path, cores=2))
+    return replace_function(monkeypatch, "yolorknn.loaded_model.LoadedModel", number_detector(tmp_path, cores=2))
 
 
 @pytest.fixture
@@ -49,11 +50,8 @@ def clip(tmp_path: Path) -> Path:
 
 
 DEFAULTS = {
-    "conf": 0.25,
-    "iou": 0.7,
+    "thresholds": Thresholds(),
     "classes": None,
-    "max_det": 300,
-    "agnostic_nms": False,
     "names": None,
     "runtime": "auto",
     "contexts": 2,
@@ -89,11 +87,8 @@ def test_every_option(detector: Recorder, images: Path, tmp_path: Path) -> None:
     done = run("detect", images / "2.png", *words, "--save", "--json", "-")
     assert detector.call == {
         "model": Path("m.onnx"),
-        "conf": 0.5,
-        "iou": 0.6,
+        "thresholds": Thresholds(0.5, 0.6, 7, agnostic_nms=True),
         "classes": ["star", "0"],
-        "max_det": 7,
-        "agnostic_nms": True,
         "names": ["a", "b"],
         "runtime": "c",
         "contexts": 3,

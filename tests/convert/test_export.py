@@ -94,8 +94,7 @@ def test_truncated_and_foreign_checkpoints(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("config", "head"),
-    [("yolov8n-cls.yaml", "Classify"),
-     ("yoloe-11n-seg.yaml", "YOLOESegment"), ("yolov8s-world.yaml", "WorldDetect")],
+    [("yoloe-11n-seg.yaml", "YOLOESegment"), ("yolov8s-world.yaml", "WorldDetect")],
 )  # fmt: skip
 def test_other_heads_are_refused_by_name(tmp_path: Path, config: str, head: str) -> None:
     from ultralytics import YOLO

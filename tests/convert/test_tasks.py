@@ -6,14 +6,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from tests.conftest import SHARED, needs_ort, needs_shared, needs_toolkit, needs_torch
 from tests.fakes.families import IMAGES, make_checkpoint
-from yolorknn import Detections, Detector
+from yolorknn import Classifier, Detections, Detector
 from yolorknn.image import read_image
+from yolorknn.tasks.known import TASKS
 
 pytestmark = [needs_torch, needs_ort]
 
@@ -26,9 +28,10 @@ SIZES = {
     "yolov8{}-pose": "nsmlx", "yolov8{}-pose-p6": "nsmlx", "yolo11{}-pose": "nsmlx", "yolo12{}-pose": "nsmlx",
     "yolo26{}-pose": "nsmlx",
     "yolov8{}-obb": "nsmlx", "yolo11{}-obb": "nsmlx", "yolo12{}-obb": "nsmlx", "yolo26{}-obb": "nsmlx",
+    "yolov8{}-cls": "nsmlx", "yolo11{}-cls": "nsmlx", "yolo12{}-cls": "nsmlx", "yolo26{}-cls": "nsmlx",
 }  # fmt: skip
 """Of each the smallest is tested with --slow, some by default; with --all the others too."""
-DEFAULT = {"yolov8n-seg", "yolo26n-seg", "yolo11n-pose", "yolo26n-pose", "yolov8n-obb", "yolo26n-obb"}
+DEFAULT = {"yolov8n-seg", "yolo26n-seg", "yolo11n-pose", "yolo26n-pose", "yolov8n-obb", "yolo26n-obb", "yolov8n-cls"}
 """Between them: both formulas of each task, NMS and none."""
 
 
@@ -122,6 +125,9 @@ def test_floats_are_ultralytics(checkpoint: Path, onnx: Path) -> None:
     from ultralytics import YOLO
 
     model = YOLO(checkpoint)
+    if "-cls" in checkpoint.stem:
+        assert_same_probabilities(model, onnx)
+        return
     options: dict[str, Any] = {"nms": False} if "26" in checkpoint.stem else {}
     with Detector(onnx, conf=CONF) as detector:
         assert detector.metadata.end_to_end == ("26" in checkpoint.stem)
@@ -133,6 +139,18 @@ def test_floats_are_ultralytics(checkpoint: Path, onnx: Path) -> None:
                 ours = ours[ours.mask.any(axis=(1, 2))]
             # Where 300 boxes are the limit, the last of them may be another one of the same score.
             assert_same(ours, theirs, CONF if len(theirs) < 300 else float(theirs.confidence.min()))
+
+
+def assert_same_probabilities(model: Any, onnx: Path) -> None:
+    """Of images that need no resizing, as PIL's, which ultralytics uses here, is not OpenCV's; cropped they are."""
+    with Classifier(onnx) as classifier:
+        for path in IMAGES[:3]:
+            image = cv2.resize(read_image(path), (IMGSZ + 41, IMGSZ), interpolation=cv2.INTER_AREA)
+            (result,) = model.predict(image, imgsz=IMGSZ, verbose=False)
+            theirs = result.probs.data.numpy()
+            ours = classifier.classify(image)
+            assert np.abs(ours.confidence - theirs[ours.class_id]).max() <= 0.001 and theirs.max() - theirs.min() > 0.1
+            assert ours.class_id[0] == result.probs.top1
 
 
 @needs_shared
@@ -163,15 +181,15 @@ def test_builds(onnx: Path, tmp_path: Path, dtype: Any) -> None:
     """In fp16 the simulator finds what onnxruntime finds in each output; int8 of a random network is like nothing."""
     from tests.fakes.backends_of import floating, simulated
     from yolorknn.convert.build import build
-    from yolorknn.image import letterbox
     from yolorknn.tasks.describe import describe
 
     made = build(onnx, dtype=dtype, dataset=IMAGES[0] if dtype == "i8" else None, output=tmp_path)
     facts = describe(made)
     assert facts["task"] == describe(onnx)["task"] and facts["outputs"]
     if dtype == "fp16":
-        image, _ = letterbox(read_image(IMAGES[1]), (IMGSZ, IMGSZ))
+        canvas = TASKS[facts["task"]].canvas((IMGSZ, IMGSZ))
+        canvas.fill(read_image(IMAGES[1]))
         with closing(simulated(onnx)) as one, closing(floating(onnx)) as other:
-            answers = one.infer(image), other.infer(image)
+            answers = one.infer(canvas.pixels), other.infer(canvas.pixels)
         for ours, theirs in zip(*answers, strict=True):
             assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.95, ours.shape

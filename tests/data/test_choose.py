@@ -15,7 +15,7 @@ from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.choose import choose
 from yolorknn.data.near_duplicates import ALIKE, distances, is_broken, thumbnail
 from yolorknn.errors import DatasetError, OutputError, SourceError
-from yolorknn.image import Image, read_image
+from yolorknn.image import Canvas, Image, read_image
 from yolorknn.stream.sources.source import Frame
 
 
@@ -187,13 +187,13 @@ def test_the_command(tmp_path: Path) -> None:
 
 def test_concerns(tmp_path: Path) -> None:
     good = CalibrationSet.open(DATASET / "images")
-    assert good.concerns((320, 320)) == []
+    assert good.concerns(Canvas((320, 320))) == []
     same = CalibrationSet.open(folder_of(tmp_path / "same", [scene(0, shade) for shade in range(30)]))
-    assert same.concerns((128, 160)) == ["only 1 of the 30 calibration images differ; see 'yolorknn calibrate'"]
+    assert same.concerns(Canvas((128, 160))) == ["only 1 of the 30 calibration images differ; see 'yolorknn calibrate'"]
     small = CalibrationSet.open(folder_of(tmp_path / "few", [scene(kind) for kind in range(5)]))
-    few, enlarged = small.concerns((640, 640))
+    few, enlarged = small.concerns(Canvas((640, 640)))
     assert few.startswith("the calibration set has 5 images; 50 to 200")
     assert enlarged.startswith("the calibration images are enlarged 4.0 times to the model's 640x640")
     narrow = [np.ascontiguousarray(scene(kind)[:40]) for kind in range(20)]
-    (padded,) = CalibrationSet.open(folder_of(tmp_path / "wide", narrow)).concerns((160, 160))
+    (padded,) = CalibrationSet.open(folder_of(tmp_path / "wide", narrow)).concerns(Canvas((160, 160)))
     assert padded.startswith("the calibration images cover 25% of the model's 160x160")

@@ -28,7 +28,7 @@ class Brightest:
     """Where an image is brightest, as a box of one pixel; outputs `rows` (1, 3, h, 1) and `columns` (1, 3, 1, w)."""
 
     name = "brightest"
-    fields: tuple[str, ...] = ()
+    key = "detections"
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         height, width = metadata.imgsz
@@ -55,6 +55,9 @@ class Brightest:
         return [
             np.eye(1, int(np.prod(shape)), 5, np.float32).reshape(shape) for shape in self.shapes(metadata).values()
         ]
+
+    def holds(self, found: object) -> bool:
+        return isinstance(found, Detections)
 
     def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
         return [{"at": xyxy[:2].tolist(), "name": wording.names[class_id]} for xyxy, _, class_id in detections]

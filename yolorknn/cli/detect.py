@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,7 +15,7 @@ from yolorknn.cli.show import FramesBar, bars, say, say_summary
 from yolorknn.errors import SourceError
 
 if TYPE_CHECKING:
-    from yolorknn.detector import Detector
+    from yolorknn.loaded_model import LoadedModel
     from yolorknn.stream.run import Summary
     from yolorknn.stream.sinks.sink import Sink
     from yolorknn.stream.sources.source import Source
@@ -55,11 +55,12 @@ def detect_command(
     names: Names = None,
 ) -> None:
     """Draw what is found in SOURCE on it, and write it as JSON lines."""
-    from yolorknn.detector import Detector
     from yolorknn.doctor.examine import diagnosed
+    from yolorknn.loaded_model import LoadedModel
     from yolorknn.open_model import HERE, open_model
     from yolorknn.runtime.memory import share_arena
     from yolorknn.stream.sources.open_source import is_recorded
+    from yolorknn.tasks.task import Thresholds
 
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
     own = read_names(names)
@@ -71,21 +72,18 @@ def detect_command(
             backends = None if place == HERE else open_model(model, place, names=own, progress=progress)[1]
         if backends is None:
             stack.enter_context(diagnosed(model))
-        detector = stack.enter_context(
-            Detector(
+        loaded: LoadedModel[Any] = stack.enter_context(
+            LoadedModel(
                 model,
-                conf=conf,
-                iou=iou,
+                thresholds=Thresholds(conf, iou, max_det, agnostic_nms=agnostic_nms),
                 classes=parse_classes(classes),
-                max_det=max_det,
-                agnostic_nms=agnostic_nms,
                 names=own,
                 runtime=runtime,
                 contexts=contexts or (2 if is_recorded(source) else 1),
                 backends=backends,
             )
         )
-        summary = _run(detector, source, output=output, name=name, save=save, json_file=json_file, masks=masks)
+        summary = _run(loaded, source, output=output, name=name, save=save, json_file=json_file, masks=masks)
     if summary.failures:
         raise SourceError(
             f"{len(summary.failures)} of {summary.frames + len(summary.failures)} frames could not be read: "
@@ -94,7 +92,7 @@ def detect_command(
 
 
 def _run(
-    detector: Detector,
+    loaded: LoadedModel[Any],
     source: str,
     *,
     output: Path,
@@ -108,9 +106,9 @@ def _run(
     from yolorknn.stream.run_folder import run_folder
     from yolorknn.tasks.task import Wording
 
-    wording = Wording.of(detector.metadata, masks=masks)
+    wording = Wording.of(loaded.metadata, masks=masks)
     with ExitStack() as stack:
-        stream = stack.enter_context(detector.stream(source))
+        stream = stack.enter_context(loaded.stream(source))
         opened = stream.source
         folder = None
         if save or not json_file:
@@ -123,7 +121,7 @@ def _run(
         except KeyboardInterrupt:
             say(f"interrupted after {shown.frames} frames" + (f"; results in {folder}" if folder else ""))
             raise
-    say_summary(summary, busy=detector.busy, dead=len(detector.dead))
+    say_summary(summary, busy=loaded.busy, dead=len(loaded.dead))
     if folder:
         say(f"results in {folder}")
     return summary

@@ -144,8 +144,10 @@ def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = No
     if dataset is not None:
         from yolorknn.data.calibration_set import CalibrationSet
         from yolorknn.open_model import read_metadata
+        from yolorknn.tasks.known import task_of
 
-        for concern in CalibrationSet.open(dataset).concerns(read_metadata(model, names=names).imgsz):
+        metadata = read_metadata(model, names=names)
+        for concern in CalibrationSet.open(dataset).concerns(task_of(metadata).canvas(metadata.imgsz)):
             say(f"warning: {concern}")
 
 

@@ -20,7 +20,7 @@ from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list, th
 from yolorknn.data.near_duplicates import ALIKE, distances, thumbnail
 from yolorknn.errors import CalibrationError, DatasetError, SourceError
 from yolorknn.files import writing
-from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Canvas, Image, Letterbox, read_image
+from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Canvas, Image, read_image
 from yolorknn.progress import Progress
 
 LIMIT = 200
@@ -103,29 +103,30 @@ class CalibrationSet:
             except SourceError as exc:
                 raise CalibrationError(f"calibration image: {exc}") from exc
 
-    def concerns(self, imgsz: tuple[int, int]) -> list[str]:
+    def concerns(self, canvas: Canvas) -> list[str]:
         """Return what makes a poor calibration set of this one, a sentence each.
 
         Compared are: the number of images with FEW; each image's thumbnail with those of the others (see
-        near_duplicates.thumbnail); and each image's size with the model's input: by how much the letterbox enlarges
-        it, and how much of the input it covers.
+        near_duplicates.thumbnail); and each image's size with the model's input: by how much it is enlarged there,
+        and how much of the input it covers.
 
         Args:
-            imgsz: height and width of the model's input, at which it was trained.
+            canvas: the model's input, of the size at which it was trained.
 
         Raises:
             CalibrationError: an image cannot be read.
         """
         count, different = 0, list[NDArray[np.float32]]()
         scales, covers = [], []
+        height, width = canvas.pixels.shape[:2]
         for image in self.frames():
             count += 1
-            placed = Letterbox.fit((image.shape[0], image.shape[1]), imgsz)
+            placed = canvas.fit((image.shape[0], image.shape[1]))
             scales.append(placed.resized[0] / image.shape[0])
-            covers.append(placed.resized[0] * placed.resized[1] / (imgsz[0] * imgsz[1]))
+            covers.append(placed.resized[0] * placed.resized[1] / (height * width))
             if len(different) < FEW and not (distances(thumbnail(image), different) < ALIKE).any():
                 different.append(thumbnail(image))
-        size = f"{imgsz[1]}x{imgsz[0]}"
+        size = f"{width}x{height}"
         found = []
         if count < FEW:
             found.append(f"the calibration set has {count} images; 50 to {LIMIT} show more of what the model will see")

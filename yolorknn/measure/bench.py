@@ -76,7 +76,7 @@ def bench(
     settings = [(some, some + more) for some in range(1, count + 1) for more in (0, 1)]
     runs = []
     try:
-        Stages(BackendPool(backends[:1]), metadata, thresholds).detect(images[0])
+        Stages(BackendPool(backends[:1]), metadata, thresholds).run(images[0])
         first = time.perf_counter() - start
         for number, (some, workers) in enumerate(settings):
             if progress:

@@ -6,13 +6,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from yolorknn.errors import SourceError
 from yolorknn.stream.result import Result, Timings
 from yolorknn.stream.sources.source import Frame, Source
 from yolorknn.stream.stages import Inferred, Prepared, Stages
-from yolorknn.tasks.detections import Detections
 
 Drop = Literal["none", "old"]
 
@@ -28,12 +27,12 @@ class Slot:
         self.frame: Frame | None = None
         self.prepared: Prepared | None = None
         self.inferred: Inferred | None = None
-        self.detections: Detections | None = None
+        self.detections: Any = None
         self.error: BaseException | None = None
         self.asked = time.perf_counter()
         self.read = self.done = 0.0  # moments; done is set last, by the thread that made it so
 
-    def result(self) -> Result:
+    def result(self) -> Result[Any]:
         """Return what was found, or raise what went wrong."""
         if self.error is not None:
             error, self.error = self.error, None

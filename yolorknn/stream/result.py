@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from yolorknn.image import Image
-from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.classification import Found
 from yolorknn.tasks.known import showing
 from yolorknn.tasks.task import Wording
 
@@ -27,15 +27,15 @@ class Timings(NamedTuple):
     """Finished, and waiting for the frames before it or for the caller."""
 
 
-class Result(tuple[Image, int, float, Detections]):
-    """What a stream yields for one frame; it unpacks as frame, index, timestamp, detections.
+class Result(tuple[Image, int, float, Found], Generic[Found]):
+    """What a stream yields for one frame; it unpacks as frame, index, timestamp, and what was found in it.
 
     A tuple of these four, as that is what lets type checkers know each of them. Two results are equal if they are one.
     """
 
     def __new__(  # noqa: PLR0917  four that are a tuple's, and two beside them
-        cls, frame: Image, index: int, timestamp: float, detections: Detections, timings: Timings, source: str
-    ) -> Result:
+        cls, frame: Image, index: int, timestamp: float, detections: Found, timings: Timings, source: str
+    ) -> Result[Found]:
         """Keep the timings and the source beside the four."""
         result = super().__new__(cls, (frame, index, timestamp, detections))
         result._timings, result._source = timings, source
@@ -60,7 +60,7 @@ class Result(tuple[Image, int, float, Detections]):
         return self[2]
 
     @property
-    def detections(self) -> Detections:
+    def detections(self) -> Found:
         """What was found in it."""
         return self[3]
 
@@ -80,18 +80,19 @@ class Result(tuple[Image, int, float, Detections]):
         height, width = self.frame.shape[:2]
         return f"Result({width}x{height}, {self.index}, {self.timestamp}, {self.detections}, {self.timings})"
 
-    def __getnewargs__(self) -> tuple[Image, int, float, Detections, Timings, str]:  # to be copied
+    def __getnewargs__(self) -> tuple[Image, int, float, Found, Timings, str]:  # to be copied
         return (*self, self.timings, self.source)
 
 
-def record(result: Result, wording: Wording) -> dict[str, Any]:
-    """Return one frame's results as plain JSON values; boxes in pixels, the most confident first."""
+def record(result: Result[Any], wording: Wording) -> dict[str, Any]:
+    """Return one frame's results as plain JSON values; pixels are the frame's, the most confident is first."""
     height, width = result.frame.shape[:2]
+    task = showing(result.detections)
     return {
         "source": result.source,
         "frame": result.index,
         "timestamp": round(result.timestamp, 3),
         "width": width,
         "height": height,
-        "detections": showing(result.detections).record(result.detections, wording),
+        task.key: task.record(result.detections, wording),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Summary:
 
 
 def run(
-    stream: Stream,
+    stream: Stream[Any],
     sinks: Sequence[Sink],
     *,
     counted: Callable[[int], None],

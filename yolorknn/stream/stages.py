@@ -15,7 +15,6 @@ from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.values import Values
 from yolorknn.runtime.backend import SessionBackend
 from yolorknn.runtime.pool import BackendPool
-from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.known import task_of
 from yolorknn.tasks.task import Thresholds
 
@@ -53,8 +52,8 @@ class Stages:
         self._canvases: deque[Canvas] = deque()
         self._turn = threading.Lock()
 
-    def detect(self, image: NDArray[Any] | None) -> Detections:
-        """Take an image through all stages."""
+    def run(self, image: NDArray[Any] | None) -> Any:
+        """Take an image through all stages; return what the model's task finds in it."""
         return self.decode(self.infer(self.prepare(image)))
 
     def prepare(self, image: NDArray[Any] | None) -> Prepared:
@@ -81,8 +80,8 @@ class Stages:
         """Take back the buffer of a prepared image that is not to be inferred."""
         self._canvases.append(prepared.canvas)
 
-    def decode(self, inferred: Inferred) -> Detections:
-        """Decode, suppress duplicates, and undo the letterbox; one thread at a time, as more would only wait."""
+    def decode(self, inferred: Inferred) -> Any:
+        """Say what the model found, in pixels of the image; one thread at a time, as more would only wait."""
         with self._turn:
             return self._task.decode(inferred.outputs, self.metadata, self.thresholds, inferred.placed)
 

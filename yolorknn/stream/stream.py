@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import weakref
+from typing import Generic
 
 from yolorknn.errors import CoreHungError
 from yolorknn.stream.engine import Drop, Engine
 from yolorknn.stream.result import Result
 from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stages import Stages
+from yolorknn.tasks.classification import Found
 
 
-class Stream:
+class Stream(Generic[Found]):
     """Iterator of Result, in the source's order. Made by Detector.stream().
 
     One thread reads and letterboxes, `workers` threads do nothing but infer, so that a core goes from one frame to the
@@ -37,10 +39,10 @@ class Stream:
         """Frames that a newer one replaced before a worker was free."""
         return self._engine.dropped
 
-    def __iter__(self) -> Stream:
+    def __iter__(self) -> Stream[Found]:
         return self
 
-    def __next__(self) -> Result:
+    def __next__(self) -> Result[Found]:
         while (slot := self._engine.take_result()) is not None and isinstance(slot.error, CoreHungError):
             self.lost += 1
         if slot is None:
@@ -50,7 +52,7 @@ class Stream:
             raise StopIteration
         return slot.result()
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Stream[Found]:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -29,7 +29,7 @@ class Detect:
     """Boxes with a class each; see tasks.task.Task."""
 
     name = "detect"
-    fields: tuple[str, ...] = ()
+    key = "detections"
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes; those of a decoded head as with the usual strides, which it does not say."""
@@ -65,17 +65,21 @@ class Detect:
         """Return outputs of a street scene."""
         return box_scene(metadata, self.shapes(metadata).values())
 
-    def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
+    def holds(self, found: object) -> bool:
+        """Know Detections."""
+        return isinstance(found, Detections)
+
+    def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence and xyxy of each box."""
-        return box_records(detections, wording)
+        return box_records(found, wording)
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
         """Return the boxes of records."""
         return Detections(**read_boxes(records))
 
-    def draw(self, canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
+    def draw(self, canvas: Image, found: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
         """Draw boxes with names and confidences."""
-        draw_boxes(canvas, detections, names)
+        draw_boxes(canvas, found, names)
 
 
 def _anchors(imgsz: tuple[int, int], strides: Sequence[int]) -> int:

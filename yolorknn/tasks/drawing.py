@@ -43,20 +43,23 @@ def label(name: str, class_id: int, confidence: float) -> str:
     return f"{plain or f'#{class_id}'} {confidence:.2f}"
 
 
-def draw_label(canvas: Image, at: tuple[int, int], text: str, paint: tuple[int, int, int]) -> None:
-    """Draw text on a patch of colour above a point, or where there is room."""
+def draw_label(
+    canvas: Image, at: tuple[int, int], text: str, paint: tuple[int, int, int], *, below: bool = False
+) -> int:
+    """Draw text on a patch of colour above a point, or `below` it, where there is room; return where the patch ends."""
     height, width = canvas.shape[:2]
     line = line_width(canvas)
     size, weight = line / 3, max(1, line - 1)
     (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, weight)
     tall = text_height + base + line
     left = max(0, min(at[0], width - text_width))
-    top = at[1] - tall if at[1] >= tall else min(at[1], height - tall)
+    top = at[1] - tall if at[1] >= tall and not below else min(at[1], height - tall)
     cv2.rectangle(canvas, (left, top), (left + text_width, top + tall), paint, cv2.FILLED)
     bright = float(np.dot(paint, (0.114, 0.587, 0.299)))  # luma, ITU-R BT.601
     ink = (0, 0, 0) if bright > 140 else (255, 255, 255)
     baseline = (left, top + text_height + line)
     cv2.putText(canvas, text, baseline, cv2.FONT_HERSHEY_SIMPLEX, size, ink, weight, cv2.LINE_AA)
+    return top + tall
 
 
 def draw_masks(canvas: Image, detections: Detections) -> None:

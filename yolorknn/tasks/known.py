@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from yolorknn.errors import MetadataError
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.read import ModelFile
+from yolorknn.tasks.classify import Classify
 from yolorknn.tasks.detect import Detect
-from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.obb import Obb
 from yolorknn.tasks.pose import Pose
 from yolorknn.tasks.segment import Segment
 from yolorknn.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (Detect(), Segment(), Pose(), Obb())}
+_EVERY: tuple[Task[Any], ...] = (Detect(), Segment(), Pose(), Obb(), Classify())
+TASKS = {task.name: task for task in _EVERY}
 """By name; to recognise an unlabelled model they are asked in this order."""
 
 
-def task_of(metadata: ModelMetadata) -> Task:
+def task_of(metadata: ModelMetadata) -> Task[Any]:
     """Return the task of a model.
 
     Raises:
@@ -27,12 +29,15 @@ def task_of(metadata: ModelMetadata) -> Task:
     try:
         return TASKS[metadata.task]
     except KeyError:
-        raise MetadataError(f"the model's metadata cannot be used: task '{metadata.task}' is not detection") from None
+        known = ", ".join(TASKS)
+        raise MetadataError(
+            f"the model's metadata cannot be used: task '{metadata.task}' is not one of {known}: update yolorknn"
+        ) from None
 
 
-def showing(detections: Detections) -> Task:
-    """Return the task whose results these are: the last one, all of whose fields are there."""
-    return [task for task in TASKS.values() if all(getattr(detections, name) is not None for name in task.fields)][-1]
+def showing(found: object) -> Task[Any]:
+    """Return the task whose results these are: the last one that knows them."""
+    return [task for task in TASKS.values() if task.holds(found)][-1]
 
 
 def output_shapes(metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
@@ -105,6 +110,4 @@ def recognise(
                     task=task.name,
                 )
     stated = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in [*inputs, *outputs])
-    raise MetadataError(
-        f"{where} is not a detector that yolorknn knows ({stated}): export the .pt with 'yolorknn export'"
-    )
+    raise MetadataError(f"{where} is not a model that yolorknn knows ({stated}): export the .pt with 'yolorknn export'")

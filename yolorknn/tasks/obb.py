@@ -31,7 +31,7 @@ class Obb:
     """Turned boxes with a class each; see tasks.task.Task."""
 
     name = "obb"
-    fields: tuple[str, ...] = ("xyxyxyxy",)
+    key = "detections"
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes."""
@@ -71,12 +71,16 @@ class Obb:
         """Return outputs of a street scene seen from above."""
         return box_scene(metadata, self.shapes(metadata).values())
 
-    def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
+    def holds(self, found: object) -> bool:
+        """Know Detections with corners."""
+        return isinstance(found, Detections) and found.xyxyxyxy is not None
+
+    def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence, xyxy and the corners of each box."""
-        assert detections.xyxyxyxy is not None
+        assert found.xyxyxyxy is not None
         return [
             {**record, "xyxyxyxy": [[round(x, 2), round(y, 2)] for x, y in corners.tolist()]}
-            for record, corners in zip(box_records(detections, wording), detections.xyxyxyxy, strict=True)
+            for record, corners in zip(box_records(found, wording), found.xyxyxyxy, strict=True)
         ]
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
@@ -84,16 +88,16 @@ class Obb:
         corners = np.array([record["xyxyxyxy"] for record in records], np.float32).reshape(-1, 4, 2)
         return Detections(**read_boxes(records), xyxyxyxy=corners)
 
-    def draw(self, canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
+    def draw(self, canvas: Image, found: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
         """Draw turned boxes, names and confidences at their highest corner, the most confident on top."""
-        assert detections.xyxyxyxy is not None
+        assert found.xyxyxyxy is not None
         line = line_width(canvas)
-        for number in reversed(range(len(detections))):
-            class_id = int(detections.class_id[number])
-            paint, places = colour(class_id), detections.xyxyxyxy[number].round().astype(np.int32)
+        for number in reversed(range(len(found))):
+            class_id = int(found.class_id[number])
+            paint, places = colour(class_id), found.xyxyxyxy[number].round().astype(np.int32)
             cv2.polylines(canvas, [places], isClosed=True, color=paint, thickness=line, lineType=cv2.LINE_AA)
             x, y = (int(side) for side in places[places[:, 1].argmin()])
-            text = label(names[class_id], class_id, float(detections.confidence[number]))
+            text = label(names[class_id], class_id, float(found.confidence[number]))
             draw_label(canvas, (x, y), text, paint)
 
 

@@ -31,7 +31,7 @@ class Pose:
     """Boxes with a class and keypoints each; see tasks.task.Task."""
 
     name = "pose"
-    fields: tuple[str, ...] = ("keypoints",)
+    key = "detections"
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes."""
@@ -63,12 +63,16 @@ class Pose:
         """Return outputs of a street scene."""
         return box_scene(metadata, self.shapes(metadata).values())
 
-    def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
+    def holds(self, found: object) -> bool:
+        """Know Detections with keypoints."""
+        return isinstance(found, Detections) and found.keypoints is not None
+
+    def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence and xyxy of each object, and x, y, visibility of its keypoints by name."""
-        assert detections.keypoints is not None
+        assert found.keypoints is not None
         return [
             {**record, "keypoints": dict(zip(wording.keypoints, _rounded(points), strict=True))}
-            for record, points in zip(box_records(detections, wording), detections.keypoints, strict=True)
+            for record, points in zip(box_records(found, wording), found.keypoints, strict=True)
         ]
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
@@ -76,10 +80,10 @@ class Pose:
         points = np.array([list(record["keypoints"].values()) for record in records], np.float32)
         return Detections(**read_boxes(records), keypoints=points if len(points) else np.zeros((0, 0, 3), np.float32))
 
-    def draw(self, canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
+    def draw(self, canvas: Image, found: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
         """Draw boxes with names and confidences, and over them keypoints, those of a person as a skeleton."""
-        draw_boxes(canvas, detections, names)
-        draw_keypoints(canvas, detections)
+        draw_boxes(canvas, found, names)
+        draw_keypoints(canvas, found)
 
 
 def _keypoints(outputs: Sequence[Values], metadata: ModelMetadata, anchor: Ints) -> Floats:

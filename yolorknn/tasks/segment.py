@@ -35,7 +35,7 @@ class Segment:
     """Boxes with a class and a mask each; see tasks.task.Task."""
 
     name = "segment"
-    fields: tuple[str, ...] = ("mask",)
+    key = "detections"
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes."""
@@ -85,12 +85,16 @@ class Segment:
         """Return outputs of a street scene."""
         return box_scene(metadata, self.shapes(metadata).values())
 
-    def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
+    def holds(self, found: object) -> bool:
+        """Know Detections with masks."""
+        return isinstance(found, Detections) and found.mask is not None
+
+    def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence, xyxy and mask of each object."""
-        assert detections.mask is not None
+        assert found.mask is not None
         return [
             {**record, "mask": write_mask(mask, wording.masks)}
-            for record, mask in zip(box_records(detections, wording), detections.mask, strict=True)
+            for record, mask in zip(box_records(found, wording), found.mask, strict=True)
         ]
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
@@ -98,10 +102,10 @@ class Segment:
         masks = [read_mask(record["mask"]) for record in records]
         return Detections(**read_boxes(records), mask=np.stack(masks) if masks else np.zeros((0, 0, 0), np.bool_))
 
-    def draw(self, canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
+    def draw(self, canvas: Image, found: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
         """Draw masks, and over them boxes with names and confidences."""
-        draw_masks(canvas, detections)
-        draw_boxes(canvas, detections, names)
+        draw_masks(canvas, found)
+        draw_boxes(canvas, found, names)
 
 
 def _masks(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from yolorknn.image import Canvas, Image, Letterbox
 from yolorknn.model.metadata import Head, ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values
-from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.classification import Found
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -77,13 +77,13 @@ class Layout(NamedTuple):
     keypoints: int = 0
 
 
-class Task(Protocol):
+class Task(Protocol[Found]):
     """All that a task is: its outputs, what they say of an image, and how that is written, read and drawn."""
 
     name: str
     """As ultralytics calls it."""
-    fields: tuple[str, ...]
-    """The fields of Detections that it fills, besides xyxy, confidence and class_id."""
+    key: str
+    """Under which a JSON line has the records of its results."""
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the shape of each output by name, in the file's order, as the metadata implies it."""
@@ -99,7 +99,7 @@ class Task(Protocol):
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
-    ) -> Detections:
+    ) -> Found:
         """Return what the outputs say, in pixels of the image.
 
         Args:
@@ -112,15 +112,18 @@ class Task(Protocol):
     def scene(self, metadata: ModelMetadata) -> list[Floats]:
         """Return made-up outputs in which there is something to find; the same at every call."""
 
-    def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
+    def holds(self, found: object) -> bool:
+        """Return whether these are results of this task; of those of a task that adds to its own, too."""
+
+    def record(self, found: Found, wording: Wording) -> list[dict[str, Any]]:
         """Return plain JSON values, a dict each, in the same order; rounded, as people read them."""
 
-    def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
-        """Return the detections that record() wrote.
+    def read(self, records: Sequence[Mapping[str, Any]]) -> Found:
+        """Return the results that record() wrote.
 
         Raises:
             KeyError, TypeError, ValueError: not such records.
         """
 
-    def draw(self, canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
+    def draw(self, canvas: Image, found: Found, names: Mapping[int, str] | Sequence[str]) -> None:
         """Draw into a BGR image."""

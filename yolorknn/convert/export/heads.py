@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from yolorknn.convert.export.classify import ClassifyHead
 from yolorknn.convert.export.detect import DetectHead
 from yolorknn.convert.export.obb import ObbHead
 from yolorknn.convert.export.pose import PoseHead
@@ -27,7 +28,7 @@ class ExportHead(Protocol):
         """Return a module, the model changed in place, that computes these outputs."""
 
 
-HEADS: tuple[ExportHead, ...] = (DetectHead(), SegmentHead(), PoseHead(), ObbHead())
+HEADS: tuple[ExportHead, ...] = (DetectHead(), SegmentHead(), PoseHead(), ObbHead(), ClassifyHead())
 
 
 def head_of(model: Any) -> ExportHead:

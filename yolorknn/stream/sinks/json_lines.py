@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from yolorknn.files import writing
 from yolorknn.stream.result import Result, record
@@ -30,7 +30,7 @@ class JsonLines:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self._path.open("w", encoding="utf-8")
 
-    def write(self, result: Result) -> None:
+    def write(self, result: Result[Any]) -> None:
         with writing(self._path):
             self._file.write(json.dumps(record(result, self._wording), ensure_ascii=False) + "\n")
             self._file.flush()

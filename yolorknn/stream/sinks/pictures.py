@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -24,7 +25,7 @@ class Pictures:
         """Write into `folder`; `names` are those of the classes."""
         self._folder, self._names = folder, names
 
-    def write(self, result: Result) -> None:
+    def write(self, result: Result[Any]) -> None:
         path = self._folder / Path(result.source).name
         ok, data = cv2.imencode(path.suffix, draw(result.frame, result.detections, self._names))
         if not ok:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from yolorknn.stream.result import Result
 
@@ -15,7 +15,7 @@ class Sink(Protocol):
     what it gives up: so it can neither slow nor end the detection on a live source.
     """
 
-    def write(self, result: Result) -> None:
+    def write(self, result: Result[Any]) -> None:
         """Take one result.
 
         Raises:

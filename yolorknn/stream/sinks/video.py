@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ class Video:
         self._path, self._fps, self._names = path, fps, names
         self._writer: VideoWriter | None = None
 
-    def write(self, result: Result) -> None:
+    def write(self, result: Result[Any]) -> None:
         picture = draw(result.frame, result.detections, self._names)
         if self._writer is None:
             self._writer = VideoWriter(self._path, fps=self._fps, size=(picture.shape[0], picture.shape[1]))

@@ -1,0 +1,83 @@
+"""The task "classify": how probable each class is for the whole image.
+
+The one output, `logits` (1, nc, 1, 1), is what softmax makes probabilities of; some chips leave that to the CPU anyhow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from yolorknn.image import Canvas, CropCanvas, Image, Letterbox
+from yolorknn.model.metadata import ModelMetadata, Tensor
+from yolorknn.model.values import Values, floats
+from yolorknn.tasks.classification import Classification
+from yolorknn.tasks.drawing import colour, draw_label, label
+from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
+
+TOP = 5
+"""So many classes are written and drawn."""
+
+
+class Classify:
+    """How probable each class is for the whole image; see tasks.task.Task."""
+
+    name = "classify"
+    key = "classes"
+
+    def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
+        """Return the output's shape."""
+        return {output.name: (1, len(metadata.names), 1, 1) for output in metadata.outputs}
+
+    def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
+        """Compare name and shape."""
+        return {tensor.name: tensor.shape for tensor in outputs} == self.shapes(metadata)
+
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+        """Know none: a row of numbers may be anything."""
+        return None
+
+    def canvas(self, imgsz: tuple[int, int]) -> Canvas:
+        """Crop the middle of the image."""
+        return CropCanvas(imgsz)
+
+    def decode(
+        self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
+    ) -> Classification:
+        """Take the softmax; nothing is left out, whatever the thresholds."""
+        logits = floats(outputs[0]).ravel().astype(np.float64)
+        weights = np.exp(logits - logits.max())
+        order = np.argsort(-weights, kind="stable")
+        return Classification(order, (weights / weights.sum())[order].astype(np.float32))
+
+    def scene(self, metadata: ModelMetadata) -> list[Floats]:
+        """Return logits that leave no doubt."""
+        shapes = self.shapes(metadata).values()
+        return [np.random.default_rng(0).normal(0, 3, shape).astype(np.float32) for shape in shapes]
+
+    def holds(self, found: object) -> bool:
+        """Know a Classification."""
+        return isinstance(found, Classification)
+
+    def record(self, found: Classification, wording: Wording) -> list[dict[str, Any]]:
+        """Return class_id, name and confidence of the most probable classes."""
+        return [
+            {"class_id": class_id, "name": wording.names[class_id], "confidence": round(confidence, 4)}
+            for class_id, confidence in found.top(TOP)
+        ]
+
+    def read(self, records: Sequence[Mapping[str, Any]]) -> Classification:
+        """Return the classes of records."""
+        return Classification(
+            np.array([record["class_id"] for record in records], np.int64),
+            np.array([record["confidence"] for record in records], np.float32),
+        )
+
+    def draw(self, canvas: Image, found: Classification, names: Mapping[int, str] | Sequence[str]) -> None:
+        """Write the most probable classes into the corner, one below the other."""
+        bottom = 0
+        for class_id, confidence in found.top(TOP):
+            text = label(names[class_id], class_id, confidence)
+            bottom = draw_label(canvas, (0, bottom), text, colour(class_id), below=True)
