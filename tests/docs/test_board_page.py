@@ -55,7 +55,8 @@ SAYING = (
     "runtime/recovering.py",
     "runtime/backend.py",
     "open_model.py",
-    *(f"deploy/{path.name}" for path in sorted((ROOT / "yolorknn/deploy").glob("*.py"))),
+    # what answers.py raises says why in a board's nonsense, and no user meets it
+    *(f"deploy/{path.name}" for path in sorted((ROOT / "yolorknn/deploy").glob("*.py")) if path.stem != "answers"),
 )
 PLACES = {"there is no model file", "is a training checkpoint", "has suffix", "is a folder", "no_connection"}
 """Of open_backends: said on any machine, and of what the user typed."""
