@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.detections import Detections, import_supervision
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -73,10 +73,4 @@ class Classification:
         Raises:
             ImportError: supervision is not installed.
         """
-        try:
-            import supervision  # noqa: PLC0415
-        except ImportError as exc:
-            raise ImportError(
-                "to_supervision() needs supervision, which is not installed: pip install supervision"
-            ) from exc
-        return supervision.Classifications(self.class_id.copy(), self.confidence.copy())
+        return import_supervision().Classifications(self.class_id.copy(), self.confidence.copy())

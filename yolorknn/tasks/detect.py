@@ -10,26 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from yolorknn.image import Canvas, Image, Letterbox
+from yolorknn.image import Image, Letterbox
 from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values
+from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import postprocess
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
 from yolorknn.tasks.records import box_records, read_boxes
-from yolorknn.tasks.scenes import box_scene
-from yolorknn.tasks.split import grids_of, split_fits, split_shapes
-from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
+from yolorknn.tasks.split import grids_of
+from yolorknn.tasks.task import Layout, Thresholds, Wording
 
 STRIDES = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
 """Strides of YOLO detection heads: the usual, P2, P6, and v3-tiny."""
 
 
-class Detect:
+class Detect(BoxTask):
     """Boxes with a class each; see tasks.task.Task."""
 
     name = "detect"
-    key = "detections"
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes; those of a decoded head as with the usual strides, which it does not say."""
@@ -37,22 +36,18 @@ class Detect:
             return {
                 out.name: (1, 4 + len(metadata.names), _anchors(metadata.imgsz, STRIDES[0])) for out in metadata.outputs
             }
-        return split_shapes(metadata)
+        return super().shapes(metadata)
 
     def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
         """Compare names, order and shapes; of a decoded head the channels."""
         if metadata.head == "decoded":
             return [tensor.shape[:2] for tensor in outputs] == [(1, 4 + len(metadata.names))]
-        return split_fits(self.shapes(metadata), outputs)
+        return super().fits(metadata, outputs)
 
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
         """Know the model zoo's head (box, cls and perhaps a score sum per stride), and ultralytics' own in pixels."""
         split = all(len(tensor.shape) == 4 for tensor in outputs)
         return _split(imgsz, outputs) if split else _decoded(imgsz, outputs)
-
-    def canvas(self, imgsz: tuple[int, int]) -> Canvas:
-        """Letterbox."""
-        return Canvas(imgsz)
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
@@ -60,10 +55,6 @@ class Detect:
         """Decode, suppress duplicates, and undo the letterbox."""
         boxes = postprocess(outputs, metadata, thresholds)
         return Detections(placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id)
-
-    def scene(self, metadata: ModelMetadata) -> list[Floats]:
-        """Return outputs of a street scene."""
-        return box_scene(metadata, self.shapes(metadata).values())
 
     def holds(self, found: object) -> bool:
         """Know Detections."""

@@ -102,13 +102,7 @@ class Detections:
         Raises:
             ImportError: supervision is not installed.
         """
-        try:
-            import supervision  # noqa: PLC0415
-        except ImportError as exc:
-            raise ImportError(
-                "to_supervision() needs supervision, which is not installed: pip install supervision"
-            ) from exc
-
+        supervision = import_supervision()
         copies = {name: array.copy() for name, array in self.arrays().items()}
         data = {name: copies.pop(name) for name in ("keypoints", "xyxyxyxy") if name in copies}
         return supervision.Detections(**copies, data=data)
@@ -116,3 +110,18 @@ class Detections:
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     return len(shape) == len(wanted) and all(w in (None, side) for side, w in zip(shape, wanted, strict=True))
+
+
+def import_supervision() -> Any:
+    """Return the package, which is the user's own.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    try:
+        import supervision  # noqa: PLC0415
+    except ImportError as exc:
+        raise ImportError(
+            "to_supervision() needs supervision, which is not installed: pip install supervision"
+        ) from exc
+    return supervision

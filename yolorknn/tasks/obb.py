@@ -13,41 +13,32 @@ from typing import Any
 import cv2
 import numpy as np
 
-from yolorknn.image import Canvas, Image, Letterbox
+from yolorknn.image import Image, Letterbox
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.anchors import anchor_points
+from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import Boxes, candidates, gather, scales_of
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import colour, draw_label, label, line_width
 from yolorknn.tasks.records import box_records, read_boxes
 from yolorknn.tasks.rotated import corners_of, rotated_nms
-from yolorknn.tasks.scenes import box_scene
-from yolorknn.tasks.split import split_fits, split_shapes
+from yolorknn.tasks.split import split_shapes
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
 
-class Obb:
+class Obb(BoxTask):
     """Turned boxes with a class each; see tasks.task.Task."""
 
     name = "obb"
-    key = "detections"
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes."""
         return split_shapes(metadata, angle=1, radians=1)
 
-    def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
-        """Compare names, order and shapes."""
-        return split_fits(self.shapes(metadata), outputs)
-
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
         """Know none: a third output of one channel may be a score sum as well."""
         return None
-
-    def canvas(self, imgsz: tuple[int, int]) -> Canvas:
-        """Letterbox."""
-        return Canvas(imgsz)
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
@@ -66,10 +57,6 @@ class Obb:
         height, width = placed.source
         xyxy = np.clip(upright, 0, np.array([width, height, width, height], np.float32))
         return Detections(xyxy, found.confidence, found.class_id, xyxyxyxy=corners)
-
-    def scene(self, metadata: ModelMetadata) -> list[Floats]:
-        """Return outputs of a street scene seen from above."""
-        return box_scene(metadata, self.shapes(metadata).values())
 
     def holds(self, found: object) -> bool:
         """Know Detections with corners."""

@@ -13,42 +13,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.image import Canvas, Image, Letterbox
+from yolorknn.image import Image, Letterbox
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.anchors import anchor_points
+from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import gather, postprocess, scales_of
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
 from yolorknn.tasks.drawing_points import draw_keypoints
 from yolorknn.tasks.records import box_records, read_boxes
-from yolorknn.tasks.scenes import box_scene
-from yolorknn.tasks.split import split_fits, split_shapes
+from yolorknn.tasks.split import split_shapes
 from yolorknn.tasks.task import Floats, Ints, Layout, Thresholds, Wording
 
 
-class Pose:
+class Pose(BoxTask):
     """Boxes with a class and keypoints each; see tasks.task.Task."""
 
     name = "pose"
-    key = "detections"
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes."""
         count = len(metadata.keypoints)
         return split_shapes(metadata, keypoints=2 * count, visibility=count)
 
-    def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
-        """Compare names, order and shapes."""
-        return split_fits(self.shapes(metadata), outputs)
-
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
         """Know none: that such outputs are keypoints, and by which formula, their shapes do not prove."""
         return None
-
-    def canvas(self, imgsz: tuple[int, int]) -> Canvas:
-        """Letterbox."""
-        return Canvas(imgsz)
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
@@ -58,10 +49,6 @@ class Pose:
         points = _keypoints(outputs, metadata, boxes.anchor)
         points[..., :2] = placed.undo_points(points[..., :2], clip=True)
         return Detections(placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id, keypoints=points)
-
-    def scene(self, metadata: ModelMetadata) -> list[Floats]:
-        """Return outputs of a street scene."""
-        return box_scene(metadata, self.shapes(metadata).values())
 
     def holds(self, found: object) -> bool:
         """Know Detections with keypoints."""

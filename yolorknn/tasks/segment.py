@@ -15,35 +15,30 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.image import Canvas, Image, Letterbox
+from yolorknn.image import Image, Letterbox
 from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values, part
+from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import gather, postprocess
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes, draw_masks
 from yolorknn.tasks.mask_text import read_mask, write_mask
 from yolorknn.tasks.records import box_records, read_boxes
-from yolorknn.tasks.scenes import box_scene
-from yolorknn.tasks.split import grids_of, split_fits, split_shapes
+from yolorknn.tasks.split import grids_of, split_shapes
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
 ROLES = ("box", "cls", "mask"), ("box", "cls", "sum", "mask")
 """Of the outputs of a stride: ours, and the model zoo's."""
 
 
-class Segment:
+class Segment(BoxTask):
     """Boxes with a class and a mask each; see tasks.task.Task."""
 
     name = "segment"
-    key = "detections"
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes."""
         return split_shapes(metadata, mask=metadata.prototypes, proto=metadata.prototypes)
-
-    def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
-        """Compare names, order and shapes."""
-        return split_fits(self.shapes(metadata), outputs)
 
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
         """Know the model zoo's head and ours: box, cls, perhaps a score sum, and mask per stride; the prototypes last.
@@ -66,10 +61,6 @@ class Segment:
         found.append(Output(proto.outputs[0].name, "proto", proto.stride))
         return Layout("split", tuple(found), channels[1], channels[0] // 4, prototypes=channels[-1])
 
-    def canvas(self, imgsz: tuple[int, int]) -> Canvas:
-        """Letterbox."""
-        return Canvas(imgsz)
-
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
     ) -> Detections:
@@ -80,10 +71,6 @@ class Segment:
         (at,) = (number for number, output in enumerate(metadata.outputs) if output.role == "proto")
         masks = _masks(weights.T, outputs[at], metadata.outputs[at].stride, xyxy, placed)
         return Detections(xyxy, boxes.confidence, boxes.class_id, mask=masks)
-
-    def scene(self, metadata: ModelMetadata) -> list[Floats]:
-        """Return outputs of a street scene."""
-        return box_scene(metadata, self.shapes(metadata).values())
 
     def holds(self, found: object) -> bool:
         """Know Detections with masks."""
