@@ -118,7 +118,8 @@ def test_detect(place: Path) -> None:
     then = recorded("commands/detect")
     now = json.loads(printed("detect", IMAGE, "--model", "committed.onnx", "--no-save", "--json", "-"))
     assert_still_said(then, now, where="detect")
-    assert {**now, "timestamp": 0, "detections": 0} == {**then, "timestamp": 0, "detections": 0}
+    added = {"version": 1, "clock": "unix"}
+    assert {**now, "timestamp": 0, "detections": 0} == {**then, **added, "timestamp": 0, "detections": 0}
     for before, after in zip(then["detections"], now["detections"], strict=True):
         assert list(before) == list(after) and before["name"] == after["name"]
         assert after["confidence"] == pytest.approx(before["confidence"], abs=1.01e-4)

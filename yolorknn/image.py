@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,10 @@ def read_image(path: Path) -> Image:
         SourceError: absent or not an image.
     """
     try:
-        data = np.fromfile(path, np.uint8)
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SourceError(f"{path} is not a readable image: it is a pipe or device")
+            data = np.fromfile(file, np.uint8)
     except OSError as exc:
         raise SourceError(f"cannot read the image {path}: {exc.strerror or exc}") from exc
     if path.suffix.lower() in VIDEO_SUFFIXES:
@@ -43,6 +48,11 @@ def read_image(path: Path) -> Image:
     if image is None:
         raise SourceError(f"{path} is not a readable image: it is {'damaged' if data.size else 'empty'}")
     return np.asarray(image, np.uint8)
+
+
+def _at_once(name: str, flags: int) -> int:
+    """Open without waiting for a pipe's writer."""
+    return os.open(name, flags | os.O_NONBLOCK)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ from yolorknn.stream.sources.capture import Capture
 
 def recording(_: object) -> Capture:
     """Stand in for a camera: a clip that ends."""
-    return Capture(cv2.VideoCapture("clip.mp4"), name="camera0", live=False, failure="no clip")
+    return Capture(
+        lambda: cv2.VideoCapture("clip.mp4"), name="camera0", source="camera0", live=False, failure="no clip"
+    )
 
 
 if __name__ == "__main__":

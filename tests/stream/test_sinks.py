@@ -39,9 +39,11 @@ def read_all(path: Path) -> list[np.ndarray]:
 
 
 LINE = {
+    "version": 1,
     "source": "a.mp4",
     "frame": 7,
     "timestamp": 1.25,
+    "clock": "unix",
     "width": 80,
     "height": 60,
     "detections": [{"class_id": 2, "name": "日本", "confidence": 0.9, "xyxy": [1.0, 2.0, 30.0, 40.0]}],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import cv2
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from tests.conftest import DATASET
+from tests.fakes.videos import QUARTERS, greys, miscount, quarters, turn, write_video
 from yolorknn.errors import SourceError
 from yolorknn.image import read_image
 from yolorknn.stream.sinks.video import VideoWriter
+from yolorknn.stream.sources.capture import count_frames, open_video
 from yolorknn.stream.sources.images import ImageFiles
 from yolorknn.stream.sources.open_source import is_recorded, open_source
 
@@ -94,10 +97,17 @@ def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_frame_says_its_source(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "clip.mp4", fps=25, size=(48, 64)) as writer:
         writer.write(np.zeros((48, 64, 3), np.uint8))
-    for source, said in [(tmp_path / "clip.mp4", "clip"), ([np.zeros((4, 4, 3), np.uint8)], "frames")]:
+    write_images(tmp_path, "a.png")
+    for source, said, clock in [
+        (tmp_path / "clip.mp4", str(tmp_path / "clip.mp4"), "video"),
+        (tmp_path / "a.png", str(tmp_path / "a.png"), "unix"),
+        ([np.zeros((4, 4, 3), np.uint8)], "frames", "unix"),
+    ]:
         opened = open_source(source)  # type: ignore[arg-type]
+        before = time.time()
         frame = opened.read()
-        assert frame is not None and frame.source == said == opened.name
+        assert frame is not None and frame.source == said and frame.clock == clock
+        assert frame.timestamp == 0 if clock == "video" else before <= frame.timestamp <= time.time()
         opened.close()
 
 
@@ -132,3 +142,59 @@ def test_a_source_in_a_file(tmp_path: Path) -> None:
 def test_names_that_no_file_can_have(name: str) -> None:
     with pytest.raises(SourceError, match="there is no file"):
         open_source(name)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "order"), [(0, [0, 1, 2, 3]), (90, [2, 0, 3, 1]), (180, [3, 2, 1, 0]), (270, [1, 3, 0, 2])]
+)
+def test_a_video_is_turned_as_a_player_turns_it(tmp_path: Path, degrees: int, order: list[int]) -> None:
+    path = write_video(tmp_path / "v.mp4", [quarters(96, 160)] * 3, [0, 0.1, 0.2])
+    turn(path, degrees)
+    for image in read_all(path):
+        assert image.shape == ((160, 96, 3) if degrees % 180 else (96, 160, 3))
+        assert greys(image) == pytest.approx([QUARTERS[number] for number in order], abs=4)
+
+
+def test_times_are_the_files(tmp_path: Path) -> None:
+    times = [0, 0.033, 0.5, 0.51, 2, 2.25]
+    path = write_video(tmp_path / "v.mp4", [np.full((48, 64, 3), 40 * n, np.uint8) for n in range(6)], times)
+    source = open_source(path)
+    frames = [frame for _ in times if (frame := source.read())]
+    assert [frame.timestamp for frame in frames] == pytest.approx(times, abs=0.001)
+    assert [int(frame.image.mean()) for frame in frames] == pytest.approx([40 * n for n in range(6)], abs=4)
+    source.close()
+
+
+def test_frames_can_be_passed_over(tmp_path: Path) -> None:
+    times = [n / 10 for n in range(6)]
+    path = write_video(tmp_path / "v.mp4", [np.full((48, 64, 3), 40 * n, np.uint8) for n in range(6)], times)
+    source = open_video(path)
+    assert source.skip() and source.skip()
+    frame = source.read()
+    assert (
+        frame is not None and frame.timestamp == pytest.approx(0.2) and frame.image.mean() == pytest.approx(80, abs=4)
+    )
+    assert [source.skip() for _ in range(4)] == [True, True, True, False]
+    assert source.read() is None
+    source.close()
+
+
+@pytest.mark.parametrize("said", [0, 3, 100000])
+def test_frames_are_counted_whatever_the_file_says(tmp_path: Path, said: int) -> None:
+    path = tmp_path / "v.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (64, 48))
+    for number in range(30):
+        writer.write(np.full((48, 64, 3), number, np.uint8))
+    writer.release()
+    miscount(path, said)
+    assert count_frames(path) == 30
+
+
+def test_what_stands_in_a_stream_for_a_video(tmp_path: Path) -> None:
+    """A file without times: a raw stream of JPEGs."""
+    data = b"".join(cv2.imencode(".jpg", np.full((48, 64, 3), 50 * n, np.uint8))[1].tobytes() for n in range(4))
+    (tmp_path / "v.mjpg").write_bytes(data)
+    source = open_source(tmp_path / "v.mjpg")
+    times = [frame.timestamp for _ in range(4) if (frame := source.read())]
+    source.close()
+    assert times == pytest.approx([n / source.fps for n in range(4)], abs=0.001)

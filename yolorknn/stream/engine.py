@@ -8,11 +8,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal
 
-from yolorknn.errors import SourceError
+from yolorknn.errors import BackendError, SourceError
 from yolorknn.stream.result import Result, Timings
 from yolorknn.stream.sources.source import Frame, Source
 from yolorknn.stream.stages import Inferred, Prepared, Stages
 
+PATIENCE = 2.0
+"""Seconds that a source may take for a frame when nobody wants it any more; then its thread is left to end alone."""
 Drop = Literal["none", "old"]
 
 AHEAD = 3
@@ -50,7 +52,7 @@ class Slot:
             postprocess=self.done - inferred.left,
             reorder=time.perf_counter() - self.done,
         )
-        return Result(frame.image, self.index, frame.timestamp, self.detections, timings, frame.source)
+        return Result(frame.image, self.index, frame.timestamp, self.detections, timings, frame.source, frame.clock)
 
 
 class Engine:
@@ -73,8 +75,17 @@ class Engine:
             threading.Thread(target=target, name=f"yolorknn-{name}", daemon=True)
             for name, target in [*targets, *[("infer", self._infer)] * workers]
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException as exc:
+            self.close()
+            if not self._threads[0].ident:
+                source.close()
+            if isinstance(exc, RuntimeError):
+                what = "the system gives no more threads: end other programs, or raise 'ulimit -u'"
+                raise BackendError(what) from exc
+            raise
 
     def take_result(self) -> Slot | None:
         """Wait for the next slot in order; None at the end."""
@@ -86,15 +97,16 @@ class Engine:
             return self._order.popleft()
 
     def close(self) -> None:
-        """Stop, and join every thread but the caller's."""
+        """Stop, and join every thread but the caller's, and but one that its source holds up for PATIENCE."""
         with self._ready:
             self._stopped = True
             for condition in (self._room, self._work, self._outputs, self._ready):
                 condition.notify_all()
         if threading.current_thread() not in self._threads:
             self._stages.hurry()
-            for thread in self._threads:
-                thread.join()
+            for number, thread in enumerate(self._threads):
+                if thread.ident:
+                    thread.join(None if number else PATIENCE)
 
     def _exhausted(self) -> bool:
         return self._ended and not self._waiting and not self._order

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple
 
 from yolorknn.image import Image
 from yolorknn.tasks.classification import Found
 from yolorknn.tasks.known import showing
 from yolorknn.tasks.task import Wording
+
+Clock = Literal["video", "unix"]
+"""Seconds from the beginning of the video file, or Unix time, at which the frame was captured or read."""
+VERSION = 1
+"""Of the records; it grows when a key gets another meaning or goes, not when one is added."""
 
 
 class Timings(NamedTuple):
@@ -33,16 +38,24 @@ class Result(tuple[Image, int, float, Found], Generic[Found]):
     A tuple of these four, as that is what lets type checkers know each of them. Two results are equal if they are one.
     """
 
-    def __new__(  # noqa: PLR0917  four that are a tuple's, and two beside them
-        cls, frame: Image, index: int, timestamp: float, detections: Found, timings: Timings, source: str
+    def __new__(  # noqa: PLR0917  four that are a tuple's, and three beside them
+        cls,
+        frame: Image,
+        index: int,
+        timestamp: float,
+        detections: Found,
+        timings: Timings,
+        source: str,
+        clock: Clock = "unix",
     ) -> Result[Found]:
-        """Keep the timings and the source beside the four."""
+        """Keep the timings, the source and the clock beside the four."""
         result = super().__new__(cls, (frame, index, timestamp, detections))
-        result._timings, result._source = timings, source
+        result._timings, result._source, result._clock = timings, source, clock
         return result
 
     _timings: Timings
     _source: str
+    _clock: Clock
 
     @property
     def frame(self) -> Image:
@@ -56,7 +69,7 @@ class Result(tuple[Image, int, float, Found], Generic[Found]):
 
     @property
     def timestamp(self) -> float:
-        """Seconds: position in a video file, Unix time of capture otherwise."""
+        """When the frame was, in seconds on `clock`."""
         return self[2]
 
     @property
@@ -71,8 +84,13 @@ class Result(tuple[Image, int, float, Found], Generic[Found]):
 
     @property
     def source(self) -> str:
-        """Path of the image file, or name of the video, camera or stream."""
+        """What the frame is of: path of the image or video, camera0, or a stream's URL without its password."""
         return self._source
+
+    @property
+    def clock(self) -> Clock:
+        """Whose time the timestamp is: "video", from the file's beginning, or "unix", of capture or reading."""
+        return self._clock
 
     __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__  # a tuple's would compare pictures
 
@@ -80,8 +98,8 @@ class Result(tuple[Image, int, float, Found], Generic[Found]):
         height, width = self.frame.shape[:2]
         return f"Result({width}x{height}, {self.index}, {self.timestamp}, {self.detections}, {self.timings})"
 
-    def __getnewargs__(self) -> tuple[Image, int, float, Found, Timings, str]:  # to be copied
-        return (*self, self.timings, self.source)
+    def __getnewargs__(self) -> tuple[Image, int, float, Found, Timings, str, Clock]:  # to be copied
+        return (*self, self.timings, self.source, self.clock)
 
 
 def record(result: Result[Any], wording: Wording) -> dict[str, Any]:
@@ -89,9 +107,11 @@ def record(result: Result[Any], wording: Wording) -> dict[str, Any]:
     height, width = result.frame.shape[:2]
     task = showing(result.detections)
     return {
+        "version": VERSION,
         "source": result.source,
         "frame": result.index,
         "timestamp": round(result.timestamp, 3),
+        "clock": result.clock,
         "width": width,
         "height": height,
         task.key: task.record(result.detections, wording),

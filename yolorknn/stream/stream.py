@@ -22,7 +22,8 @@ class Stream(Generic[Found]):
 
     An error of one frame is raised when its turn comes; a further next() goes on with the frame after it. A frame whose
     NPU core hung is left out, and counted in `lost`.
-    Every thread is joined by close(), by leaving a `with` or the loop, and at the end of the source.
+    Every thread is joined by close(), by leaving a `with` or the loop, and at the end of the source; but one that the
+    source blocks, as a pipe nobody writes to, ends when that gives its frame, or with the process.
     """
 
     def __init__(self, source: Source, stages: Stages, *, workers: int, drop: Drop) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import cv2
 import numpy as np
 
 from yolorknn.errors import SourceError
+from yolorknn.stream.result import Clock
 from yolorknn.stream.sources.source import Frame
 from yolorknn.text import shown_url, url_name
 
@@ -19,27 +23,42 @@ STREAM_TIMEOUT_MS = 5000
 
 
 class Capture:
-    """A video file, camera or network stream, read by OpenCV."""
+    """A video file, camera or network stream, read by OpenCV, turned as a player turns it.
 
-    def __init__(self, capture: Any, *, name: str, live: bool, failure: str) -> None:
-        self._capture, self.name, self.live = capture, name, live
+    Args:
+        opened: makes the cv2.VideoCapture.
+        name: what a folder of results is called after.
+        source: what its frames say they are of.
+        live: whether it is no file.
+        failure: what is said where it gives nothing.
+
+    Raises:
+        SourceError: OpenCV cannot open it.
+    """
+
+    def __init__(self, opened: Callable[[], Any], *, name: str, source: str, live: bool, failure: str) -> None:
+        self._capture, self.name, self._source, self.live = _opened_aside(opened), name, source, live
+        capture = self._capture
         if not capture.isOpened():
             capture.release()
             raise SourceError(failure)
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # OpenCV 4.11 does not do so by itself
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.fps = rate if 0 < rate < 1000 else 30.0
         frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.count = frames if frames > 0 and not live else None
         self._failure = failure
         self._number = 0
+        self._position = 0.0
         self._ended = False
 
     def read(self) -> Frame | None:
         ok, image = (False, None) if self._ended else self._capture.read()
         if ok:
-            timestamp = time.time() if self.live else self._number / self.fps
+            timestamp = time.time() if self.live else self._moved()
             self._number += 1
-            return Frame(np.asarray(image, np.uint8), timestamp, self.name)
+            clock: Clock = "unix" if self.live else "video"
+            return Frame(np.asarray(image, np.uint8), timestamp, self._source, clock)
         if self._ended:
             return None
         self._ended = True
@@ -49,8 +68,56 @@ class Capture:
             raise SourceError(f"{self.name} stopped giving frames: check the cable or the network")
         return None
 
+    def skip(self) -> bool:
+        """Pass over a frame without giving it; False at the end."""
+        if self._ended or not self._capture.grab():
+            self._ended = self._number > 0
+            return False
+        if not self.live:
+            self._moved()
+        self._number += 1
+        return True
+
     def close(self) -> None:
         self._capture.release()
+
+    def _moved(self) -> float:
+        """Return the position of the frame that was just read, in seconds: the file's, or after the one before."""
+        seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if self._number and not seconds > self._position:  # a file without times
+            seconds = self._position + 1 / self.fps
+        self._position = max(0.0, seconds)
+        return self._position
+
+
+def count_frames(path: Path) -> int:
+    """Return how many frames a video file has, whatever it says: its packets are read, but not decoded."""
+    capture = _opened_aside(lambda: cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1]))
+    try:
+        packets = sum(1 for _ in iter(capture.grab, False))
+        return packets or max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+    finally:
+        capture.release()
+
+
+def _opened_aside(opened: Callable[[], Any]) -> Any:
+    """Open on another thread, as OpenCV heeds no signal while it waits for a pipe's writer or for the network.
+
+    Ctrl-C leaves the thread behind, which ends when OpenCV returns, or with the process.
+    """
+    answer: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(opened())
+        except BaseException as exc:
+            answer.set_exception(exc)
+
+    thread = threading.Thread(target=work, name="yolorknn-open", daemon=True)
+    thread.start()
+    capture = answer.result()
+    thread.join()
+    return capture
 
 
 def open_video(path: Path) -> Capture:
@@ -59,8 +126,13 @@ def open_video(path: Path) -> Capture:
     Raises:
         SourceError: OpenCV cannot read it.
     """
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    return Capture(capture, name=path.stem, live=False, failure=f"{path} is not a video or image that OpenCV can read")
+    return Capture(
+        lambda: cv2.VideoCapture(str(path), cv2.CAP_FFMPEG),
+        name=path.stem,
+        source=str(path),
+        live=False,
+        failure=f"{path} is not a video or image that OpenCV can read",
+    )
 
 
 def open_camera(index: int) -> Capture:
@@ -75,9 +147,14 @@ def open_camera(index: int) -> Capture:
         raise SourceError(f"there is no camera {device} (cameras here: {present}): plug it in, or give another number")
     if not os.access(device, os.R_OK | os.W_OK):
         raise SourceError(f"no permission to use {device}: sudo usermod -aG video $USER, then log in again")
-    capture = cv2.VideoCapture(index, cv2.CAP_V4L2)
     failure = f"{device} gives no pictures: it may be in use, or not a capture device; try the next number"
-    return Capture(capture, name=f"camera{index}", live=True, failure=failure)
+    return Capture(
+        lambda: cv2.VideoCapture(index, cv2.CAP_V4L2),
+        name=f"camera{index}",
+        source=f"camera{index}",
+        live=True,
+        failure=failure,
+    )
 
 
 def open_stream(url: str) -> Capture:
@@ -87,6 +164,11 @@ def open_stream(url: str) -> Capture:
         SourceError: nothing came within STREAM_TIMEOUT_MS.
     """
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_TIMEOUT_MS]
-    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
     failure = f"no video from {shown_url(url)} (waited up to {STREAM_TIMEOUT_MS // 1000} s): check address and network"
-    return Capture(capture, name=url_name(url) or "stream", live=True, failure=failure)
+    return Capture(
+        lambda: cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits),
+        name=url_name(url) or "stream",
+        source=shown_url(url),
+        live=True,
+        failure=failure,
+    )

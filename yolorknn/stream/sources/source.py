@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from yolorknn.image import Image
+from yolorknn.stream.result import Clock
 
 
 class Frame(NamedTuple):
@@ -12,9 +13,10 @@ class Frame(NamedTuple):
 
     image: Image
     timestamp: float
-    """Seconds: position in a video file, Unix time of capture otherwise."""
+    """When the frame was, in seconds on `clock`."""
     source: str
-    """Path of the image file, or name of the source."""
+    """What it is of, as that is named to open it: path of the file, camera0, a stream's URL without its password."""
+    clock: Clock = "unix"
 
 
 class Source(Protocol):
