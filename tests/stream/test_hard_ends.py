@@ -22,6 +22,7 @@ from yolorknn.errors import BackendError, SourceError
 from yolorknn.image import read_image
 from yolorknn.stream import engine
 from yolorknn.stream.sources.images import Images
+from yolorknn.stream.stream import Stream
 
 Make = Callable[..., Detector]
 
@@ -68,9 +69,8 @@ def test_a_thread_that_cannot_start(make: Make, monkeypatch: pytest.MonkeyPatch,
 
     with make(2) as detector:
         monkeypatch.setattr(threading.Thread, "start", refuse)
-        monkeypatch.setattr("yolorknn.detector.open_source", lambda _: source)
         with pytest.raises(BackendError, match="the system gives no more threads"):
-            detector.stream("any")
+            Stream(source, detector._stages, workers=2, drop="none")
         monkeypatch.undo()
     assert closed == [True]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("yolorknn")]
