@@ -123,7 +123,7 @@ fi
 if [ ! -f "$root/usr/lib/librknnrt.so" ] || [ "$source" -nt "$root/usr/lib/librknnrt.so" ] ||
     ! cmp -s "$source" "$board/librknnrt.c"; then
     say "compiling the stand-in for librknnrt.so"
-    aarch64-linux-gnu-gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden \
+    aarch64-linux-gnu-gcc -std=gnu11 -O3 -g -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden \
         -Wl,-soname,librknnrt.so -o "$board/librknnrt.tmp" "$source" -lpthread -lm
     mv "$board/librknnrt.tmp" "$root/usr/lib/librknnrt.so"
     cp "$source" "$board/librknnrt.c"

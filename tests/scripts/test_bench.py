@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT, needs_ort, needs_toolkit, needs_torch
+from tests.fakes.standin import needs_compiler
 
 ROW = re.compile(r"^    (\S.*\S) +(\d+\.\d) (us|ms|s ) +(\d+\.\d\d)$", re.MULTILINE)
 UNITS = {"us": 1e-6, "ms": 1e-3, "s ": 1.0}
@@ -61,3 +62,14 @@ def test_memory() -> None:
     assert "    1000 frames" in printed and "MB; growth since: " in printed
     before, after = re.findall(r"(\d+ \d+)", printed.splitlines()[-1])
     assert before == after, "threads and descriptors are given back"
+
+
+@needs_compiler
+def test_runtime() -> None:
+    printed = bench("runtime", 1, "--seconds", "0.3", "--ms", "4", "--ways", "wheel", "float", "int8")
+    assert "4 ms an inference, 1 contexts on each of 3 cores: at most 750 frames/s" in printed
+    rows = re.findall(r"^    (\w+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", printed, re.MULTILINE)
+    assert [name for name, *_ in rows] == ["wheel", "float", "int8"]
+    for _, fps, share, worst, cpu, latency in rows:
+        assert 0 < float(worst) <= float(share) <= 1 and float(share) == pytest.approx(float(fps) / 750, abs=0.001)
+        assert float(cpu) > 0 and float(latency) >= 4

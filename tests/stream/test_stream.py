@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -307,3 +308,20 @@ def test_two_streams_share_the_cores(make: Make) -> None:
 def test_more_workers_than_cores_lose_nothing(make: Make) -> None:
     with make(2, 0.002) as detector, Stream(Images(frames(100)), detector._stages, workers=7, drop="none") as stream:
         assert [result.index for result in stream] == list(range(100))
+
+
+def test_opencvs_threads_stand_back_while_streams_run(make: Make) -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    try:
+        with make(1) as detector:
+            one, other = detector.stream(frames(3)), detector.stream(frames(9))
+            assert cv2.getNumThreads() == 1
+            list(one)
+            one.close()
+            next(other)
+            assert cv2.getNumThreads() == 1
+            other.close()
+            assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from yolorknn.errors import BackendError, SourceError
+from yolorknn.stream.opencv_threads import hold_back, let_go
 from yolorknn.stream.result import Result, Timings
 from yolorknn.stream.sources.source import Frame, Source
 from yolorknn.stream.stages import Inferred, Prepared, Stages
@@ -75,6 +76,7 @@ class Engine:
             threading.Thread(target=target, name=f"yolorknn-{name}", daemon=True)
             for name, target in [*targets, *[("infer", self._infer)] * workers]
         ]
+        hold_back()
         try:
             for thread in self._threads:
                 thread.start()
@@ -99,6 +101,8 @@ class Engine:
     def close(self) -> None:
         """Stop, and join every thread but the caller's, and but one that its source holds up for PATIENCE."""
         with self._ready:
+            if not self._stopped:
+                let_go()
             self._stopped = True
             for condition in (self._room, self._work, self._outputs, self._ready):
                 condition.notify_all()
