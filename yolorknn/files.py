@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from yolorknn.errors import OutputError
+from yolorknn.errors import ModelError, OutputError
 from yolorknn.scratch import temporary_file, temporary_folder
 
 
@@ -110,6 +110,16 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def check_model_file(path: Path) -> None:
+    """Refuse a model that is not there.
+
+    Raises:
+        ModelError: there is no such file, or it is a folder.
+    """
+    if not is_file(path):
+        raise ModelError(f"{path} is a folder, not a model" if is_folder(path) else f"there is no model file {path}")
 
 
 def sha256(path: Path) -> str:

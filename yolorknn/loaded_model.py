@@ -152,7 +152,7 @@ def class_id(metadata: ModelMetadata, entry: int | str) -> int:
     """
     if isinstance(entry, str) and entry in metadata.names:
         return metadata.names.index(entry)
-    number = int(entry) if isinstance(entry, int) or entry.isdecimal() else -1
+    number = int(entry) if isinstance(entry, int) or (entry.isdecimal() and len(entry) < 10) else -1
     if 0 <= number < len(metadata.names):
         return number
     close = difflib.get_close_matches(str(entry), metadata.names, n=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yolorknn.errors import ModelError
+from yolorknn.files import check_model_file
 from yolorknn.model import rknn_file
 from yolorknn.model.fit import check_fit
 from yolorknn.model.metadata import ModelMetadata
@@ -94,8 +95,7 @@ def _elsewhere(
 def _here(
     path: Path, names: list[str] | None, runtime: Runtime, contexts: int
 ) -> tuple[ModelMetadata, Sequence[Session]]:
-    if not path.is_file():
-        raise ModelError(f"there is no model file {path}" if not path.is_dir() else f"{path} is a folder, not a model")
+    check_model_file(path)
     match path.suffix.lower():
         case ".onnx":
             session = ort.OrtSession(path)

@@ -70,7 +70,7 @@ def test_junk_is_a_metadata_error(text: str) -> None:
     "change",
     [
         {"names": []},
-        {"task": "pose"},
+        {"task": "depth"},
         {"imgsz": [640]},
         {"std": [0, 0, 0]},
         {"mean": [0, 0]},

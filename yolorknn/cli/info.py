@@ -10,7 +10,7 @@ import typer
 
 from yolorknn.cli.options import AsJson
 from yolorknn.cli.show import put, put_json
-from yolorknn.errors import ModelError
+from yolorknn.files import check_model_file
 
 
 def info_command(
@@ -18,8 +18,7 @@ def info_command(
     as_json: AsJson = False,
 ) -> None:
     """Say what a model file says of itself."""
-    if not file.is_file():
-        raise ModelError(f"there is no model file {file}" if not file.is_dir() else f"{file} is a folder, not a model")
+    check_model_file(file)
     if file.suffix.lower() == ".pt":
         from yolorknn.convert.export.inspect import inspect
 

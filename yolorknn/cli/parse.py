@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ def parse_imgsz(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     sides = text.split(",")
-    if len(sides) > 2 or not all(side.strip().isdecimal() and int(side) > 0 for side in sides):
+    if len(sides) > 2 or not all(re.fullmatch(r"\s*0*[1-9]\d{0,5}\s*", side, re.ASCII) for side in sides):
         raise typer.BadParameter(f"'{text}' is not a size: give 640, or height,width as 384,640", param_hint="--imgsz")
     return int(sides[0]), int(sides[-1])
 

@@ -159,7 +159,7 @@ class Board:
             toolkit.check()
         except BuildError as exc:
             # The vendor's exceptions are whole tracebacks; the sentence is in its log.
-            said = re.search(r"(?:init_runtime|eval_\w+): (?!Traceback)(\S.*)", log.text())
+            said = re.search(r"(?:init_runtime|eval_\w{1,30}): (?!Traceback)(\S.*)", log.text())
             what = f"{said[1].strip()} {log.name()}" if said else str(exc)
             raise BackendError(
                 f"{self.where}: {what}; on the board rknn_server must run (as root: 'killall rknn_server; rknn_server "

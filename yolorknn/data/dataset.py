@@ -10,7 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.errors import DatasetError, MissingDependencyError
+from yolorknn.data.yaml_file import read_yaml
+from yolorknn.errors import DatasetError
+from yolorknn.files import is_file, is_folder
 from yolorknn.image import IMAGE_SUFFIXES
 
 Split = Literal["train", "val"]
@@ -127,7 +129,7 @@ def read_list(listing: Path) -> list[Path]:
     for number, line in enumerate(lines, 1):
         if name := line.strip():
             image = listing.parent / name
-            if not image.is_file():
+            if not is_file(image):
                 raise DatasetError(f"{listing}, line {number}: there is no image {image}")
             images.append(image)
     return images
@@ -189,18 +191,9 @@ def _row(line: str, classes: int, where: str) -> tuple[float, ...]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        import yaml  # noqa: PLC0415
-    except ImportError as exc:
-        raise MissingDependencyError("pyyaml", "val", "reading a data.yaml") from exc
-    if not file.is_file():
+    if not is_file(file):
         raise DatasetError(f"there is no data.yaml {file}: give one with 'train' or 'val' images and 'names'")
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as exc:
-        raise DatasetError(f"cannot read {file}: {str(exc).splitlines()[0]}") from exc
-    except UnicodeDecodeError:
-        data = None
+    data = read_yaml(file)
     if not isinstance(data, dict):
         raise DatasetError(f"{file} is not a data.yaml: give the one with 'train' or 'val' images and 'names'")
     return data
@@ -209,13 +202,15 @@ def _read(file: Path) -> dict[str, Any]:
 def _names(data: dict[str, Any], file: Path) -> tuple[str, ...]:
     names, count = data.get("names"), data.get("nc")
     if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
+        if names.keys() != set(range(len(names))):
             raise DatasetError(f"{file}: the class ids under 'names' are not 0 to {len(names) - 1}")
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{file} has no class names: give them under 'names'")
     if count is not None and count != len(names):
         raise DatasetError(f"{file} says nc: {count}, but names {len(names)} classes")
+    if any(isinstance(name, (dict, list)) for name in names):
+        raise DatasetError(f"{file}: 'names' is not a list of names")
     return tuple(str(name) for name in names)
 
 
@@ -223,6 +218,6 @@ def _resolve(file: Path, root: str, entry: str) -> Path:
     """Find a data.yaml's folder as ultralytics does: below `path`, which is relative to the file or to here."""
     paths = [file.parent / root / entry, Path(root) / entry]
     for path in paths:
-        if path.exists():
+        if is_file(path) or is_folder(path):
             return path
     raise DatasetError(f"{file} names {entry}, but there is no {paths[0]}")

@@ -83,7 +83,7 @@ def _driver(machine: Machine) -> Finding:
     for file in ("/sys/kernel/debug/rknpu/version", "/proc/rknpu/version", "/sys/module/rknpu/version"):
         said = said or machine.read(file)
     kernel = machine.read("/proc/sys/kernel/osrelease") or "?"
-    if said and (found := re.search(r"\d+\.\d+\.\d+", said)):
+    if said and (found := re.search(r"\d{1,9}\.\d{1,9}\.\d{1,9}", said)):
         version = found[0]
         text = f"rknpu {version}, kernel {kernel}"
         if numbers(version) < (0, 9, 6):
@@ -159,7 +159,7 @@ def _library(machine: Machine) -> Finding:
 
 
 def _runtime_version(data: bytes) -> str | None:
-    found = re.search(rb"librknnrt version: ?(\d+\.\d+\.\d+)", data)
+    found = re.search(rb"librknnrt version: ?(\d{1,9}\.\d{1,9}\.\d{1,9})", data)
     return found[1].decode() if found else None
 
 

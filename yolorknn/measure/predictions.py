@@ -78,9 +78,9 @@ def _lines(path: Path) -> Iterator[tuple[str, Prediction]]:
     except OSError:
         return
     for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError, binascii.Error):
+        with contextlib.suppress(ValueError, LookupError, TypeError, ArithmeticError, RecursionError, binascii.Error):
             entry = json.loads(line)
             columns = np.frombuffer(base64.b64decode(entry["boxes"], validate=True), "<f4").reshape(-1, 6)
             height, width = entry["size"]
             boxes = Detections(columns[:, :4], columns[:, 4], columns[:, 5].astype(np.int64))
-            yield entry["image"], Prediction(boxes, (int(height), int(width)))
+            yield str(entry["image"]), Prediction(boxes, (int(height), int(width)))

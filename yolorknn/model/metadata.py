@@ -10,13 +10,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from yolorknn.errors import MetadataError
+from yolorknn.files import is_file
+from yolorknn.model.fields import metadata_fields
 from yolorknn.model.platforms import Dtype
 
 ONNX_KEY = "yolorknn"
 Head = Literal["split", "decoded"]
+MOST_PIXELS = 1 << 26
+"""Of an input: more would be a buffer of hundreds of MB."""
 Triple = tuple[float, float, float]
 
 
@@ -63,6 +67,10 @@ class Build:
     """What the gate measured: see measure.gate_report.GateReport.summary; empty where there was none."""
 
 
+def _are_finite(*numbers: float) -> bool:
+    return all(map(math.isfinite, numbers))
+
+
 @dataclass(frozen=True)
 class ModelMetadata:
     """Everything the detector needs to know of a model.
@@ -102,7 +110,7 @@ class ModelMetadata:
         problem = None
         if not self.names or not all(isinstance(name, str) for name in self.names):
             problem = "there are no class names"
-        elif len(self.imgsz) != 2 or min(self.imgsz) < 1:
+        elif len(self.imgsz) != 2 or min(self.imgsz) < 1 or self.imgsz[0] * self.imgsz[1] > MOST_PIXELS:
             problem = f"imgsz {self.imgsz} is not (height, width)"
         elif self.colour not in ("RGB", "BGR"):
             problem = f"colour '{self.colour}' is not RGB or BGR"
@@ -110,7 +118,9 @@ class ModelMetadata:
             problem = "two keypoints have one name"
         elif self.reg_max < 1 or not self.outputs:
             problem = "the head has no outputs"
-        elif len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, self.mean)) or 0 in self.std:
+        elif self.head not in get_args(Head) or min(out.stride for out in self.outputs) < 0:
+            problem = f"a head '{self.head}' with outputs {[tuple(out) for out in self.outputs[:3]]} is unknown"
+        elif len(self.mean) != 3 or len(self.std) != 3 or not _are_finite(*self.mean, *self.std) or 0 in self.std:
             problem = f"mean {self.mean} and std {self.std} are not three numbers each"
         if problem:
             raise MetadataError(f"the model's metadata cannot be used: {problem}")
@@ -123,7 +133,7 @@ class ModelMetadata:
         """Return where the file is, or should be, that a model file was made from; beside the model it may be too."""
         beside = model.parent / (Path(self.source).name or f"{model.stem}.onnx")
         named = model.parent / self.source
-        return named if named.is_file() and not beside.is_file() else beside
+        return named if is_file(named) and not is_file(beside) else beside
 
     def to_json(self) -> str:
         """Return compact JSON; what only some models and builds have is left out of the others'."""
@@ -145,23 +155,11 @@ class ModelMetadata:
             MetadataError: not such JSON.
         """
         try:
-            fields = json.loads(text)
-            fields = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
-            build = fields.get("build")
-            return cls(
-                **{
-                    **fields,
-                    "names": tuple(fields["names"]),
-                    "prototypes": int(fields.get("prototypes", 0)),
-                    "keypoints": tuple(str(name) for name in fields.get("keypoints", ())),
-                    "imgsz": tuple(int(side) for side in fields["imgsz"]),
-                    "outputs": tuple(Output(str(n), r, int(s)) for n, r, s in fields["outputs"]),
-                    "mean": tuple(float(v) for v in fields.get("mean", cls.mean)),
-                    "std": tuple(float(v) for v in fields.get("std", cls.std)),
-                    "build": build and Build(**{k: build[k] for k in Build.__dataclass_fields__ if k in build}),
-                }
-            )
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
+            fields = metadata_fields(text, cls.__dataclass_fields__, Build.__dataclass_fields__)
+            fields["outputs"] = tuple(Output(*output) for output in fields["outputs"])
+            build = fields.pop("build", None)
+            return cls(**fields, build=build and Build(**build))
+        except (ValueError, TypeError, KeyError, RecursionError) as exc:
             raise MetadataError(f"the model's metadata is not readable ({exc}); export the model again") from exc
 
     def describe(self) -> Mapping[str, Any]:

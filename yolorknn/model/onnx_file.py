@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MissingDependencyError, ModelError
+from yolorknn.files import check_model_file
+from yolorknn.model.fields import FAILURES, MOST_CHARACTERS
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Tensor
 
 
@@ -40,9 +42,11 @@ class OnnxFacts:
     def class_names(self) -> list[str] | None:
         """Return the class names that ultralytics wrote into it, or None."""
         try:
-            names = ast.literal_eval(self.properties["names"])
-            return [str(names[i]) for i in range(len(names))]
-        except (KeyError, ValueError, SyntaxError, TypeError, IndexError):
+            text = self.properties["names"]
+            names = ast.literal_eval(text) if len(text) <= MOST_CHARACTERS else None
+            listed = [names[number] for number in range(len(names))] if isinstance(names, (dict, list)) else [None]
+            return [str(name) for name in listed] if all(isinstance(name, (str, int)) for name in listed) else None
+        except FAILURES:
             return None
 
 
@@ -67,18 +71,21 @@ def read(path: Path) -> OnnxFile:
         from google.protobuf.message import DecodeError
     except ImportError as exc:
         raise MissingDependencyError("onnx", "onnx", "reading an .onnx") from exc
-    if not path.is_file():
-        raise ModelError(f"there is no model file {path}" if not path.is_dir() else f"{path} is a folder, not a model")
+    check_model_file(path)
     if path.suffix.lower() in (".pt", ".rknn"):
         hint = f"make one with 'yolorknn export {path}'" if path.suffix.lower() == ".pt" else "it is already built"
         raise ModelError(f"{path} is not an .onnx: {hint}")
     try:
         model = onnx.load(str(path))
         onnx.checker.check_model(_without_custom_ops(model))
+        return _facts(path, model)
     except OSError as exc:
         raise ModelError(f"cannot read the model {path}: {exc.strerror or exc}") from exc
-    except (DecodeError, onnx.checker.ValidationError) as exc:
+    except (DecodeError, onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
         raise ModelError(f"{path} is empty, truncated or not ONNX: copy or export it again") from exc
+
+
+def _facts(path: Path, model: Any) -> OnnxFile:
     opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     constants = {constant.name for constant in model.graph.initializer}
     return OnnxFile(

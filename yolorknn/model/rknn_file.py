@@ -19,10 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
+from yolorknn.files import is_file
+from yolorknn.model.fields import FAILURES, MOST_CHARACTERS
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.packing import GENERIC, MAGIC, unpack
 
 HEADER = 64
+MOST_BYTES = 2 << 20
+"""Of a text in it: those of YOLOv8n have 100 kB."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,8 @@ class RknnFile:
             raise MetadataError(f"{self.path} is a generic model: built as it is, and no detector that yolorknn runs")
         if self.custom_string is not None:
             metadata = unpack(self.custom_string)
-        elif sidecar.is_file():
-            metadata = ModelMetadata.from_json(sidecar.read_text(encoding="utf-8", errors="replace"))
+        elif is_file(sidecar):
+            metadata = ModelMetadata.from_json(_beside(sidecar))
         else:
             return None
         if metadata.build is None or metadata.build.platform not in self.platforms:
@@ -93,19 +97,20 @@ def read(path: Path) -> RknnFile:
         start = HEADER + size + 8
         if len(data) != start + length:
             raise ValueError("length")
+        if length > MOST_BYTES:
+            raise ValueError("trailer")
         trailer = json.loads(data[start:])
         return _parse(path, body, trailer)
-    except (
-        struct.error,
-        ValueError,
-        KeyError,
-        TypeError,
-        SyntaxError,
-        OverflowError,
-        RecursionError,
-        MemoryError,
-    ) as exc:
+    except (struct.error, *FAILURES) as exc:
         raise ModelError(f"{path} is truncated or damaged: copy or build it again") from exc
+
+
+def _beside(sidecar: Path) -> str:
+    try:
+        with sidecar.open("rb") as file:
+            return file.read(MOST_CHARACTERS + 1).decode("utf-8", "replace")
+    except OSError as exc:
+        raise MetadataError(f"cannot read {sidecar}: {exc.strerror or exc}") from exc
 
 
 def _parse(path: Path, body: bytes, trailer: Any) -> RknnFile:
@@ -135,4 +140,4 @@ def _triple(values: Sequence[float]) -> tuple[float, ...]:
 
 def _text(body: bytes, start: bytes) -> str | None:
     begin = body.find(start)
-    return None if begin < 0 else body[begin : body.index(b"\0", begin)].decode()
+    return None if begin < 0 else body[begin : body.index(b"\0", begin, begin + MOST_BYTES)].decode()

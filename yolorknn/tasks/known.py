@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from yolorknn.errors import MetadataError
@@ -18,6 +19,10 @@ from yolorknn.tasks.task import Task
 _EVERY: tuple[Task[Any], ...] = (Detect(), Segment(), Pose(), Obb(), Classify())
 TASKS = {task.name: task for task in _EVERY}
 """By name; to recognise an unlabelled model they are asked in this order."""
+
+
+MOST_CLASSES = 100_000
+"""Of a model that does not name them."""
 
 
 def task_of(metadata: ModelMetadata) -> Task[Any]:
@@ -40,9 +45,20 @@ def showing(found: object) -> Task[Any]:
     return [task for task in TASKS.values() if task.holds(found)][-1]
 
 
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Turn what roles and strides of another task, or of none, do to one into a MetadataError."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+        raise MetadataError(f"the model's metadata cannot be used: its outputs are of another task ({exc})") from exc
+
+
 def output_shapes(metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
     """Return the shape of each output by name, as the metadata implies it."""
-    return task_of(metadata).shapes(metadata)
+    task = task_of(metadata)
+    with _understood():
+        return task.shapes(metadata)
 
 
 def check_outputs_of(metadata: ModelMetadata, outputs: Sequence[Tensor], *, where: str) -> None:
@@ -51,7 +67,10 @@ def check_outputs_of(metadata: ModelMetadata, outputs: Sequence[Tensor], *, wher
     Raises:
         MetadataError: names, order or shapes differ.
     """
-    if not task_of(metadata).fits(metadata, outputs):
+    task = task_of(metadata)
+    with _understood():
+        fits = task.fits(metadata, outputs)
+    if not fits:
         stated = {tensor.name: tensor.shape for tensor in outputs}
         raise MetadataError(
             f"{where} contradicts its own metadata: outputs {stated}, expected {output_shapes(metadata)}; "
@@ -96,7 +115,9 @@ def recognise(
     if len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].shape[:2] == (1, 3):
         imgsz = (inputs[0].shape[2], inputs[0].shape[3])
         for task in TASKS.values():
-            if layout := task.recognise(imgsz, outputs):
+            with _understood():
+                layout = task.recognise(imgsz, outputs)
+            if layout is not None and layout.classes + layout.keypoints <= MOST_CLASSES:
                 if names is not None and len(names) != layout.classes:
                     raise MetadataError(f"{where} has {layout.classes} classes, but {len(names)} names were given")
                 return ModelMetadata(

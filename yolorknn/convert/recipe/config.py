@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib.util
+import json
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -28,6 +29,9 @@ UNDOCUMENTED = frozenset(
     )
 )
 RENAMED = {"quantized_algorithm": "algorithm", "quantized_method": "method", "optimization_level": "optimization_level"}
+MOST_BYTES = 1 << 16
+MOST_DOTS = 1000
+"""In a line: a name of so many parts is read in a time that grows with their square."""
 TABLES = ("config", "load")
 
 
@@ -43,8 +47,15 @@ def read(path: Path) -> BuildOptions:
     else:
         import tomli as toml
     try:
-        fields = toml.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as exc:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1).decode("utf-8-sig")
+        if len(text) > MOST_BYTES:
+            raise BuildError(f"{path} has more than {MOST_BYTES >> 10} kB: it is no file of options")
+        if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+            raise BuildError(f"{path} has a line with more than {MOST_DOTS} dots: it is no file of options")
+        fields = toml.loads(text)
+        json.dumps(fields)  # as they are recorded in the .rknn
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as exc:
         raise BuildError(f"cannot read the options in {path}: {getattr(exc, 'strerror', None) or exc}") from exc
     try:
         return from_dict(fields)

@@ -17,13 +17,14 @@ TITLE = "Network Layer Information Table"
 
 _PREFIX = re.compile(r"^\s*[A-Z] RKNN: \[[\d:.]+\] ?")
 _ROW = re.compile(
-    r"(?P<number>\d+)\s+(?P<op>\S+)\s+(?P<dtype>\S+)\s+(?P<target>CPU|NPU|GPU)\s+(?P<inputs>\S+)\s+(?P<outputs>\S+)\s+"
-    r"(?P<ddr>\d+)/(?P<npu>\d+)/(?P<total>\d+)\s+(?:(?P<sparse>[\d.]+)%\s+)?(?P<read_kb>\d+)(?:\s+(?P<name>\S.*))?"
+    r"(?P<number>\d{1,18})\s+(?P<op>\S+)\s+(?P<dtype>\S+)\s+(?P<target>CPU|NPU|GPU)\s+(?P<inputs>\S+)\s+(?P<outputs>\S+)\s+"
+    r"(?P<ddr>\d{1,18})/(?P<npu>\d{1,18})/(?P<total>\d{1,18})\s+(?:(?P<sparse>\d{1,9}(?:\.\d{1,18})?)%\s+)?"
+    r"(?P<read_kb>\d{1,18})(?:\s+(?P<name>\S.*))?"
 )
 _VALUE = r"([\w.+-]+)"
-_PAIRS = re.compile(rf"\s+{_VALUE} \| {_VALUE}\s+{_VALUE} \| {_VALUE}\s*$")
+_PAIRS = re.compile(rf"(?<!\s)\s+{_VALUE} \| {_VALUE}\s+{_VALUE} \| {_VALUE}\s*$")
 _ERROR = re.compile(r"\[(\w+)\] (.+)")
-_SHAPE = re.compile(r"\(([\d,]+)\)")
+_SHAPE = re.compile(r"\(([\d,]{1,200})\)")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _elements(shape: str) -> int:
 
 
 def _width(dtype: str) -> int:
-    digits = re.search(r"\d+", dtype)
+    digits = re.search(r"\d{1,4}", dtype)
     return max(int(digits[0]) // 8, 1) if digits else 4  # FLOAT and BOOL carry no digits
 
 

@@ -11,11 +11,16 @@ from typing import Any, NamedTuple
 
 from yolorknn.errors import BackendError
 
-_TOTAL = re.compile(r"Total (?:Time|Operator Elapsed(?: Per Frame)? Time)\(us\):\s*([\d.]+)")
+_TOTAL = re.compile(r"Total (?:Time|Operator Elapsed(?: Per Frame)? Time)\(us\):\s*(\d{1,15}(?:\.\d{1,15})?)")
 # OpType, calls, then us on CPU, on GPU (from 2.0 on), on NPU and in all, and the share
-_OPERATOR = re.compile(r"^\s*([A-Za-z]\w*)\s+(\d+)\s+(\d+)\s+(?:(\d+)\s+)?(\d+)\s+(\d+)\s+[\d.]+%?\s*$", re.MULTILINE)
+_OPERATOR = re.compile(
+    r"^[ \t]*([A-Za-z]\w*)[ \t]+(\d{1,15})[ \t]+(\d{1,15})[ \t]+(?:(\d{1,15})[ \t]+)?(\d{1,15})[ \t]+(\d{1,15})[ \t]+"
+    r"[\d.]+%?[ \t]*$",
+    re.MULTILINE,
+)
 _MEMORY = re.compile(
-    r"^\W*(?:Total )?(Weight|Internal Tensor|Other|Total)? ?Memory:\s*([\d.]+) ([KMG]i)?B", re.MULTILINE
+    r"^[^\w\n]*(?:Total )?(Weight|Internal Tensor|Other|Total)? ?Memory:\s*(\d{1,15}(?:\.\d{1,15})?) ([KMG]i)?B",
+    re.MULTILINE,
 )
 _UNITS = {"": 2**-20, "Ki": 2**-10, "Mi": 1.0, "Gi": 2.0**10}
 

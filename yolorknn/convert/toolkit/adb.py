@@ -145,14 +145,17 @@ def _own_version(adb: Path) -> int:
 
 def _server_version() -> int | None:
     """Ask the server, in adb's own protocol: four hex digits of length and the request; OKAY, a length, the answer."""
-    port = int(os.environ.get("ANDROID_ADB_SERVER_PORT", "5037"))
+    named = os.environ.get("ANDROID_ADB_SERVER_PORT", "5037")
+    if not re.fullmatch(r"\d{1,5}", named, re.ASCII):
+        raise BackendError(f"ANDROID_ADB_SERVER_PORT is '{named}', which is no port")
+    port = int(named)
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=COMMAND_SECONDS) as link:
             link.sendall(b"000chost:version")
             answer = b"".join(iter(lambda: link.recv(64), b""))
     except ConnectionRefusedError:
         return None
-    except (OSError, ValueError) as exc:
+    except (OSError, OverflowError) as exc:
         raise BackendError(f"the adb server on port {port} does not answer ({exc}): 'adb kill-server'") from exc
     if not re.fullmatch(rb"OKAY0004[0-9a-fA-F]{4}", answer):
         raise BackendError(f"what listens on port {port} is no adb server: set ANDROID_ADB_SERVER_PORT to another port")

@@ -12,7 +12,7 @@ from pathlib import Path
 from yolorknn.files import open_log
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_BAR = re.compile(r"I (\w[\w ]*?) *: +(\d+)%")
+_BAR = re.compile(r"I (\w[\w ]{0,60}?) {0,40}: {1,40}(\d{1,3})%")
 _ERROR = re.compile(
     r"^E |E RKNN|\w(Error|Exception)\b|terminate called|Aborted|Assertion|Segmentation|^Meet unsupported"
 )
