@@ -19,9 +19,16 @@ YolorknnError
 └── OutputError                                 a result cannot be written
 """
 
+from __future__ import annotations
+
+from yolorknn.text import shown
+
 
 class YolorknnError(Exception):
-    """Base of all errors; its text says what was tried, on what, and what to do."""
+    """Base of all errors; its text says what was tried, on what, and what to do: one line, without passwords."""
+
+    def __str__(self) -> str:
+        return shown(super().__str__())
 
 
 class MissingDependencyError(YolorknnError, ImportError):
