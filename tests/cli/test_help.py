@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from yolorknn.cli.app import app
+from yolorknn.cli.help import EXAMPLES, GROUPS
 
 COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
 
@@ -54,6 +60,31 @@ def test_help_names_and_explains_every_option(name: str) -> None:
         assert param.help and without_spaces(param.help) in text, param.name
         for word in (*param.opts, *param.secondary_opts):
             assert word in text
+
+
+def test_every_command_is_in_a_group_and_has_examples() -> None:
+    """Each example is a command line that parses."""
+    assert [name for names in GROUPS.values() for name in names] == list(COMMANDS) and {
+        "",
+        *COMMANDS,
+    } == EXAMPLES.keys()
+    for name, examples in EXAMPLES.items():
+        shown = CliRunner().invoke(app, [*([name] if name else []), "--help"]).stdout
+        for example in examples:
+            words = shlex.split(example)
+            assert f"yolorknn {example}" in shown and (name or words[0]) == words[0]
+            COMMANDS[words[0]].make_context(words[0], words[1:])
+
+
+def test_completion(tmp_path: Path) -> None:
+    """Of commands and options, as a shell asks for it."""
+    for words, wanted in (("yolorknn de", {"deploy", "detect"}), ("yolorknn build --dt", {"--dtype"})):
+        asked = {"_YOLORKNN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        code = "import sys; sys.argv = ['yolorknn']; from yolorknn.__main__ import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=False
+        )
+        assert set(done.stdout.split()) == wanted, done
 
 
 def test_no_command_is_help() -> None:

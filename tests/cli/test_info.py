@@ -56,6 +56,19 @@ def test_a_checkpoint(describe: Recorder, inspect: Recorder, tmp_path: Path) -> 
     assert json.loads(done.stdout) == {"file": str(file), "bytes": 1, "format": "pt", "head": "Detect"}
 
 
+def test_what_is_long_is_on_several_lines(describe: Recorder, tmp_path: Path) -> None:
+    """Names with their numbers, outputs and the build's fields one a line; what a terminal acts on written out."""
+    names = [f"the class\x1b {number}" for number in range(80)]
+    outputs = [f"box{number} 1x64x40x40 int8" for number in range(9)]
+    describe.answer = {"names": names, "outputs": outputs, "build": {"platform": "rk3588", "digest": "a" * 90}}
+    (tmp_path / "m.rknn").touch()
+    lines = run("info", tmp_path / "m.rknn").stdout.splitlines()
+    assert all(len(line) <= 116 for line in lines[2:]) and "\x1b" not in "".join(lines)
+    text = " ".join(" ".join(lines).split())
+    assert "names 80 by number: 0 the class\\x1b 0, 1 the class" in text and "79 the class\\x1b 79" in text
+    assert sum("1x64x40x40" in line for line in lines) == 9 and "platform: rk3588" in lines[-2]
+
+
 def test_what_fails_or_is_mistyped(describe: Recorder, tmp_path: Path) -> None:
     assert misused("info").startswith("Missing argument")
     assert refused("info", tmp_path / "m.rknn") == f"there is no model file {tmp_path / 'm.rknn'}"

@@ -71,3 +71,12 @@ def test_a_model_that_yolorknn_does_not_know(tmp_path: Path) -> None:
     with pytest.raises(MetadataError, match=r"relu\.onnx is not a"):
         examine(machine, model=tmp_path / "relu.onnx")
     assert examine(machine, model=DEMO_ONNX) == examine(machine)
+
+
+def test_a_pc_that_runs_onnx_alone(tmp_path: Path) -> None:
+    """Set up with [onnx] only: nothing is wrong with it, whatever its numpy, Python and processor."""
+    packages = {"onnx": "1.18.0", "onnxruntime": "1.26.0", "numpy": "2.3.1", "protobuf": "6.31.0"}
+    machine = Machine(root=tmp_path, architecture="arm64", python=(3, 13), version=packages.get)
+    found = by_check(examine(machine))
+    assert {finding.status for finding in found.values()} == {"ok"}
+    assert "yolorknn[export]" in found["conversion"].fix

@@ -198,3 +198,14 @@ def test_what_stands_in_a_stream_for_a_video(tmp_path: Path) -> None:
     times = [frame.timestamp for _ in range(4) if (frame := source.read())]
     source.close()
     assert times == pytest.approx([n / source.fps for n in range(4)], abs=0.001)
+
+
+def test_after_an_array_that_is_no_image_the_others_come() -> None:
+    images = [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8), np.ones((4, 4, 3), np.uint8)]
+    source = open_source(images)
+    assert source.read() is not None
+    with pytest.raises(SourceError, match="an image is a uint8 array") as refused:
+        source.read()
+    assert isinstance(refused.value, ValueError)
+    last = source.read()
+    assert last is not None and last.image.all() and source.read() is None

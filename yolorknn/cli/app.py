@@ -15,27 +15,28 @@ from yolorknn.cli.deploy import deploy_command
 from yolorknn.cli.detect import detect_command
 from yolorknn.cli.doctor import doctor_command
 from yolorknn.cli.export import export_command
+from yolorknn.cli.help import Command, Group
 from yolorknn.cli.info import info_command
 from yolorknn.cli.show import put
 from yolorknn.cli.val import val_command
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("calibrate")(calibrate_command)
-app.command("export")(export_command)
-app.command("build")(build_command)
-app.command("analyze")(analyze_command)
-app.command("val")(val_command)
-app.command("deploy")(deploy_command)
-app.command("detect")(detect_command)
-app.command("info")(info_command)
-app.command("doctor")(doctor_command)
-app.command("bench")(bench_command)
+app.command("calibrate", cls=Command)(calibrate_command)
+app.command("export", cls=Command)(export_command)
+app.command("build", cls=Command)(build_command)
+app.command("analyze", cls=Command)(analyze_command)
+app.command("val", cls=Command)(val_command)
+app.command("deploy", cls=Command)(deploy_command)
+app.command("detect", cls=Command)(detect_command)
+app.command("info", cls=Command)(info_command)
+app.command("doctor", cls=Command)(doctor_command)
+app.command("bench", cls=Command)(bench_command)
 
 
 def _version(value: bool) -> None:

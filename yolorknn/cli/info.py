@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from yolorknn.cli.options import AsJson
 from yolorknn.cli.show import put, put_json
 from yolorknn.files import check_model_file
+from yolorknn.text import dumps, printable
+
+WIDTH, MANY = 100, 10
 
 
 def info_command(
@@ -32,4 +34,25 @@ def info_command(
         put_json(facts)
         return
     for key, value in facts.items():
-        put(f"{key:<15} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+        for number, line in enumerate(lines_of(value)):
+            put(f"{key if number == 0 else '':<15} {line}")
+
+
+def lines_of(value: Any) -> list[str]:
+    """Return a fact as it is shown: on a line where it fits, else an entry a line, texts several on one."""
+    text = value if isinstance(value, str) else dumps(value)
+    if len(text) <= WIDTH or isinstance(value, str):
+        return [text]
+    if isinstance(value, dict):
+        return [f"{name}: {part}" for name, entry in value.items() for part in lines_of(entry)]
+    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        if any(" " in entry and len(entry) > WIDTH // 4 for entry in value) or len(value) < MANY:
+            return value
+        shown = [f"{len(value)} by number:", ""]
+        for number, entry in enumerate(value):
+            word = f"{number} {printable(entry)}"
+            if shown[-1] and len(shown[-1]) + len(word) + 2 > WIDTH:
+                shown.append("")
+            shown[-1] += f", {word}" if shown[-1] else word
+        return shown
+    return [text]

@@ -36,25 +36,31 @@ _TOO_NEW: tuple[tuple[str, str, Status, str, str], ...] = (
     ("protobuf", "4.25.5", "warning", "rknn-toolkit2 asks for at most 4.25.4", "pip install 'protobuf<=4.25.4'"),
     ("ultralytics", "9", "problem", "yolorknn exports with ultralytics 8", "pip install 'ultralytics>=8.4,<9'"),
 )
+_CONVERTING = ("rknn-toolkit2", "ultralytics", "torch")
+"""With none of them this PC is not meant to export and build."""
 _TOO_OLD = {"rknn-toolkit2": "2.3.2", "ultralytics": "8.4", "onnx": "1.16.1"}
 
 
 def check_pc(machine: Machine) -> Iterator[Finding]:
     """Look at a PC; see doctor.examine."""
+    converting = any(machine.version(package) for package in _CONVERTING)
     if machine.architecture in ("x86_64", "aarch64"):
-        yield Finding(
-            "machine", "ok", f"{machine.architecture} without a Rockchip NPU: models are exported and built here"
-        )
-    else:
+        what = "models are exported and built here" if converting else "an .onnx is run here"
+        yield Finding("machine", "ok", f"{machine.architecture} without a Rockchip NPU: {what}")
+    elif converting:
         yield Finding(
             "machine",
             "problem",
             f"rknn-toolkit2 has no wheel for {machine.architecture}",
             'docker run --platform linux/amd64 -it -v "$PWD":/work -w /work python:3.11 bash',
         )
-    yield check_python(machine, wheels=True)
-    for row in _TOO_NEW:
-        yield _package(machine, row)
+    yield check_python(machine, wheels=converting)
+    if converting:
+        for row in _TOO_NEW:
+            yield _package(machine, row)
+    else:
+        text = "rknn-toolkit2 and ultralytics are not installed, with which models are exported and built"
+        yield Finding("conversion", "ok", text, "pip install 'yolorknn[export]'  # where that is wanted")
     if machine.version("onnxruntime") is None:
         yield Finding(
             "onnxruntime",
@@ -64,7 +70,10 @@ def check_pc(machine: Machine) -> Iterator[Finding]:
         )
     else:
         yield Finding("onnxruntime", "ok", f"onnxruntime {machine.version('onnxruntime')}")
-    yield from check_memory(machine, least=2000, why="a build with 100 calibration images takes 1.5 GB")
+    least, why = (
+        (2000, "a build with 100 calibration images takes 1.5 GB") if converting else (300, "a model takes 200")
+    )
+    yield from check_memory(machine, least=least, why=why)
 
 
 def _package(machine: Machine, row: tuple[str, str, Status, str, str]) -> Finding:

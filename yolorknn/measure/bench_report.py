@@ -82,6 +82,7 @@ def draw(report: BenchReport, path: Path) -> None:
         names = [f"{run.cores} / {run.workers}" for run in report.runs]
         left.bar(names, [run.fps for run in report.runs], color=[_colour(run, report.best) for run in report.runs])
         left.set(title="frames per second", xlabel="cores / workers")
+        left.tick_params(axis="x", rotation=45 if len(names) > 6 else 0)
         stages = report.best.stages_ms
         for kind, shade in (("p99", "0.85"), ("p90", "0.65"), ("p50", "tab:blue")):
             right.barh(list(stages), [stage[kind] for stage in stages.values()], color=shade, label=kind)

@@ -16,6 +16,8 @@ from yolorknn.model.platforms import Dtype
 
 SHOWN = 20
 """Bars of each kind in a plot."""
+LETTERS = 48
+"""Of a layer's name beside its bar; its end tells more than its beginning."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def draw(analysis: Analysis, path: Path) -> None:
         OutputError: the file cannot be written.
     """
     title = f"{Path(analysis.model).name}, {analysis.platform}; a frame, estimated: {analysis.estimate}"
-    with drawing(path, title, columns=3, size=(16, 5)) as (course, worst, slowest):
+    with drawing(path, title, columns=3, size=(22, 8)) as (course, worst, slowest):
         _draw(analysis, course, worst, slowest)
 
 
@@ -151,7 +153,7 @@ def _lost(cosine: float) -> float:
 
 def _bars(axes: Any, bars: Sequence[tuple[str, float, str]]) -> None:
     axes.barh(range(len(bars)), [bar[1] for bar in bars], color=[bar[2] for bar in bars])
-    names = [bar[0] if len(bar[0]) <= 32 else f"...{bar[0][-29:]}" for bar in bars]
-    axes.set_yticks(range(len(bars)), names, fontsize=7)
+    names = [bar[0] if len(bar[0]) <= LETTERS else f"...{bar[0][-LETTERS + 3 :]}" for bar in bars]
+    axes.set_yticks(range(len(bars)), [name.replace("$", r"\$") for name in names], fontsize=9)
     axes.locator_params(axis="x", nbins=5)
     axes.invert_yaxis()

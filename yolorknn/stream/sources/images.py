@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from yolorknn.errors import SourceError
 from yolorknn.image import Image, check_image, read_image
 from yolorknn.stream.sources.source import Frame
 
@@ -31,6 +32,10 @@ class ImageFiles:
         pass
 
 
+class NotAnImageError(SourceError, ValueError):
+    """One of the caller's arrays is no image; those after it may be."""
+
+
 class Images:
     """Arrays that the caller has or makes: any iterable of BGR uint8 (H, W, 3)."""
 
@@ -42,7 +47,10 @@ class Images:
 
     def read(self) -> Frame | None:
         for image in self._images:
-            return Frame(check_image(image), time.time(), self.name)
+            try:
+                return Frame(check_image(image), time.time(), self.name)
+            except ValueError as exc:
+                raise NotAnImageError(str(exc)) from exc
         return None
 
     def close(self) -> None:

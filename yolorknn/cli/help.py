@@ -1,0 +1,95 @@
+"""What `--help` shows: commands and options in groups, and examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+GROUPS = {
+    "to make a model, on a PC": ("calibrate", "export", "build"),
+    "to see how good it is": ("analyze", "val"),
+    "to run it": ("deploy", "detect"),
+    "to look at things": ("info", "doctor", "bench"),
+}
+EXAMPLES = {
+    "": ("export v8n.pt --dataset images/", "detect camera0 --model v8n-rk3588-i8.rknn"),
+    "calibrate": ("calibrate clip.mp4 -n 100 -o calibration/", "calibrate camera0"),
+    "export": ("export v8n.pt --dataset images/", "export v8n.pt --platform rk3566", "export v8n.pt --onnx-only"),
+    "build": ("build v8n.onnx --dataset images/", "build any.onnx --generic --dtype fp16"),
+    "analyze": ("analyze v8n-rk3588-i8.rknn", "analyze v8n.onnx --dataset images/ --plot layers.png"),
+    "val": ("val v8n.onnx --data data.yaml", "val v8n.pt v8n-rk3588-i8.rknn --data data.yaml --simulate"),
+    "deploy": ("deploy v8n-rk3588-i8.rknn rock@192.168.1.20", "deploy v8n-rk3588-i8.rknn board --service camera0"),
+    "detect": (
+        "detect images/ --model v8n.onnx",
+        "detect 'images/*.jpg' --model v8n.onnx --no-save --json -",
+        "detect rtsp://camera.local/live --model v8n-rk3588-i8.rknn",
+    ),
+    "info": ("info v8n-rk3588-i8.rknn", "info v8n.pt --json"),
+    "doctor": ("doctor", "doctor --model v8n-rk3588-i8.rknn"),
+    "bench": ("bench v8n-rk3588-i8.rknn", "bench v8n.onnx --npu-ms 20 --cores 3"),
+}
+"""By command, without the program's name."""
+
+
+_SECTIONS = {
+    "What is kept": ("conf", "iou", "classes", "max_det", "agnostic_nms"),
+    "Quantization": (
+        "dtype", "dataset", "algorithm", "method", "auto_hybrid", "float16", "float16_below", "config", "mean", "std",
+        "optimization_level",
+    ),
+    "Accuracy asked for": ("data", "max_drop", "mmse"),
+    "Where it runs": ("simulate", "device", "device_id", "runtime", "contexts", "npu_ms", "cores"),
+    "Results": ("output", "name", "save", "json_file", "as_json", "csv", "plot", "masks", "rows"),
+}  # fmt: skip
+"""Options by what they are about, by the names of their parameters."""
+_FEW = 2
+
+
+class Command(TyperCommand):
+    """A command whose options are shown by what they are about."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, options of no section, and the sections of which there are several."""
+        groups: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Arguments", "Options", *_SECTIONS)}
+        titles = {name: title for title, names in _SECTIONS.items() for name in names}
+        shown = {name: sum(other.name in names for other in self.params) for name, names in _SECTIONS.items()}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            title = titles.get(parameter.name or "", "Options")
+            if parameter.param_type_name == "argument":
+                title = "Arguments"
+            elif shown.get(title, 0) < _FEW:
+                title = "Options"
+            if record is not None:
+                groups[title].append(record)
+        for title, records in groups.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples."""
+        _write_examples(self.name or "", formatter)
+
+
+class Group(TyperGroup):
+    """The commands in groups."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write them by group, each with the beginning of its help."""
+        limit = formatter.width - 8 - max(map(len, self.commands))
+        with formatter.section("Commands"):
+            for title, names in GROUPS.items():
+                with formatter.section(title):
+                    formatter.write_dl([(name, self.commands[name].get_short_help_str(limit)) for name in names])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples."""
+        _write_examples("", formatter)
+
+
+def _write_examples(name: str, formatter: Any) -> None:
+    with formatter.section("Examples"):
+        for example in EXAMPLES[name]:
+            formatter.write(f"  yolorknn {example}\n")
