@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,12 +67,16 @@ def test_exactly_the_limit_passes() -> None:
 
 
 def test_report() -> None:
-    passed = report(trial("mean", 0.7), trial("bad", None), trial("normal", 0.2), chosen="normal")
+    long = replace(trial("mean", 0.7), seconds=1234.56)
+    passed = report(long, trial("bad", None), replace(trial("normal", 0.2), seconds=7), chosen="normal")
     assert (
-        re.search(r"(?m)^normal +64 +49\.80 +0\.20 .*<- chosen$", passed.table())
+        re.search(r"(?m)^recipe .*took, s$", passed.table())
+        and re.search(r"(?m)^mean +64 +49\.30 .* 1234\.6$", passed.table())
+        and re.search(r"(?m)^normal +64 +49\.80 +0\.20 .* 7\.0  <- chosen$", passed.table())
         and "bad    refused: no" in passed.table()
     )
     said = json.loads(json.dumps(passed.to_json()))
+    assert [entry["seconds"] for entry in said["trials"]] == [1234.56, 0, 7]
     assert [entry["drop"] for entry in said["trials"]] == [0.7, None, 0.2] and "1 point is 0.01" in said["unit"]
     assert passed.summary()["trials"] == {"mean": [0.7, 0.0, 0.0], "bad": [], "normal": [0.2, 0.0, 0.0]}
     assert report(trial("a", 3), trial("b", 2)).why.endswith("the best, 'b', loses 2.00")
@@ -198,7 +204,10 @@ def test_what_passes_is_built_and_carries_what_was_measured(
 @needs_toolkit
 @pytest.mark.toolkit
 def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calibrated on black, int8 sees nothing; the third recipe does not exist, the fourth takes the worst layers."""
+    """Calibrated on black, int8 sees nothing; the third recipe does not exist, the fourth takes the worst layers.
+
+    Labels are gone before the first build, the calibration image before the first recipe: what all share is made once.
+    """
     import cv2
 
     def some(compare: Callable[[], Sequence[LayerError]], **_: object) -> Iterator[Recipe]:
@@ -212,14 +221,28 @@ def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monk
     black = data.with_name("black.png")
     cv2.imwrite(str(black), np.zeros((64, 64, 3), np.uint8))
     before = {path.name for path in onnx.parent.iterdir()}
+    plan = GatePlan.make(data, black)
+    shutil.rmtree(data.parent / "labels")
+    stages: list[str] = []
+
+    def progress(stage: str, _: float) -> None:
+        stages.append(stage)
+        if stage == "load_onnx":
+            black.unlink(missing_ok=True)
+
+    begun = time.monotonic()
     with pytest.raises(
         AccuracyError, match=r"none of 4 recipes loses at most 0\.5 points .* 6 images; the best, '"
     ) as told:
-        gate.build_within(BuildRequest(onnx), GatePlan.make(data, black), max_drop=0.5)
+        gate.build_within(BuildRequest(onnx), plan, max_drop=0.5, progress=progress)
+    took = time.monotonic() - begun
+    assert stages.count("calibration images") == 1 and stages.count("hybrid_quantization_step1") >= 4
     report = json.loads(onnx.with_name("demo-rk3588-i8.rejected.json").read_text())
     assert str(onnx.with_name("demo-rk3588-i8.rejected.json")) in str(told.value)
     assert {path.name for path in onnx.parent.iterdir()} - before == {"demo-rk3588-i8.rejected.json"}
     assert_still_said(recorded("rejected"), report, where="rejected")
+    assert all(entry["seconds"] > 0 for entry in report["trials"])
+    assert took / 2 < sum(entry["seconds"] for entry in report["trials"]) < took
     tried = {entry["recipe"]: entry for entry in report["trials"]}
     assert "has no tensor 'nowhere'" in tried["nonsense"]["refused"] and report["chosen"] is None
     assert all(

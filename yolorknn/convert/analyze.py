@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.convert.recipe.calibration import Calibration
 from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.planned import planned
 from yolorknn.convert.recipe.recorded import repeated
@@ -17,7 +18,6 @@ from yolorknn.convert.tables.estimate import estimate
 from yolorknn.convert.tables.layers import Layer, LayerError, parse_errors, parse_layers
 from yolorknn.convert.toolkit.log import temporary_log
 from yolorknn.convert.toolkit.toolkit import Toolkit
-from yolorknn.data.calibration_set import Letterboxed
 from yolorknn.errors import BuildError, CalibrationError
 from yolorknn.files import writing
 from yolorknn.image import Image, read_image
@@ -33,7 +33,7 @@ def analyze(
     request: BuildRequest,
     *,
     image: Path | None = None,
-    calibration: Letterboxed | None = None,
+    calibration: Calibration | None = None,
     progress: Progress | None = None,
 ) -> Analysis:
     """Build a model as `build` does, compare each layer with the float model's on one image, and read the build log.
@@ -43,7 +43,7 @@ def analyze(
     Args:
         request: of a detector; for a .rknn, the build that it records is repeated.
         image: any image file; default is the first calibration image.
-        calibration: what the request's dataset is where it has been letterboxed already.
+        calibration: what the request's dataset is as arrays, where builds share it.
         progress: told the stages.
 
     Raises:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.convert.analyze import analyze
+from yolorknn.convert.recipe.calibration import Calibration
 from yolorknn.convert.recipe.generic import LOADERS
 from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.recipe.plan import BuildPlan
@@ -21,7 +22,6 @@ from yolorknn.convert.recipe.steps import built
 from yolorknn.convert.tables.layers import lossy
 from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.toolkit import Toolkit
-from yolorknn.data.calibration_set import Letterboxed
 from yolorknn.errors import BuildError
 from yolorknn.files import atomic_folder, check_folder, open_log, write_bytes, writing
 from yolorknn.model import rknn_file
@@ -95,7 +95,7 @@ def build_as(
     request: BuildRequest,
     outcome: Outcome,
     *,
-    calibration: Letterboxed | None = None,
+    calibration: Calibration | None = None,
     accuracy: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -104,7 +104,7 @@ def build_as(
     Args:
         request: what to build.
         outcome: what to write.
-        calibration: what the request's dataset is where it has been letterboxed already.
+        calibration: what the request's dataset is as arrays, where builds share it.
         accuracy: what the recipe measured, to be kept in the metadata.
         progress: told the stages.
     """

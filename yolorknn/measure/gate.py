@@ -154,7 +154,7 @@ class _Trials:
         options = recipe.options
         recorded = {"algorithm": options.algorithm, "method": options.method, **options.recorded()}
         dataset, calibration = self.sets.of(few=recipe.few)
-        trial = Trial(recipe.name, recorded, calibration.images)
+        trial = Trial(recipe.name, recorded, calibration.arrays.images)
         request = replace(self.request, dataset=dataset, options=options)
         with temporary_folder("gate") as folder:
             log = Log(folder / "build.log")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from yolorknn.data.calibration_set import CalibrationSet, Letterboxed
+from yolorknn.convert.recipe.calibration import Calibration
+from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Dataset, Labelled, thin
 from yolorknn.data.holdout import hold_out
 from yolorknn.files import write_bytes
@@ -59,7 +60,7 @@ class GatePlan:
 
 
 class CalibrationSets:
-    """The plan's calibration sets in a folder, each letterboxed when it is first asked for.
+    """The plan's calibration sets in a folder, each letterboxed when it is first asked for, and observed once.
 
     Args:
         plan: names the images.
@@ -70,9 +71,9 @@ class CalibrationSets:
 
     def __init__(self, plan: GatePlan, folder: Path, *, canvas: Canvas, progress: Progress | None) -> None:
         self._plan, self._folder, self._canvas, self._progress = plan, folder, canvas, progress
-        self._made: dict[bool, tuple[Path, Letterboxed]] = {}
+        self._made: dict[bool, tuple[Path, Calibration]] = {}
 
-    def of(self, *, few: bool) -> tuple[Path, Letterboxed]:
+    def of(self, *, few: bool) -> tuple[Path, Calibration]:
         """Return the set as a user would name it, a list of its images unless it is the user's own, and as arrays.
 
         Raises:
@@ -88,5 +89,6 @@ class CalibrationSets:
             if not self._plan.own:
                 source = folder / "images.txt"
                 write_bytes(source, "".join(f"{image.resolve()}\n" for image in selected.images).encode())
-            self._made[few] = source, selected.write(folder, canvas=self._canvas, progress=self._progress)
+            letterboxed = selected.write(folder, canvas=self._canvas, progress=self._progress)
+            self._made[few] = source, Calibration(letterboxed)
         return self._made[few]

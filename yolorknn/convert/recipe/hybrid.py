@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from yolorknn.convert.recipe import ranges
-from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.errors import BuildError
 from yolorknn.files import writing
 
@@ -37,16 +36,9 @@ def keep_float16(folder: Path, tensors: tuple[str, ...]) -> dict[str, str]:
     return {"model_input": f"{name}.model", "data_input": f"{name}.data", "model_quantization_cfg": cfg.name}
 
 
-def mean_ranges(folder: Path, plan: BuildPlan) -> tuple[dict[str, ranges.Range], list[str]]:
-    """Measure the ranges of the tensors in the .cfg in a folder, of a detector; see ranges.mean_ranges."""
-    assert plan.metadata is not None and plan.calibration is not None
-    return ranges.mean_ranges(
-        _cfg(folder).read_text(encoding="utf-8"),
-        Path(plan.load["model"]),
-        plan.calibration,
-        mean=plan.metadata.mean,
-        std=plan.metadata.std,
-    )
+def mean_ranges(folder: Path, observed: ranges.Observed) -> tuple[dict[str, ranges.Range], list[str]]:
+    """Return the ranges of the tensors in the .cfg in a folder; see ranges.ranges_for."""
+    return ranges.ranges_for(_cfg(folder).read_text(encoding="utf-8"), observed)
 
 
 def put_ranges(folder: Path, found: Mapping[str, ranges.Range]) -> None:

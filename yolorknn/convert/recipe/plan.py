@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.ranges import Observed
 from yolorknn.convert.toolkit.process import CustomOp
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.platforms import Dtype
@@ -27,6 +28,8 @@ class BuildPlan:
     loader: str = "load_onnx"
     calibration: Path | None = None
     """The list of calibration images that the toolkit reads."""
+    observed: Callable[[], Observed] | None = None
+    """Of a calibrated detector, gives the extremes of its tensors on some of these images."""
     custom_ops: tuple[CustomOp, ...] = ()
     metadata: ModelMetadata | None = None
     """Of the .rknn to be; None for a generic model."""

@@ -6,9 +6,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from yolorknn.convert.export.custom_op import OP_TYPE
+from yolorknn.convert.recipe.calibration import Calibration
 from yolorknn.convert.recipe.generic import listing, loader_of
 from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.repair import needs_repair, repair_attention
@@ -16,7 +18,7 @@ from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.toolkit import cst_softmax
 from yolorknn.convert.toolkit.process import CustomOp
 from yolorknn.convert.toolkit.toolkit import toolkit_version
-from yolorknn.data.calibration_set import CalibrationSet, Letterboxed
+from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.errors import BuildError, CalibrationError
 from yolorknn.files import sha256, writing
 from yolorknn.model import onnx_file
@@ -29,13 +31,13 @@ from yolorknn.tasks.known import metadata_of, task_of
 
 @contextmanager
 def planned(
-    request: BuildRequest, *, calibration: Letterboxed | None = None, progress: Progress | None = None
+    request: BuildRequest, *, calibration: Calibration | None = None, progress: Progress | None = None
 ) -> Iterator[BuildPlan]:
     """Make a request ready, and yield its plan; the plan's files go after.
 
     Args:
         request: what to build.
-        calibration: of a detector, what the request's dataset is where it has been letterboxed already.
+        calibration: of a detector, what the request's dataset is as arrays, where builds share it.
         progress: told the stages.
 
     Raises:
@@ -68,7 +70,7 @@ def _of_any(request: BuildRequest, scratch: Path) -> BuildPlan:
 
 
 def _of_detector(
-    request: BuildRequest, scratch: Path, calibration: Letterboxed | None, progress: Progress | None
+    request: BuildRequest, scratch: Path, calibration: Calibration | None, progress: Progress | None
 ) -> BuildPlan:
     dtype, version = request.decided(), toolkit_version()
     request.options.check(dtype)
@@ -85,7 +87,9 @@ def _of_detector(
         )
     if calibration is None and request.dataset is not None:
         canvas = task_of(source).canvas(source.imgsz)
-        calibration = CalibrationSet.open(request.dataset).write(scratch, canvas=canvas, progress=progress)
+        letterboxed = CalibrationSet.open(request.dataset).write(scratch, canvas=canvas, progress=progress)
+        calibration = Calibration(letterboxed)
+    arrays = calibration.arrays if calibration else None
     how = Build(
         platform=chip.name,
         dtype=dtype,
@@ -93,8 +97,8 @@ def _of_detector(
         algorithm=options.algorithm,
         method=options.method,
         dataset=str(request.dataset or ""),
-        images=calibration.images if calibration else 0,
-        digest=calibration.digest if calibration else "",
+        images=arrays.images if arrays else 0,
+        digest=arrays.digest if arrays else "",
         options=options.recorded(),
     )
     if request.recorded is not None and request.recorded.digest != how.digest:
@@ -113,7 +117,8 @@ def _of_detector(
         options=options,
         load={"model": str(copy)},
         scratch=scratch,
-        calibration=calibration.listing if calibration else None,
+        calibration=arrays.listing if arrays else None,
+        observed=partial(calibration.observed, copy, mean=source.mean, std=source.std) if calibration else None,
         custom_ops=(CustomOp(Path(cst_softmax.__file__), "CstSoftmax"),) if OP_TYPE in model.ops else (),
         metadata=replace(source, source=request.model.name, sha256=sha256(request.model), build=how),
         outputs=model.outputs,

@@ -39,36 +39,21 @@ WIDE = 0.5
 _ENTRY = re.compile(r"^ {4}(?P<name>\S.*):\n(?P<body>(?: {8}.*\n)+)", re.MULTILINE)
 
 
-def mean_ranges(
-    cfg: str, onnx: Path, listing: Path, *, mean: Sequence[float], std: Sequence[float]
-) -> tuple[dict[str, Range], list[str]]:
-    """Measure the ranges of the tensors in hybrid_quantization_step1's quantization.cfg, made on seen(listing).
+def some(listing: Path) -> list[Path]:
+    """Return the images of a calibration set (.npy files, uint8 (1, 3, H, W), one a line) that are observed here.
 
-    Args:
-        cfg: the file's text.
-        onnx: the model, of standard ops.
-        listing: the calibration set: .npy files, uint8 (1, 3, H, W), one a line.
-        mean: the network sees (pixel - mean) / std.
-        std: see mean.
-
-    Returns:
-        The ranges, and the tensors that have none, as none of ours is like them.
+    They are spread over the set, and begin with seen(listing).
     """
-    lines = _arrays(listing)
+    lines = listing.read_text(encoding="utf-8").splitlines()
     count = min(len(lines), max(FEWEST, round(SHARE * len(lines))))
-    arrays = [lines[i * len(lines) // count] for i in range(count)]
-    return ranges_for(cfg, observe(onnx, arrays, mean=mean, std=std))
+    return [listing.parent / lines[i * len(lines) // count] for i in range(count)]
 
 
 def seen(listing: Path) -> Path:
-    """Write the first image of the calibration set to a list of its own beside it."""
+    """Write the first image of the calibration set, which is what the toolkit sees, to a list of its own beside it."""
     chosen = listing.with_name("seen.txt")
     chosen.write_text(listing.read_text(encoding="utf-8").partition("\n")[0] + "\n", encoding="utf-8")
     return chosen
-
-
-def _arrays(listing: Path) -> list[Path]:
-    return [listing.parent / line for line in listing.read_text(encoding="utf-8").splitlines()]
 
 
 @dataclass(frozen=True)
@@ -192,7 +177,12 @@ def _with_extremes(model: Any) -> list[str]:
 
 
 def ranges_for(cfg: str, observed: Observed) -> tuple[dict[str, Range], list[str]]:
-    """Return the ranges of the tensors in the text of a quantization.cfg, and the tensors that have none."""
+    """Return the ranges of the tensors in a quantization.cfg, and the tensors that have none, as none of ours is alike.
+
+    Args:
+        cfg: the text of the file that hybrid_quantization_step1 made on seen().
+        observed: the extremes on some(), in which that image is the first.
+    """
     known = {match["name"]: _range(match["body"]) for match in _ENTRY.finditer(_entries(cfg))}
     found = {name: observed.range(name, ends) for name, ends in known.items() if ends is not None}  # None: weights
     new = {name: ends for name, ends in found.items() if ends is not None and ends[0] < ends[1]}

@@ -67,12 +67,12 @@ class _Build:
     def in_two_steps(self) -> Rknn:
         """Build by a quantization.cfg with ranges and float16 layers of ours."""
         options, scratch = self.plan.options, self.toolkit.scratch
-        if options.algorithm != "mean" or self.plan.calibration is None:
+        if options.algorithm != "mean" or self.plan.calibration is None or self.plan.observed is None:
             self._first_step(self.plan.calibration)
         else:
             self._first_step(ranges.seen(self.plan.calibration))
             self.toolkit.begin("measuring ranges")
-            found, left = hybrid.mean_ranges(scratch, self.plan)
+            found, left = hybrid.mean_ranges(scratch, self.plan.observed())
             if left:
                 self.toolkit.log.write(f"ranges of the toolkit's own, from all images, for {' '.join(left)}")
                 self._first_step(self.plan.calibration)
