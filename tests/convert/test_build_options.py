@@ -100,6 +100,7 @@ def layers(onnx: Path, dataset: Path | None, options: BuildOptions) -> list[list
     return found
 
 
+@pytest.mark.slow
 def test_op_target_moves_layers_to_the_cpu(onnx: Path) -> None:
     plain = layers(onnx, None, BuildOptions())
     moved = layers(onnx, None, BuildOptions(config={"op_target": {HIDDEN: "cpu"}}))
@@ -161,6 +162,7 @@ def test_a_build_killed_in_the_middle_is_started_again(onnx: Path, tmp_path: Pat
     rknn_file.read(made)
 
 
+@pytest.mark.slow
 def test_two_builds_at_once_in_one_folder(onnx: Path, tmp_path: Path) -> None:
     """Of one model for two chips: both succeed. Of the very same: one does, and the other says so or comes later."""
     out = tmp_path / "out"

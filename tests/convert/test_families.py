@@ -30,11 +30,16 @@ SIZES = {
     "yolov8{}-p2": "nsmlx", "yolov5{}-p6": "nsmlx", "yolov8{}-p6": "nsmlx", "yolo26{}-p2": "nsmlx",
     "yolo26{}-p6": "nsmlx",
 }  # fmt: skip
-"""The families and their sizes. Of each the smallest is tested, two by default; with --all the others too."""
-DEFAULT = {"yolo11n", "yolo26n"}
-"""Between them: attention, NMS and none, bins for a side and none."""
+"""The families and their sizes. The smallest of each are tested with --slow, the others with --all."""
+DEFAULT = {
+    "test_floats_are_ultralytics": {"yolo11n", "yolo26n"},
+    "test_builds_with_the_attention_on_the_npu": {"yolo26n"},
+}
+"""What is tested always. Between them: attention, NMS and none, bins for a side and none."""
 QUARTER = "yolov9e:4"
 """A size with layers that no other has, each a quarter as wide as it is."""
+OTHERS = {"yolov5n-p6", "yolov8n-p6", "yolo26n-p2"}
+"""What builds of these would show, those of yolov8n-p2 and yolo26n-p6 do."""
 LARGER = {"yolov10m": 256}
 """Where 192 pixels leave the attention a number of cells that the NPU does not reshape in int8."""
 
@@ -44,7 +49,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = {family.format(size): size == sizes[0] for family, sizes in SIZES.items() for size in sizes}
         marks = {name: pytest.mark.slow if smallest else pytest.mark.exhaustive for name, smallest in names.items()}
         marks[QUARTER] = pytest.mark.slow
-        every = [pytest.param(name, marks=[] if name in DEFAULT else mark) for name, mark in marks.items()]
+        if "builds" in metafunc.function.__name__:
+            marks |= dict.fromkeys(OTHERS, pytest.mark.exhaustive)
+        default = DEFAULT[metafunc.function.__name__]
+        every = [pytest.param(name, marks=[] if name in default else mark) for name, mark in marks.items()]
         metafunc.parametrize("checkpoint", every, indirect=True, scope="module")
 
 

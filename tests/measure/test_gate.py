@@ -203,6 +203,7 @@ def test_what_passes_is_built_and_carries_what_was_measured(
 
 @needs_toolkit
 @pytest.mark.toolkit
+@pytest.mark.slow
 def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibrated on black, int8 sees nothing; the third recipe does not exist, the fourth takes the worst layers.
 

@@ -266,6 +266,7 @@ def test_the_boards_library_exports_the_entry_point(aarch64: Path) -> None:
 
 @needs_cross
 @pytest.mark.emulator
+@pytest.mark.slow
 @pytest.mark.skipif(not PYTHON.exists(), reason="no emulated board: sh scripts/board-emulator.sh")
 def test_the_boards_library_on_the_emulated_board(aarch64: Path) -> None:
     assert_answers([str(PYTHON)], aarch64)

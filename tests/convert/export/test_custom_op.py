@@ -63,16 +63,9 @@ def cosine(one: NDArray[Any], other: NDArray[Any]) -> float:
     return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
 
-@pytest.mark.parametrize(
-    ("model", "dtype"),
-    [
-        ("attention", "i8"),
-        *(
-            pytest.param(*slow, marks=pytest.mark.slow)
-            for slow in (("attention", "fp16"), ("DFL", "i8"), ("DFL", "fp16"))
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["fp16", "i8"])
+@pytest.mark.parametrize("model", ["DFL", "attention"])
 def test_the_custom_op_changes_nothing(tmp_path: Path, model: str, dtype: str, request: pytest.FixtureRequest) -> None:
     """The DFL of the decoded head, and the attention of YOLO11 (scores of random weights are all 0: boxes alone)."""
     from yolorknn.convert.export.export import export
