@@ -122,6 +122,9 @@ def check_model_file(path: Path) -> None:
         raise ModelError(f"{path} is a folder, not a model" if is_folder(path) else f"there is no model file {path}")
 
 
-def sha256(path: Path) -> str:
-    """Return the hex digest of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def sha256(*paths: Path) -> str:
+    """Return the hex digest of a file's content, or of several one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

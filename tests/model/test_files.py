@@ -16,8 +16,8 @@ from tests.fakes.rknn_files import write_rknn
 from yolorknn.errors import MetadataError, ModelError, OutputError
 from yolorknn.files import atomic, check_folder, write_bytes
 from yolorknn.model import rknn_file
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import Build, ModelMetadata, Tensor
-from yolorknn.model.onnx_file import OnnxFacts
 from yolorknn.model.packing import MAX_CUSTOM_STRING, pack, unpack
 from yolorknn.model.platforms import FIRST_GENERATION, PLATFORMS, chips, get_platform, runs_on, this_platform
 from yolorknn.tasks.known import check_outputs_of, metadata_of, output_shapes, recognise, task_of
@@ -161,14 +161,14 @@ def split_tensors(*channels: int, grids: tuple[int, ...] = (80, 40, 20)) -> list
 
 
 def test_recognised_layouts() -> None:
-    six = recognise(IMAGES, split_tensors(64, 80), where="x")
+    six = recognise(IMAGES, split_tensors(64, 80), Evidence(), where="x")
     assert six.head == "split" and six.reg_max == 16 and len(six.names) == 80
     assert output_shapes(six) == {tensor.name: tensor.shape for tensor in split_tensors(64, 80)}
-    nine = recognise(IMAGES, split_tensors(64, 3, 1), where="x")
+    nine = recognise(IMAGES, split_tensors(64, 3, 1), Evidence(), where="x")
     assert [out.stride for out in nine.outputs] == [8] * 3 + [16] * 3 + [32] * 3
-    p2 = recognise(IMAGES, split_tensors(4, 2, grids=(160, 80, 40, 20)), where="x")
+    p2 = recognise(IMAGES, split_tensors(4, 2, grids=(160, 80, 40, 20)), Evidence(), where="x")
     assert p2.reg_max == 1 and p2.outputs[0].stride == 4
-    one = recognise(IMAGES, [Tensor("output0", (1, 84, 8400), "float")], where="x")
+    one = recognise(IMAGES, [Tensor("output0", (1, 84, 8400), "float")], Evidence(), names=COCO_NAMES, where="x")
     assert one.head == "decoded" and not one.normalized and len(one.names) == 80
 
 
@@ -177,7 +177,6 @@ def test_recognised_layouts() -> None:
     [
         [],
         [Tensor("y", (1, 1000), "float")],
-        [Tensor("y", (1, 300, 6), "float")],
         [Tensor("y", (1, 4, 8400), "float")],
         [Tensor("y", (2, 84, 8400), "float")],
         split_tensors(63, 80),
@@ -188,13 +187,13 @@ def test_recognised_layouts() -> None:
     ],
 )
 def test_other_layouts_are_refused(outputs: list[Tensor]) -> None:
-    with pytest.raises(MetadataError, match="not a detector that yolorknn knows"):
-        recognise(IMAGES, outputs, where="x.onnx")
+    with pytest.raises(MetadataError, match="not a model that yolorknn knows"):
+        recognise(IMAGES, outputs, Evidence(), where="x.onnx")
 
 
 def test_names_of_ultralytics() -> None:
     def named(**properties: str) -> list[str] | None:
-        return OnnxFacts(Path("x.onnx"), [], [], properties).class_names()
+        return Evidence(properties=properties).class_names()
 
     assert named(names="{0: 'person', 1: 'traffic light'}") == ["person", "traffic light"]
     for junk in ("", "{1: 'a'}", "import os", "{"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.fakes.encode import decoded_metadata, split_metadata
+from yolorknn.errors import InferenceError
 from yolorknn.image import Letterbox
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import (
@@ -37,21 +39,31 @@ PLACED = Letterbox.fit((480, 640), IMGSZ)
 
 @st.composite
 def outputs_of(draw: st.DrawFn, metadata: ModelMetadata, *, kinds: Sequence[str]) -> list[Values]:
-    """Numbers of any scale and zero point, in few steps so that many are equal, each output of one of the kinds."""
+    """Numbers of any scale and zero point, in few steps so that many are equal, each output of one of the kinds.
+
+    Those of scores stand for values from 0 to 1.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     made: list[Values] = []
-    for shape in output_shapes(metadata).values():
+    for output, shape in zip(metadata.outputs, output_shapes(metadata).values(), strict=True):
         kind = draw(st.sampled_from(kinds))
         steps = draw(st.sampled_from([2, 5, 30, 256]))
+        values: Values
         if kind in INTEGERS:
             info = np.iinfo(kind)
-            chosen = rng.integers(info.min, info.max + 1, steps)
             scale = float(np.float32(draw(st.floats(1e-4, 0.3))))
             zero_point = draw(st.sampled_from([info.min, info.max, int(rng.integers(info.min, info.max + 1))]))
-            made.append(Quantized(rng.choice(chosen, shape).astype(kind), scale, zero_point))
+            numbers = rng.integers(info.min, info.max + 1, steps)
+            highest = min(info.max, zero_point + math.floor(1 / scale))
+            scores = rng.integers(zero_point, highest + 1, steps).astype(kind)
+            values = Quantized(rng.choice(numbers, shape).astype(kind), scale, zero_point)
         else:
-            chosen = rng.normal(0, draw(st.sampled_from([0.3, 1, 5])), steps).astype(kind)
-            made.append(rng.choice(chosen, shape))
+            numbers = rng.normal(0, draw(st.sampled_from([0.3, 1, 5])), steps).astype(kind)
+            scores = rng.random(steps).astype(kind)
+            values = rng.choice(numbers, shape)
+        places = numbers_of(values)[:, {"cls": 0, "sum": 0, "decoded": 4}.get(output.role, shape[1]) :]
+        places[:] = rng.choice(scores, places.shape)
+        made.append(values)
     return made
 
 
@@ -113,11 +125,37 @@ def test_float16_is_compared_by_its_bits(conf: float) -> None:
     assert np.array_equal(above, values.astype(np.float32) > np.float32(conf))
 
 
-def test_nan_in_float16_is_no_box() -> None:
-    metadata = split_metadata(IMGSZ, CLASSES)
-    outputs = [np.zeros(shape, np.float16) for shape in output_shapes(metadata).values()]
-    outputs[1][:] = np.nan
-    assert len(decode(outputs, metadata, conf=0.25).confidence) == 0
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("value", [np.nan, -np.nan, 1.01, 3.17, np.inf, -0.01, -np.inf])
+def test_what_can_be_no_score_is_an_error_that_names_the_output(head: str, dtype: str, value: float) -> None:
+    """One among all, and also where no box would come of it."""
+    metadata = HEADS[head]
+    outputs = [np.zeros(shape, dtype) for shape in output_shapes(metadata).values()]
+    number = max(i for i, output in enumerate(metadata.outputs) if output.role != "box")
+    outputs[number].reshape(-1)[-1] = value
+    with pytest.raises(InferenceError, match=rf"^output {metadata.outputs[number].name} has "):
+        decode(list(outputs), metadata, conf=0.25)
+
+
+@pytest.mark.parametrize(("scale", "zero_point", "number"), [(0.1, -128, -80), (1 / 255, 0, -3), (1 / 64, -128, 0)])
+def test_what_can_be_no_score_in_int8(scale: float, zero_point: int, number: int) -> None:
+    metadata = HEADS["split"]
+    arrays = [np.full(shape, zero_point, np.int8) for shape in output_shapes(metadata).values()]
+    arrays[3].reshape(-1)[7] = number
+    with pytest.raises(InferenceError, match="output cls16 has a score of"):
+        decode([Quantized(array, scale, zero_point) for array in arrays], metadata, conf=0.25)
+
+
+def test_a_chips_rounding_is_no_error_and_no_confidence_above_1() -> None:
+    metadata = HEADS["split"]
+    outputs: list[Values] = [np.zeros(shape, np.float32) for shape in output_shapes(metadata).values()]
+    numbers_of(outputs[1])[0, 0, 0, 0] = 1.001
+    numbers_of(outputs[1])[0, 0, 0, 1] = -0.001
+    assert decode(outputs, metadata, conf=0.25).confidence.tolist() == [1.0]
+    outputs = [Quantized(np.full(values.shape, -128, np.int8), 0.003924, -128) for values in outputs]
+    numbers_of(outputs[1])[0, 0, 0, 0] = 127
+    assert decode(outputs, metadata, conf=0.25).confidence.tolist() == [1.0]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.conftest import needs_ort, needs_torch
 from yolorknn import Detections, Detector, MetadataError, SimulatedNpu, draw
 from yolorknn.cli.app import app
 from yolorknn.image import Canvas, Image, Letterbox
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values, floats
 from yolorknn.tasks.known import TASKS
@@ -38,7 +39,7 @@ class Brightest:
     def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
         return {tensor.name: tensor.shape for tensor in outputs} == self.shapes(metadata)
 
-    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
         return None
 
     def canvas(self, imgsz: tuple[int, int]) -> Canvas:

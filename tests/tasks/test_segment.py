@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tests.conftest import needs_torch
 from yolorknn import Detections, draw
 from yolorknn.image import Letterbox
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 from yolorknn.model.values import Quantized, floats
 from yolorknn.tasks.drawing import colour
@@ -140,13 +141,13 @@ def test_only_a_head_with_prototypes_is_recognised() -> None:
     facts = metadata((64, 64))
     outputs = [Tensor(name, shape, "float32") for name, shape in SEGMENT.shapes(facts).items()]
     image = [Tensor("images", (1, 3, 64, 64), "float32")]
-    found = recognise(image, outputs, names=NAMES, where="m")
+    found = recognise(image, outputs, Evidence(), names=NAMES, where="m")
     assert (found.task, found.prototypes, found.outputs) == ("segment", 8, facts.outputs)
     zoo = []
     for number in range(0, 9, 3):
         box, cls, mask = outputs[number : number + 3]
         zoo += [box, cls, Tensor(f"sum{number}", (1, 1, *box.shape[2:]), "float32"), mask]
-    found = recognise(image, [*zoo, outputs[-1]], names=NAMES, where="m")
+    found = recognise(image, [*zoo, outputs[-1]], Evidence(), names=NAMES, where="m")
     assert found.task == "segment" and [output.role for output in found.outputs[:4]] == ["box", "cls", "sum", "mask"]
-    assert SEGMENT.recognise((64, 64), [*outputs[:-1], outputs[-1]._replace(shape=(1, 7, 16, 16))]) is None
-    assert SEGMENT.recognise((64, 64), outputs[:-1]) is None
+    assert SEGMENT.recognise((64, 64), [*outputs[:-1], outputs[-1]._replace(shape=(1, 7, 16, 16))], Evidence()) is None
+    assert SEGMENT.recognise((64, 64), outputs[:-1], Evidence()) is None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MissingDependencyError, ModelError
-from yolorknn.files import check_model_file
-from yolorknn.model.fields import FAILURES, MOST_CHARACTERS
+from yolorknn.files import check_model_file, sha256
+from yolorknn.model.evidence import Evidence, Node
+from yolorknn.model.fields import FAILURES
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Tensor
 
 
@@ -39,15 +39,13 @@ class OnnxFacts:
                 )
         return ModelMetadata.from_json(self.properties[ONNX_KEY]) if ONNX_KEY in self.properties else None
 
-    def class_names(self) -> list[str] | None:
-        """Return the class names that ultralytics wrote into it, or None."""
-        try:
-            text = self.properties["names"]
-            names = ast.literal_eval(text) if len(text) <= MOST_CHARACTERS else None
-            listed = [names[number] for number in range(len(names))] if isinstance(names, (dict, list)) else [None]
-            return [str(name) for name in listed] if all(isinstance(name, (str, int)) for name in listed) else None
-        except FAILURES:
-            return None
+    def evidence(self) -> Evidence:
+        """Return what it shows of its outputs, for which its graph is read.
+
+        Raises:
+            MissingDependencyError: onnx is not installed.
+        """
+        return Evidence(_nodes(load(self.path, weights=False)), self.properties)
 
 
 @dataclass(frozen=True)
@@ -63,25 +61,19 @@ def read(path: Path) -> OnnxFile:
     """Read an .onnx.
 
     Raises:
-        ModelError: absent, truncated, or not ONNX.
+        ModelError: absent, truncated, or not ONNX; or a file that it has its weights in is absent.
         MissingDependencyError: onnx is not installed.
     """
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ImportError as exc:
-        raise MissingDependencyError("onnx", "onnx", "reading an .onnx") from exc
     check_model_file(path)
     if path.suffix.lower() in (".pt", ".rknn"):
         hint = f"make one with 'yolorknn export {path}'" if path.suffix.lower() == ".pt" else "it is already built"
         raise ModelError(f"{path} is not an .onnx: {hint}")
+    model = load(path)
+    onnx = _onnx()
     try:
-        model = onnx.load(str(path))
         onnx.checker.check_model(_without_custom_ops(model))
         return _facts(path, model)
-    except OSError as exc:
-        raise ModelError(f"cannot read the model {path}: {exc.strerror or exc}") from exc
-    except (DecodeError, onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
+    except (onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
         raise ModelError(f"{path} is empty, truncated or not ONNX: copy or export it again") from exc
 
 
@@ -97,6 +89,86 @@ def _facts(path: Path, model: Any) -> OnnxFile:
         properties={entry.key: entry.value for entry in model.metadata_props},
         ops=frozenset(node.op_type for node in model.graph.node),
     )
+
+
+def load(path: Path, *, weights: bool = True) -> Any:
+    """Return an .onnx as onnx.ModelProto.
+
+    Args:
+        path: the file.
+        weights: bring in those that stand in files beside it.
+
+    Raises:
+        ModelError: unreadable, not ONNX, or a file beside it is absent.
+        MissingDependencyError: onnx is not installed.
+    """
+    onnx = _onnx()
+    from google.protobuf.message import DecodeError
+
+    files: tuple[Path, ...] = ()
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+        if weights and (files := external_files(path, model)):
+            onnx.load_external_data_for_model(model, str(path.parent))
+    except OSError as exc:
+        raise ModelError(f"cannot read the model {path}: {exc.strerror or exc}") from exc
+    except (DecodeError, onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
+        what = "has weights in files beside it, which are truncated" if files else "is empty, truncated or not ONNX"
+        raise ModelError(f"{path} {what}: copy or export it again") from exc
+    return model
+
+
+def external_files(path: Path, model: Any | None = None) -> tuple[Path, ...]:
+    """Return the files beside an .onnx that hold weights of it.
+
+    Args:
+        path: the .onnx.
+        model: the same as onnx.ModelProto, where it is at hand.
+
+    Raises:
+        ModelError: one is absent, or the .onnx is unreadable.
+        MissingDependencyError: onnx is not installed.
+    """
+    _onnx()
+    from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
+
+    model = load(path, weights=False) if model is None else model
+    named = [ExternalDataInfo(tensor).location for tensor in _get_all_tensors(model) if uses_external_data(tensor)]
+    files = tuple(path.parent / name for name in dict.fromkeys(named))
+    for file in files:
+        if path.parent.resolve() not in file.resolve().parents:
+            raise ModelError(
+                f"{path} has weights in {file}, outside its folder: save it anew with the weights beside it"
+            )
+        if not file.is_file():
+            raise ModelError(f"{path} has weights in {file.name}, but there is no {file}: copy both files together")
+    return files
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 over an .onnx, and after it over the files beside it that hold its weights.
+
+    Raises:
+        ModelError: see external_files().
+    """
+    return sha256(path, *external_files(path))
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnx.checker
+    except ImportError as exc:
+        raise MissingDependencyError("onnx", "onnx", "reading an .onnx") from exc
+    return onnx
+
+
+def _nodes(model: Any) -> dict[str, Node]:
+    nodes: dict[str, Node] = {}
+    for node in model.graph.node:
+        axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), None)
+        nodes |= dict.fromkeys(node.output, Node(node.op_type, tuple(node.input), axis))
+    return {name: node for name, node in nodes.items() if node.op != "Constant"}
 
 
 def _without_custom_ops(model: Any) -> Any:

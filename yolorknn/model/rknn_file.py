@@ -13,13 +13,14 @@ from __future__ import annotations
 import ast
 import json
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
 from yolorknn.files import is_file
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.fields import FAILURES, MOST_CHARACTERS
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.packing import GENERIC, MAGIC, unpack
@@ -43,6 +44,8 @@ class RknnFile:
     std: tuple[float, ...]
     custom_string: str | None
     """yolorknn's packed metadata, None in a file that others made."""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The least and the largest value of each quantized output."""
 
     def embedded(self) -> ModelMetadata | None:
         """Return the metadata inside the file or in the .json beside it; None in a file that others made.
@@ -67,8 +70,9 @@ class RknnFile:
             raise MetadataError(f"{self.path} has mean {self.mean} and std {self.std}, but its metadata says otherwise")
         return metadata
 
-    def class_names(self) -> None:
-        """Return None: no other program writes them into a .rknn."""
+    def evidence(self) -> Evidence:
+        """Return what it shows of its outputs: the ranges of those that are quantized."""
+        return Evidence(ranges=self.ranges)
 
 
 def read(path: Path) -> RknnFile:
@@ -114,7 +118,8 @@ def _beside(sidecar: Path) -> str:
 
 
 def _parse(path: Path, body: bytes, trailer: Any) -> RknnFile:
-    attrs: dict[str, Any] = ast.literal_eval(_text(body, b"{'attrs'") or "")["attrs"]
+    stated: dict[str, Any] = ast.literal_eval(_text(body, b"{'attrs'") or "")
+    attrs, table = stated["attrs"], stated.get("quant_tab", {})
     dtypes = {tensor["url"]: tensor["dtype"]["qnt_type"] or "float16" for tensor in trailer["norm_tensor"]}
     tensors: dict[bool, list[Tensor]] = {False: [], True: []}
     for name, attr in sorted(attrs.items(), key=lambda item: item[1]["idx"]):
@@ -130,7 +135,14 @@ def _parse(path: Path, body: bytes, trailer: Any) -> RknnFile:
         mean=_triple(first.get("mean", ())),
         std=_triple(first.get("std", ())),
         custom_string=_text(body, MAGIC.encode()),
+        ranges={tensor.name: ends for tensor in tensors[True] if (ends := _range(table.get(tensor.name)))},
     )
+
+
+def _range(entry: Any) -> tuple[float, float] | None:
+    """Return the ends of a quantized tensor's values; those of a float one are empty."""
+    ends = [*entry["min"], *entry["max"]] if entry else []
+    return (float(ends[0]), float(ends[1])) if len(ends) == 2 else None
 
 
 def _triple(values: Sequence[float]) -> tuple[float, ...]:

@@ -52,6 +52,8 @@ def dfl(logits: Floats) -> Floats:
     Returns:
         Distances in cells, (4, N).
     """
+    largest = np.finfo(np.float32).max / 2  # of an infinite logit the difference to itself would be NaN
+    logits = np.clip(logits, -largest, largest)
     weights = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
     np.exp(weights, out=weights)
     sums = _bins(logits.shape[1]) @ weights

@@ -6,6 +6,7 @@ are compared as they are, and only those of what passes become float32.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,10 +19,13 @@ from yolorknn.model.values import Quantized, Values, columns, numbers_of
 from yolorknn.tasks.anchors import corners, dfl
 from yolorknn.tasks.cells import above, values_at
 from yolorknn.tasks.nms import nms
+from yolorknn.tasks.sound import check_numbers, check_scores
 from yolorknn.tasks.task import Floats, Ints, Thresholds
 
 MAX_CANDIDATES = 30000
 """At most so many candidates, the most confident, reach NMS (ultralytics' max_nms)."""
+FAR = 1e6
+"""Cells, or pixels, beyond which no corner is taken: with infinite ones nothing can be computed."""
 
 
 @dataclass(frozen=True)
@@ -88,22 +92,36 @@ def decode(outputs: Sequence[Values], metadata: ModelMetadata, *, conf: float, m
 def _split(outputs: Sequence[Values], metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:
     scales = scales_of(metadata.outputs)
     sums = scales[0].sum is not None
-    classes = [outputs[scale.cls] for scale in scales]
-    anchor, best = above([outputs[scale.sum] for scale in scales if scale.sum is not None] or classes, conf)
+    classes = [scale.cls for scale in scales]
+    deciding = [scale.sum for scale in scales if scale.sum is not None] or classes
+    check_scores([(metadata.outputs[number].name, outputs[number]) for number in deciding])
+    anchor, best = above([outputs[number] for number in deciding], conf)
     if len(anchor) == 0:
         return NOTHING
     raw = values_at([outputs[scale.box] for scale in scales], anchor)
-    scores = values_at(classes, anchor)
+    scores = values_at([outputs[number] for number in classes], anchor)
+    if sums:
+        check_scores([(" or ".join(metadata.outputs[number].name for number in classes), scores)])
     if multi_label or sums or best is None:
         column, class_id, confidence = _best(scores, conf, multi_label)
         raw, anchor = raw.take(column, axis=1), anchor.take(column)
     else:  # every column's best class is above the threshold, so all stay
         class_id, confidence = scores.argmax(axis=0), best
     distances = dfl(raw.reshape(4, metadata.reg_max, -1)) if metadata.reg_max > 1 else raw
+    _check(distances, outputs, metadata, [scale.box for scale in scales], anchor)
     table = corners(metadata.imgsz, tuple([scale.stride for scale in scales])).take(anchor, axis=1)
+    np.clip(distances, -FAR, FAR, out=distances)
     distances *= table[4:]
     distances += table[:4]
-    return Boxes(distances.T, confidence, class_id, anchor)
+    return Boxes(distances.T, np.minimum(confidence, 1), class_id, anchor)
+
+
+def _check(
+    values: Floats, outputs: Sequence[Values], metadata: ModelMetadata, numbers: Sequence[int], anchor: Ints
+) -> None:
+    """Refuse NaN in what outputs, one a stride, say of anchors."""
+    sizes = [math.prod(outputs[number].shape[2:]) for number in numbers]
+    check_numbers(values, [metadata.outputs[number].name for number in numbers], sizes, anchor)
 
 
 def gather(outputs: Sequence[Values], metadata: ModelMetadata, role: str, anchor: Ints) -> Floats:
@@ -118,8 +136,10 @@ def gather(outputs: Sequence[Values], metadata: ModelMetadata, role: str, anchor
     order = anchor.argsort(kind="stable")
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    parts = [outputs[scale.others[role]] for scale in scales_of(metadata.outputs)]
-    return values_at(parts, anchor.take(order)).take(back, axis=1)
+    numbers = [scale.others[role] for scale in scales_of(metadata.outputs)]
+    values = values_at([outputs[number] for number in numbers], anchor.take(order)).take(back, axis=1)
+    _check(values, outputs, metadata, numbers, anchor)
+    return values
 
 
 def _best(scores: Floats, conf: float, multi_label: bool) -> tuple[Ints, Ints, Floats]:
@@ -137,15 +157,18 @@ def _decoded(output: Values, metadata: ModelMetadata, conf: float, multi_label: 
     shape = output.shape[:3]  # some toolkits add a fourth axis of length 1
     numbers = numbers_of(output).reshape(shape)
     scores = numbers[:, 4:]
-    anchor, _ = above([output._replace(numbers=scores) if isinstance(output, Quantized) else scores], conf)
+    name, score = metadata.outputs[0].name, output._replace(numbers=scores) if isinstance(output, Quantized) else scores
+    check_scores([(name, score)])
+    anchor, _ = above([score], conf)
     chosen = columns(output, anchor)
     column, class_id, confidence = _best(chosen[4:], conf, multi_label)
-    xywh = chosen[:4].take(column, axis=1).T
+    check_numbers(chosen, [name], [shape[2]], anchor)
+    xywh = np.clip(chosen[:4].take(column, axis=1).T, -FAR, FAR)
     if metadata.normalized:
         xywh = xywh * np.tile(np.array(metadata.imgsz[::-1], np.float32), 2)
     half = xywh[:, 2:] / 2
     xyxy = np.concatenate([xywh[:, :2] - half, xywh[:, :2] + half], axis=1)
-    return Boxes(xyxy, confidence, class_id, anchor.take(column))
+    return Boxes(xyxy, np.minimum(confidence, 1), class_id, anchor.take(column))
 
 
 def candidates(outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds) -> Boxes:

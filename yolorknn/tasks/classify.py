@@ -10,15 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from yolorknn.errors import InferenceError
 from yolorknn.image import Canvas, CropCanvas, Image, Letterbox
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import Values, floats
 from yolorknn.tasks.classification import Classification
 from yolorknn.tasks.drawing import colour, draw_label, label
+from yolorknn.tasks.sound import HINT
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
 TOP = 5
 """So many classes are written and drawn."""
+FAR = 1e6
+"""What an infinite logit counts as."""
 
 
 class Classify:
@@ -35,7 +40,7 @@ class Classify:
         """Compare name and shape."""
         return {tensor.name: tensor.shape for tensor in outputs} == self.shapes(metadata)
 
-    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
         """Know none: a row of numbers may be anything."""
         return None
 
@@ -48,6 +53,9 @@ class Classify:
     ) -> Classification:
         """Take the softmax; nothing is left out, whatever the thresholds."""
         logits = floats(outputs[0]).ravel().astype(np.float64)
+        if np.isnan(logits).any():
+            raise InferenceError(f"output {metadata.outputs[0].name} has NaN: {HINT}")
+        logits = np.clip(logits, -FAR, FAR)
         weights = np.exp(logits - logits.max())
         order = np.argsort(-weights, kind="stable")
         return Classification(order, (weights / weights.sum())[order].astype(np.float32))

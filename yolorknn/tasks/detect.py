@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yolorknn.image import Image, Letterbox
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.box_task import BoxTask
@@ -18,11 +19,13 @@ from yolorknn.tasks.boxes import postprocess
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
 from yolorknn.tasks.records import box_records, read_boxes
-from yolorknn.tasks.split import grids_of
+from yolorknn.tasks.split import grids_of, read_grids
 from yolorknn.tasks.task import Layout, Thresholds, Wording
 
 STRIDES = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
 """Strides of YOLO detection heads: the usual, P2, P6, and v3-tiny."""
+NORMALIZED = 4.0
+"""Coordinates are shares of the input's sides where none can be so large; else pixels."""
 
 
 class Detect(BoxTask):
@@ -44,10 +47,10 @@ class Detect(BoxTask):
             return [tensor.shape[:2] for tensor in outputs] == [(1, 4 + len(metadata.names))]
         return super().fits(metadata, outputs)
 
-    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
         """Know the model zoo's head (box, cls and perhaps a score sum per stride), and ultralytics' own in pixels."""
         split = all(len(tensor.shape) == 4 for tensor in outputs)
-        return _split(imgsz, outputs) if split else _decoded(imgsz, outputs)
+        return _split(imgsz, outputs, evidence) if split else _decoded(imgsz, outputs, evidence)
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
@@ -77,25 +80,32 @@ def _anchors(imgsz: tuple[int, int], strides: Sequence[int]) -> int:
     return sum((imgsz[0] // stride) * (imgsz[1] // stride) for stride in strides)
 
 
-def _split(imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
-    grids = grids_of(imgsz, outputs)
-    if len({grid.channels for grid in grids}) != 1:
+def _split(imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
+    found = read_grids(grids_of(imgsz, outputs), evidence, (("box", "cls"), ("box", "cls", "sum")))
+    if found is None:
         return None
-    box, *rest = grids[0].channels
-    if len(rest) not in (1, 2) or box % 4 or rest[1:] not in ([], [1]):
-        return None
-    roles = [
-        Output(tensor.name, role, grid.stride)
-        for grid in grids
-        for tensor, role in zip(grid.outputs, ("box", "cls", "sum"), strict=False)
-    ]
-    return Layout("split", tuple(roles), rest[0], box // 4)
+    sides = {output.role: tensor.shape[1] for output, tensor in zip(found, outputs, strict=True)}
+    return Layout("split", tuple(found), sides["cls"], sides["box"] // 4)
 
 
-def _decoded(imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+def _decoded(imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
+    """Read (1, 4 + classes, anchors), which may as well have keypoints or an angle behind the classes.
+
+    A graph shows that the scores are the last; and that boxes are multiplied by strides, so that they are in pixels.
+    Without one somebody must say how many classes there are, and int8 shows by its range what the coordinates are.
+    """
     if len(outputs) != 1 or len(outputs[0].shape) != 3 or outputs[0].shape[0] != 1:
         return None
-    _, channels, anchors = outputs[0].shape
+    name, (_, channels, anchors) = outputs[0].name, outputs[0].shape
     if anchors not in [_anchors(imgsz, strides) for strides in STRIDES] or channels < 5:
         return None
-    return Layout("decoded", (Output(outputs[0].name, "decoded", 0),), channels - 4)
+    if evidence.nodes is not None:
+        *boxes, scores = evidence.parts(name)
+        if not boxes or evidence.kind(scores) != "scores" or evidence.maker(boxes[0]) != "Mul":
+            return None
+        if "scores" in map(evidence.kind, boxes):
+            return None
+    elif evidence.classes != channels - 4:
+        return None
+    normalized = name in evidence.ranges and evidence.ranges[name][1] < NORMALIZED
+    return Layout("decoded", (Output(name, "decoded", 0),), channels - 4, normalized=normalized)

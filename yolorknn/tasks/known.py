@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from yolorknn.errors import MetadataError
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.read import ModelFile
 from yolorknn.tasks.classify import Classify
 from yolorknn.tasks.detect import Detect
+from yolorknn.tasks.foreign import EXPORT, GENERIC, name_layout
 from yolorknn.tasks.obb import Obb
 from yolorknn.tasks.pose import Pose
 from yolorknn.tasks.segment import Segment
@@ -91,44 +93,60 @@ def metadata_of(file: ModelFile, *, names: Sequence[str] | None = None) -> Model
     """
     metadata = file.embedded()
     if metadata is None:
-        return recognise(
-            file.inputs, file.outputs, names=file.class_names() if names is None else names, where=str(file.path)
-        )
+        return recognise(file.inputs, file.outputs, file.evidence(), names=names, where=str(file.path))
     check_outputs_of(metadata, file.outputs, where=str(file.path))
     return metadata
 
 
 def recognise(
-    inputs: Sequence[Tensor], outputs: Sequence[Tensor], *, names: Sequence[str] | None = None, where: str
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    evidence: Evidence,
+    *,
+    names: Sequence[str] | None = None,
+    where: str,
 ) -> ModelMetadata:
-    """Return the metadata that an unlabelled model's tensors imply.
+    """Return the metadata that an unlabelled model's tensors prove.
 
     Args:
         inputs: exactly one, (1, 3, h, w).
         outputs: in the file's order.
-        names: class names; without them the classes are called "class0", "class1", ...
+        evidence: what else the file shows.
+        names: class names; without them and without ultralytics' the classes are called "class0", "class1", ...
         where: the file, for the error.
 
     Raises:
-        MetadataError: no task knows such outputs, or the names do not fit it.
+        MetadataError: no task knows such outputs, or it could be another's, or the names do not fit it.
     """
+    named = None
     if len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].shape[:2] == (1, 3):
         imgsz = (inputs[0].shape[2], inputs[0].shape[3])
+        given = evidence.class_names() if names is None else names
         for task in TASKS.values():
+            if evidence.task not in (None, task.name):
+                continue
+            told = evidence.naming(None if given is None else len(given))
             with _understood():
-                layout = task.recognise(imgsz, outputs)
-            if layout is not None and layout.classes + layout.keypoints <= MOST_CLASSES:
-                if names is not None and len(names) != layout.classes:
-                    raise MetadataError(f"{where} has {layout.classes} classes, but {len(names)} names were given")
-                return ModelMetadata(
-                    names=tuple(names) if names is not None else tuple(f"class{i}" for i in range(layout.classes)),
-                    imgsz=imgsz,
-                    head=layout.head,
-                    outputs=layout.outputs,
-                    reg_max=layout.reg_max,
-                    prototypes=layout.prototypes,
-                    keypoints=tuple(f"keypoint{i}" for i in range(layout.keypoints)),
-                    task=task.name,
-                )
+                layout = task.recognise(imgsz, outputs, told) or task.recognise(imgsz, outputs, evidence)
+            if layout is None or layout.classes + layout.keypoints > MOST_CLASSES:
+                continue
+            if given is not None and len(given) != layout.classes:
+                raise MetadataError(f"{where} has {layout.classes} classes, but {len(given)} names were given")
+            return ModelMetadata(
+                names=tuple(given) if given is not None else tuple(f"class{i}" for i in range(layout.classes)),
+                imgsz=imgsz,
+                head=layout.head,
+                outputs=layout.outputs,
+                reg_max=layout.reg_max,
+                normalized=layout.normalized,
+                prototypes=layout.prototypes,
+                keypoints=tuple(f"keypoint{i}" for i in range(layout.keypoints)),
+                task=task.name,
+            )
+        named = name_layout(imgsz, outputs, evidence)
+    if named is not None:
+        raise MetadataError(f"{where} {named}")
     stated = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in [*inputs, *outputs])
-    raise MetadataError(f"{where} is not a model that yolorknn knows ({stated}): export the .pt with 'yolorknn export'")
+    raise MetadataError(
+        f"{where} is not a model that yolorknn knows ({stated}): {EXPORT}, or {GENERIC} for programs of your own"
+    )

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from yolorknn.image import Image, Letterbox
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.anchors import anchor_points
@@ -36,7 +37,7 @@ class Obb(BoxTask):
         """Return the outputs' shapes."""
         return split_shapes(metadata, angle=1, radians=1)
 
-    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
         """Know none: a third output of one channel may be a score sum as well."""
         return None
 

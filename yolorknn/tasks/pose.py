@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.image import Image, Letterbox
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.anchors import anchor_points
@@ -37,7 +38,7 @@ class Pose(BoxTask):
         count = len(metadata.keypoints)
         return split_shapes(metadata, keypoints=2 * count, visibility=count)
 
-    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
         """Know none: that such outputs are keypoints, and by which formula, their shapes do not prove."""
         return None
 

@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.errors import InferenceError
 from yolorknn.image import Image, Letterbox
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values, part
 from yolorknn.tasks.box_task import BoxTask
@@ -24,7 +26,8 @@ from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes, draw_masks
 from yolorknn.tasks.mask_text import read_mask, write_mask
 from yolorknn.tasks.records import box_records, read_boxes
-from yolorknn.tasks.split import grids_of, split_shapes
+from yolorknn.tasks.sound import HINT
+from yolorknn.tasks.split import grids_of, read_grids, split_shapes
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
 ROLES = ("box", "cls", "mask"), ("box", "cls", "sum", "mask")
@@ -40,26 +43,22 @@ class Segment(BoxTask):
         """Return the outputs' shapes."""
         return split_shapes(metadata, mask=metadata.prototypes, proto=metadata.prototypes)
 
-    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
         """Know the model zoo's head and ours: box, cls, perhaps a score sum, and mask per stride; the prototypes last.
 
         The prototypes are as many as each stride's weights; no other head has such an output.
         """
         grids = grids_of(imgsz, outputs)
         proto = grids.pop() if grids else None
-        if proto is None or len({grid.channels for grid in grids}) != 1 or len(proto.outputs) != 1:
+        if proto is None or len(proto.outputs) != 1:
             return None
-        channels = grids[0].channels
-        roles = next((roles for roles in ROLES if len(roles) == len(channels)), None)
-        if roles is None or channels[0] % 4 or channels[-1:] != proto.channels or channels[2:-1] not in ((), (1,)):
+        count = proto.channels[0]
+        found = read_grids(grids, evidence, ROLES, mask=count)
+        if found is None:
             return None
-        found = [
-            Output(tensor.name, role, grid.stride)
-            for grid in grids
-            for tensor, role in zip(grid.outputs, roles, strict=True)
-        ]
+        sides = {output.role: tensor.shape[1] for output, tensor in zip(found, outputs, strict=False)}
         found.append(Output(proto.outputs[0].name, "proto", proto.stride))
-        return Layout("split", tuple(found), channels[1], channels[0] // 4, prototypes=channels[-1])
+        return Layout("split", tuple(found), sides["cls"], sides["box"] // 4, prototypes=count)
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
@@ -69,7 +68,7 @@ class Segment(BoxTask):
         xyxy = placed.undo(boxes.xyxy)
         weights = gather(outputs, metadata, "mask", boxes.anchor)
         (at,) = (number for number, output in enumerate(metadata.outputs) if output.role == "proto")
-        masks = _masks(weights.T, outputs[at], metadata.outputs[at].stride, xyxy, placed)
+        masks = _masks(weights.T, outputs[at], metadata.outputs[at], xyxy, placed)
         return Detections(xyxy, boxes.confidence, boxes.class_id, mask=masks)
 
     def holds(self, found: object) -> bool:
@@ -96,7 +95,7 @@ class Segment(BoxTask):
 
 
 def _masks(
-    weights: Floats, proto: Values, stride: int, xyxy: NDArray[np.float32], placed: Letterbox
+    weights: Floats, proto: Values, output: Output, xyxy: NDArray[np.float32], placed: Letterbox
 ) -> NDArray[np.bool_]:
     """Return masks of the image's size, (N, H, W), each empty outside its box.
 
@@ -106,10 +105,14 @@ def _masks(
     Args:
         weights: (N, P).
         proto: (1, P, h, w).
-        stride: input pixels per cell of the prototypes.
+        output: the name of the prototypes, and input pixels per cell.
         xyxy: boxes in pixels of the image, (N, 4), within it.
         placed: where the image lies in the input.
+
+    Raises:
+        InferenceError: a prototype has NaN there.
     """
+    name, stride = output.name, output.stride
     masks = np.zeros((len(xyxy), *placed.source), np.bool_)
     factor = stride // math.gcd(stride, placed.top, placed.left, *placed.resized)
     rows = _Line(placed.source[0], placed.resized[0] * factor // stride, placed.top * factor // stride)
@@ -128,6 +131,8 @@ def _masks(
         if factor > 1:
             total = cv2.resize(total, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
         total = column.sample(row.sample(total, top * factor).T, left * factor).T
+        if np.isnan(total).any():
+            raise InferenceError(f"output {name} has NaN where something was found: {HINT}")
         np.greater(total, 0, out=mask[y1:y2, x1:x2])
     return masks
 

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import NamedTuple
 
-from yolorknn.model.metadata import ModelMetadata, Tensor
+from yolorknn.model.evidence import Evidence, Kind
+from yolorknn.model.metadata import ModelMetadata, Output, Tensor
+
+REG_MAX = (1, 16, 17)
+"""Bins a side of the heads that are known: YOLO26's and YOLOv6's distances, ultralytics', and PP-YOLOE's."""
+MADE: Mapping[str, tuple[Kind | None, ...]] = {"cls": ("scores", None), "sum": ("sum", None)}
+"""What outputs of a role are; of other roles they are raw."""
+OURS = frozenset({"box", "cls", "sum", "mask", "keypoints", "visibility", "angle", "radians"})
+"""Roles, which with the stride are the outputs' names in a model that yolorknn exported."""
 
 
 def split_shapes(metadata: ModelMetadata, **channels: int) -> dict[str, tuple[int, ...]]:
@@ -26,6 +35,56 @@ def split_shapes(metadata: ModelMetadata, **channels: int) -> dict[str, tuple[in
 def split_fits(shapes: Mapping[str, tuple[int, ...]], outputs: Sequence[Tensor]) -> bool:
     """Return whether a file's outputs have these names, order and shapes."""
     return [(tensor.name, tensor.shape) for tensor in outputs] == list(shapes.items())
+
+
+def read_grids(
+    grids: Sequence[Grid], evidence: Evidence, forms: Sequence[Sequence[str]], **channels: int
+) -> list[Output] | None:
+    """Return the outputs of grids with the roles that they have; None where there is no reading, or more than one.
+
+    Args:
+        grids: of all strides.
+        evidence: what is known of the outputs.
+        forms: the roles that a stride may have.
+        channels: by role, of those besides `box`, `cls` and `sum`.
+    """
+    first = grids[0].channels if grids else ()
+    if len({grid.channels for grid in grids}) != 1:
+        return None
+    readings = [
+        roles
+        for form in forms
+        if len(form) == len(first)
+        for roles in permutations(form)
+        if evidence.classes in (None, first[roles.index("cls")])
+        if all(
+            _may_be(role, tensor, evidence, channels)
+            for grid in grids
+            for role, tensor in zip(roles, grid.outputs, strict=True)
+        )
+    ]
+    if readings and "sum" in readings[0] and first[readings[0].index("cls")] == 1:
+        del readings[1:]  # the score of the one class is the sum
+    if len(readings) != 1:
+        return None
+    (roles,) = readings
+    return [
+        Output(tensor.name, role, grid.stride)
+        for grid in grids
+        for tensor, role in zip(grid.outputs, roles, strict=True)
+    ]
+
+
+def _may_be(role: str, tensor: Tensor, evidence: Evidence, channels: Mapping[str, int]) -> bool:
+    """Return whether nothing speaks against an output's role: its channels, who makes it, its name as we write it."""
+    kind, count, named = evidence.kind(tensor.name), tensor.shape[1], tensor.name.rstrip("0123456789")
+    if named != tensor.name and named in OURS and named != role:
+        return False
+    if role == "box" and (count % 4 or (kind is None and count // 4 not in REG_MAX)):
+        return False
+    if count != {"sum": 1, **channels}.get(role, count):
+        return False
+    return kind in MADE.get(role, ("raw", None))
 
 
 class Grid(NamedTuple):

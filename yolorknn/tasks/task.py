@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.image import Canvas, Image, Letterbox
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import Head, ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.classification import Found
@@ -75,6 +76,7 @@ class Layout(NamedTuple):
     reg_max: int = 16
     prototypes: int = 0
     keypoints: int = 0
+    normalized: bool = False
 
 
 class Task(Protocol[Found]):
@@ -91,8 +93,8 @@ class Task(Protocol[Found]):
     def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
         """Return whether a file's outputs are those that its metadata implies."""
 
-    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> Layout | None:
-        """Return what a file's outputs are, from names and shapes alone; None where they are not this task's."""
+    def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
+        """Return what a file's outputs are; None where they are not this task's, or nothing proves that they are."""
 
     def canvas(self, imgsz: tuple[int, int]) -> Canvas:
         """Return an input to lay images into, as the task's networks are shown them."""

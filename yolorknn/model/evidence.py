@@ -1,0 +1,108 @@
+"""What a model file shows of its outputs besides names and shapes: who makes each, its range, what else it says."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+from yolorknn.model.fields import FAILURES, MOST_CHARACTERS
+
+Kind = Literal["scores", "sum", "raw"]
+"""Of an output: from 0 to 1 by the way it is made, as after a Sigmoid; their sum over the classes; or neither."""
+
+SQUASHING = frozenset({"Sigmoid", "HardSigmoid", "QLinearSigmoid"})
+CARRYING = frozenset({"Identity", "Cast", "QuantizeLinear", "DequantizeLinear"})
+"""Ops whose output is their input in another type."""
+MOVING = frozenset({"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Split", "Slice"})
+"""Ops whose outputs hold values of their first input."""
+CLIPPING = frozenset({"Clip", "Min", "Max"})
+MARGIN = 0.01
+"""How far a quantized range of scores may lie beyond 0 and 1."""
+
+
+class Node(NamedTuple):
+    """What makes a tensor."""
+
+    op: str
+    inputs: tuple[str, ...]
+    axis: int | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a model's outputs."""
+
+    nodes: Mapping[str, Node] | None = None
+    """By the tensor that each makes; None where there is no graph to look at. Constants have none."""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """An .onnx's metadata_props."""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The least and the largest value that a quantized output can have."""
+    classes: int | None = None
+    """How many there are, where someone said so."""
+
+    @property
+    def task(self) -> str | None:
+        """What ultralytics calls the model's task."""
+        return self.properties.get("task")
+
+    def class_names(self) -> list[str] | None:
+        """Return the class names that ultralytics wrote, or None."""
+        try:
+            text = self.properties["names"]
+            names = ast.literal_eval(text) if len(text) <= MOST_CHARACTERS else None
+            listed = [names[number] for number in range(len(names))] if isinstance(names, (dict, list)) else [None]
+            return [str(name) for name in listed] if all(isinstance(name, (str, int)) for name in listed) else None
+        except FAILURES:
+            return None
+
+    def naming(self, classes: int | None) -> Evidence:
+        """Return the same with a number of classes."""
+        return replace(self, classes=classes)
+
+    def kind(self, name: str) -> Kind | None:
+        """Return what an output is; None where nothing shows it."""
+        if self.nodes is not None:
+            return "sum" if self._is_sum(name) else "scores" if self._is_squashed(name) else "raw"
+        least, largest = self.ranges.get(name, (0.0, 1.0))
+        return "raw" if least < -MARGIN or largest > 1 + MARGIN else None
+
+    def parts(self, name: str) -> list[str]:
+        """Return what an output is joined of along its channels, (batch, channels, ...); itself where it is not."""
+        node = self._made(name)
+        if node is None or node.op != "Concat" or node.axis not in (1, -2):
+            return [name]
+        return [part for entry in node.inputs for part in self.parts(entry)]
+
+    def maker(self, name: str) -> str:
+        """Return the op that makes a tensor's values; "" where there is none."""
+        node = self._made(name)
+        return node.op if node else ""
+
+    def _made(self, name: str, through: frozenset[str] = CARRYING) -> Node | None:
+        node = (self.nodes or {}).get(name)
+        while node is not None and node.op in through and node.inputs:
+            node = (self.nodes or {}).get(node.inputs[0])
+        return node
+
+    def _is_squashed(self, name: str) -> bool:
+        waiting, seen = [name], set[str]()
+        while waiting:
+            tensor = waiting.pop()
+            if tensor in seen:
+                continue
+            seen.add(tensor)
+            node = self._made(tensor, CARRYING | MOVING)
+            if node is None:
+                return False
+            if node.op in ("Concat", "Mul"):  # of scores with objectness
+                waiting += node.inputs
+            elif node.op not in SQUASHING:
+                return False
+        return True
+
+    def _is_sum(self, name: str) -> bool:
+        node = self._made(name, CARRYING | CLIPPING)
+        return node is not None and node.op == "ReduceSum" and self._is_squashed(node.inputs[0])
