@@ -164,8 +164,13 @@ def test_bench(library: Library, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     library.set(MS=20)
     status = command(monkeypatch, "bench", MODEL, "--source", DATA / "frames", "--seconds", 0.2, "--json")
     assert status in (0, None)
-    assert json.loads(capsys.readouterr().out)
+    report = json.loads(capsys.readouterr().out)
     assert {call["core"] for call in library.calls("rknn_run")} == {0, 1, 2}
+    kinds = ["lite", "c"] if WHEEL else ["c"]
+    assert list(dict.fromkeys(run["runtime"] for run in report["runs"])) == kinds
+    assert {(run["cores"], run["contexts"]) for run in report["runs"]} == {(1, 1), (2, 1), (3, 1), (3, 2)}
+    assert all((run["npu_mb"] is None) == (run["runtime"] == "lite") for run in report["runs"])
+    assert ("their boxes agree in 100.0%" in report["compared"]) == WHEEL
 
 
 def test_the_doctor(library: Library, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

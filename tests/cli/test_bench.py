@@ -40,6 +40,8 @@ def test_what_it_passes_on(bench: Recorder, draw: Recorder, measure: Recorder) -
         "npu_ms": None,
         "cores": 3,
         "fps": None,
+        "runtime": None,
+        "contexts": 2,
         "progress": BAR,
     }
     assert done.stdout == f"{REPORT.table()}\n" and done.stderr == ""
@@ -48,6 +50,7 @@ def test_what_it_passes_on(bench: Recorder, draw: Recorder, measure: Recorder) -
 
 def test_every_option(bench: Recorder, draw: Recorder, tmp_path: Path) -> None:
     words = ["--source", "clip.mp4", "--seconds", 0.5, "--npu-ms", 20, "--cores", 2, "--fps", 25, "--json"]
+    words += ["--runtime", "c", "--contexts", 4]
     done = run("bench", "m.rknn", *words, "--plot", tmp_path / "b.svg")
     assert bench.call == {
         "model": Path("m.rknn"),
@@ -56,6 +59,8 @@ def test_every_option(bench: Recorder, draw: Recorder, tmp_path: Path) -> None:
         "npu_ms": 20.0,
         "cores": 2,
         "fps": 25.0,
+        "runtime": "c",
+        "contexts": 4,
         "progress": BAR,
     }
     assert draw.call == {"report": REPORT, "path": tmp_path / "b.svg"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,11 @@ def bench_command(
     fps: Annotated[
         float | None, typer.Option(min=0.1, help="Give the frames as a live camera would [default: at full speed].")
     ] = None,
+    runtime: Annotated[
+        Literal["lite", "c"] | None,
+        typer.Option(help="On a board: rknn-toolkit-lite2, or librknnrt directly [default: each that there is]."),
+    ] = None,
+    contexts: Annotated[int, typer.Option(min=1, max=8, help="On a board: the most on each NPU core.")] = 2,
     as_json: AsJson = False,
     plot: Plot = None,
     device: Device = False,
@@ -48,7 +53,17 @@ def bench_command(
     check_plot(plot)
     share_arena()
     with bars() as progress:
-        report = bench(model, source=source, seconds=seconds, npu_ms=npu_ms, cores=cores, fps=fps, progress=progress)
+        report = bench(
+            model,
+            source=source,
+            seconds=seconds,
+            npu_ms=npu_ms,
+            cores=cores,
+            fps=fps,
+            runtime=runtime,
+            contexts=contexts,
+            progress=progress,
+        )
     if plot:
         draw(report, plot)
     print_report(report, as_json=as_json)

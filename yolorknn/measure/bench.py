@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +18,11 @@ from yolorknn.image import Image
 from yolorknn.measure.bench_report import BenchReport, Run
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import FRAME_SIZE, Paced, pictures
+from yolorknn.model.metadata import ModelMetadata
 from yolorknn.open_model import open_model, read_metadata
 from yolorknn.progress import Progress
 from yolorknn.runtime.backend import Backend
+from yolorknn.runtime.cores import Runtime, chosen
 from yolorknn.runtime.memory import resident_mb
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.result import Timings
@@ -27,6 +31,8 @@ from yolorknn.stream.sources.open_source import open_source
 from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stages import Stages
 from yolorknn.stream.stream import Stream
+from yolorknn.tasks.agreement import agreement, total
+from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.task import Thresholds
 from yolorknn.text import shown_url
 
@@ -45,9 +51,11 @@ def bench(
     cores: int = 3,
     fps: float | None = None,
     conf: float = 0.25,
+    runtime: Runtime | None = None,
+    contexts: int = 2,
     progress: Progress | None = None,
 ) -> BenchReport:
-    """Measure a model with 1..n cores, each with a worker for every core and with one more.
+    """Measure a model with 1..n cores, each with a worker for every core and with one more; then with more contexts.
 
     Args:
         model: an .onnx, or on a board a .rknn; with `npu_ms` either, anywhere.
@@ -57,46 +65,122 @@ def bench(
         cores: of the simulated NPU.
         fps: give the frames as a live camera would, dropping old ones; default is as fast as they are taken.
         conf: confidence threshold.
+        runtime: of a board's two; None for each that there is, and whether their boxes agree.
+        contexts: the most on each core of a board; a live camera has one.
         progress: told each setting.
 
     Raises:
         ModelError: see Detector.
+        BackendError: no runtime runs it.
         SourceError: the source cannot be read.
     """
-    images = _images(source)
-    thresholds = Thresholds(conf=conf)
-    backends: Sequence[Backend]
-    start = time.perf_counter()
-    if npu_ms is None:
-        metadata, backends = open_model(model)
-    else:
+    bench_one = functools.partial(
+        _bench_one,
+        images=_images(source),
+        thresholds=Thresholds(conf=conf),
+        seconds=seconds,
+        fps=fps,
+        progress=progress,
+    )
+    if npu_ms is not None:
         metadata = read_metadata(model)
-        backends = [SimulatedNpu(metadata, npu_ms) for _ in range(cores)]
-    count = len(backends)
-    settings = [(some, some + more) for some in range(1, count + 1) for more in (0, 1)]
-    runs = []
-    try:
-        Stages(BackendPool(backends[:1]), metadata, thresholds).run(images[0])
-        first = time.perf_counter() - start
-        for number, (some, workers) in enumerate(settings):
-            if progress:
-                progress(f"{some} cores, {workers} workers", number / len(settings))
-            feed: Source = Images(itertools.cycle(images)) if fps is None else Paced(images, fps)
-            stages = Stages(BackendPool(backends[:some]), metadata, thresholds)
-            runs.append(_run(stages, feed, seconds, workers, live=fps is not None))
-    finally:
-        for backend in backends:
-            backend.close()
-    fastest = max(run.fps for run in runs)
-    best = min((run for run in runs if run.fps >= 0.99 * fastest), key=lambda run: (run.cores, run.workers))
+        simulated = (metadata, [SimulatedNpu(metadata, npu_ms) for _ in range(cores)])
+        measured = [bench_one("simulated", opening=lambda: simulated)]
+    elif model.suffix.lower() != ".rknn":
+        measured = [bench_one("onnxruntime", opening=lambda: open_model(model))]
+    else:
+        most = 1 if fps is not None else contexts
+        measured = []
+        for kind in _runtimes() if runtime is None else (runtime,):
+            opening = functools.partial(open_model, model, runtime=kind, contexts=most)
+            measured.append(bench_one(kind, opening=opening, contexts=most))
+    runs = tuple(run for one in measured for run in one.runs)
     return BenchReport(
         model=str(model),
         npu="real" if npu_ms is None else f"simulated, {npu_ms:g} ms an inference",
         source=shown_url(source) if source else f"made-up pictures of {FRAME_SIZE[1]}x{FRAME_SIZE[0]}",
-        runs=tuple(runs),
-        best=best,
-        first_s=round(first, 3),
+        runs=runs,
+        best=_best(runs),
+        first_s=round(measured[0].first, 3),
         memory_mb=resident_mb(),
+        compared=_compared(measured),
+    )
+
+
+class _Measured(NamedTuple):
+    runtime: str
+    runs: list[Run]
+    first: float
+    """Seconds to the first result."""
+    found: list[Detections]
+    """In each image."""
+
+
+def _runtimes() -> tuple[Literal["lite", "c"], ...]:
+    """Return those that there are, the one that is used first; librknnrt is under both."""
+    return ("lite", "c") if chosen("auto") == "lite" else ("c",)
+
+
+def _bench_one(
+    runtime: str,
+    *,
+    images: Sequence[Image],
+    thresholds: Thresholds,
+    seconds: float,
+    fps: float | None,
+    progress: Progress | None,
+    opening: Callable[[], tuple[ModelMetadata, Sequence[Backend]]],
+    contexts: int = 1,
+) -> _Measured:
+    start = time.perf_counter()
+    metadata, backends = opening()
+    cores = len(backends) // contexts
+    settings = [(some, 1, some + more) for some in range(1, cores + 1) for more in (0, 1)]
+    settings += [(cores, several, cores * several) for several in range(2, contexts + 1)]
+    runs = []
+    try:
+        first = Stages(BackendPool(backends[:1]), metadata, thresholds)
+        found = [first.run(images[0])]
+        seconds_to_first = time.perf_counter() - start
+        for number, (some, several, workers) in enumerate(settings):
+            if progress:
+                progress(f"{runtime}: {some} cores, {several} contexts, {workers} workers", number / len(settings))
+            feed: Source = Images(itertools.cycle(images)) if fps is None else Paced(images, fps)
+            used = backends[: some * several]
+            run = _run(Stages(BackendPool(used), metadata, thresholds), feed, seconds, workers, live=fps is not None)
+            runs.append(replace(run, cores=some, contexts=several, runtime=runtime, npu_mb=_npu_mb(used)))
+        found += [first.run(image) for image in images[1:]]
+    finally:
+        for backend in reversed(backends):
+            backend.close()
+    return _Measured(runtime, runs, seconds_to_first, [one for one in found if isinstance(one, Detections)])
+
+
+def _npu_mb(backends: Sequence[Backend]) -> float | None:
+    """Return the MiB that the contexts take by librknnrt's own count; None where that is not known."""
+    said = [memory() if (memory := getattr(backend, "memory", None)) else None for backend in backends]
+    known = [memory.total for memory in said if memory is not None]
+    return round(sum(known) / 2**20, 1) if len(known) == len(backends) else None
+
+
+def _best(runs: Sequence[Run]) -> Run:
+    fastest = max(run.fps for run in runs)
+    enough = (run for run in runs if run.fps >= 0.99 * fastest)
+    return min(enough, key=lambda run: (run.cores, run.contexts, run.workers))
+
+
+def _compared(measured: Sequence[_Measured]) -> str:
+    """Return a sentence on two runtimes; empty for one."""
+    if len(measured) < 2:
+        return ""
+    one, other = measured
+    slower, faster = sorted((one, other), key=lambda each: _best(each.runs).fps)
+    times = _best(faster.runs).fps / _best(slower.runs).fps
+    pairs = zip(one.found, other.found, strict=True)
+    same = total([agreement(str(number), *pair) for number, pair in enumerate(pairs)])
+    return (
+        f"{faster.runtime} gives {times:.2f} times the frames of {slower.runtime}; their boxes agree in "
+        f"{same.share:.1%} ({same.expected} and {same.found} boxes in {len(one.found)} frames)"
     )
 
 

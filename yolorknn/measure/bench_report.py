@@ -26,6 +26,12 @@ class Run:
     """The same for each stage."""
     limit: str
     """What kept it from being faster: NPU, CPU, or source."""
+    runtime: str = ""
+    """What ran it: lite or c on a board, onnxruntime, or simulated."""
+    contexts: int = 1
+    """On each core."""
+    npu_mb: float | None = None
+    """What the contexts take on the NPU, in MiB, where the runtime says."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class BenchReport:
     """Seconds from opening the model to its first detections; imports of the runtime included."""
     memory_mb: float
     """Resident, at the end."""
+    compared: str = ""
+    """On a board with both runtimes: which is faster by how much, and whether their boxes agree."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -53,21 +61,29 @@ class BenchReport:
         best = self.best
         lines = [
             f"{self.model}: NPU {self.npu}; {self.source}",
-            f"{'cores':>5} {'workers':>7} {'fps':>8} {'dropped':>7} {'core use':>8} {'p50 ms':>8} {'p99 ms':>8}  limit",
+            f"{'runtime':<11} {'cores':>5} {'contexts':>8} {'NPU MB':>6} {'workers':>7} {'fps':>8} {'dropped':>7} "
+            f"{'core use':>8} {'p50 ms':>8} {'p99 ms':>8}  limit",
             *(
-                f"{run.cores:>5} {run.workers:>7} {run.fps:>8.1f} {run.dropped:>7} {run.busy:>8.0%} "
+                f"{run.runtime:<11} {run.cores:>5} {run.contexts:>8} {_mb(run.npu_mb):>6} {run.workers:>7} "
+                f"{run.fps:>8.1f} {run.dropped:>7} {run.busy:>8.0%} "
                 f"{run.latency_ms['p50']:>8.1f} {run.latency_ms['p99']:>8.1f}  {run.limit}"
                 for run in self.runs
             ),
-            f"\nbest: {best.cores} cores, {best.workers} workers, {best.fps:.1f} frames/s; its stages in ms",
+            f"\nbest: {best.cores} cores, {best.contexts} contexts on each, {best.workers} workers, {best.runtime}: "
+            f"{best.fps:.1f} frames/s; its stages in ms",
             f"{'':>12} {'p50':>8} {'p90':>8} {'p99':>8}",
             *(
                 f"{name:>12} {stage['p50']:>8.2f} {stage['p90']:>8.2f} {stage['p99']:>8.2f}"
                 for name, stage in best.stages_ms.items()
             ),
             f"first detection after {self.first_s:.2f} s; {self.memory_mb:.0f} MB resident",
+            *([self.compared] if self.compared else []),
         ]
         return "\n".join(lines)
+
+
+def _mb(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
 
 
 def draw(report: BenchReport, path: Path) -> None:

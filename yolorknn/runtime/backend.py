@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.values import Values, floats, values_of
+from yolorknn.runtime.rknnrt import Memory, RknnRtSession
 from yolorknn.runtime.session import Session
 
 
@@ -76,6 +77,12 @@ class SessionBackend:
         """The NPU core that the session shares with others; None where it has one of its own."""
         core: int | None = getattr(self._session, "core", None)
         return core
+
+    def memory(self) -> Memory | None:
+        """Return what the context takes on the NPU; None where its runtime does not say. Only while it is idle."""
+        current = getattr(self._session, "current", lambda: None)()
+        memory: Memory | None = current.memory() if isinstance(current, RknnRtSession) else None
+        return memory
 
     def hurry(self) -> None:
         """Have an inference that is under way end soon, where the session can give up on one."""
