@@ -34,7 +34,7 @@ def test_every_check_of_the_doctor_is_explained() -> None:
         if call.args and isinstance(call.args[0], ast.Constant)
     }
     rows = re.findall(r"^\| ([\w -]+) \| ", TEXT.partition("## What the doctor")[2].partition("## ")[0], re.MULTILINE)
-    assert set(rows) - {"Check", "---"} == names and len(names) == 12
+    assert set(rows) - {"Check", "---"} == names and len(names) == 13
 
 
 def fragments(call: ast.Call) -> list[str]:

@@ -20,6 +20,7 @@ from tests.fakes.encode import Cell, encode_split, split_metadata
 from tests.fakes.rknn_files import write_rknn
 from tests.fakes.standin import Library, compile_standin, key_of, needs_compiler, write_replay
 from yolorknn import Detections, Detector
+from yolorknn.doctor.board import npu_memory
 from yolorknn.errors import BackendError, CoreHungError, InferenceError, MissingDependencyError
 from yolorknn.image import letterbox
 from yolorknn.model import rknn_file
@@ -185,6 +186,17 @@ def test_the_memory_of_contexts(library: Library, model: Path) -> None:
     assert first.total - second.total == first.weights
     for session in reversed(sessions):
         session.close()
+
+
+def test_the_doctor_tells_what_sharing_saves(library: Library, model: Path) -> None:
+    weights = model.stat().st_size
+    found = npu_memory(model)
+    assert found.status == "ok" and found.text.endswith(f"sharing its weights saves {2 * weights / 2**20:.1f} MB")
+    library.set(FAIL="rknn_dup_context:-1")
+    assert "saves" not in npu_memory(model).text
+    library.set(FAIL="rknn_init:-4")
+    found = npu_memory(model)
+    assert found.status == "warning" and "rknn_init returned -4 (RKNN_ERR_MALLOC_FAIL)" in found.text
 
 
 @pytest.mark.parametrize("code", [-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13, -99, 1])

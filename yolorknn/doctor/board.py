@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 from yolorknn.doctor.checks import NEWEST_WHEEL, check_memory, check_python
 from yolorknn.doctor.machine import Finding, Machine, numbers
 from yolorknn.doctor.speed import check_clocks, check_heat, check_load
+from yolorknn.errors import BackendError
 from yolorknn.model import rknn_file
 from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
+from yolorknn.runtime.cores import open_cores
+from yolorknn.runtime.rknnrt import RknnRtSession
 from yolorknn.tasks.known import metadata_of
 from yolorknn.text import quoted
 
@@ -39,15 +43,20 @@ def is_board(machine: Machine) -> bool:
 def check_board(machine: Machine, model: Path | None) -> Iterator[Finding]:
     """Look at a board; see doctor.examine."""
     board = this_platform(machine.path(DEVICE_TREE))
-    yield _chip(machine, board)
-    yield _driver(machine)
-    yield _device(machine)
-    library = _library(machine)
-    yield library
-    yield check_python(machine, wheels=False)
-    yield _runtime(machine)
+    before = [
+        _chip(machine, board),
+        _driver(machine),
+        _device(machine),
+        _library(machine),
+        check_python(machine, wheels=False),
+        _runtime(machine),
+    ]
+    yield from before
     if model is not None:
-        yield from _model(machine, model, board)
+        findings = [*before, *_model(machine, model, board)]
+        yield from findings[len(before) :]
+        if machine.root == Path("/") and all(finding.status != "problem" for finding in findings):
+            yield npu_memory(model)
     yield from check_clocks(machine)
     yield from check_load(machine)
     yield from check_memory(machine, least=300, why="a 640x640 detector on three cores takes about 200 MB")
@@ -177,6 +186,24 @@ def _runtime(machine: Machine) -> Finding:
         f"rknn-toolkit-lite2 is used (--runtime lite), as {version} is installed; 'yolorknn bench' compares it with c"
     )
     return Finding("runtime", "ok", text)
+
+
+def npu_memory(path: Path, board: Platform | None = None) -> Finding:
+    """Open a model on every core, by librknnrt, and see what that takes and what sharing its weights saves."""
+    try:
+        with contextlib.ExitStack() as opened:
+            sessions = open_cores(rknn_file.read(path), source=path, board=board, runtime="c")
+            for session in sessions:
+                opened.enter_context(contextlib.closing(session))
+            said = [current.memory() for session in sessions if isinstance(current := session.current(), RknnRtSession)]
+    except BackendError as exc:
+        return Finding("NPU memory", "warning", str(exc), f"yolorknn bench {path} --runtime lite")
+    known = [memory.total for memory in said if memory is not None]
+    if len(known) < len(said):
+        return Finding("NPU memory", "ok", f"librknnrt does not say what {path} takes")
+    took, saved = sum(known), max(known) * len(known) - sum(known)
+    text = f"{path} takes {took / 2**20:.1f} MB on {len(known)} NPU cores with --runtime c"
+    return Finding("NPU memory", "ok", f"{text}; sharing its weights saves {saved / 2**20:.1f} MB" if saved else text)
 
 
 def _model(machine: Machine, path: Path, board: Platform | None) -> Iterator[Finding]:
