@@ -7,6 +7,7 @@ One thread; each image at a detector's and at val's threshold; five calls in a r
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.tal import dist2bbox, make_anchors
 
 from yolorknn.image import letterbox, read_image
+from yolorknn.model.values import Quantized
 from yolorknn.open_model import open_model
 from yolorknn.tasks.boxes import postprocess, scales_of
 from yolorknn.tasks.task import Thresholds
@@ -43,6 +45,18 @@ def ultralytics(outputs: list[NDArray[np.float32]], strides: list[int], conf: fl
     return run
 
 
+def int8(array: Any) -> Quantized:
+    """Quantize an output by its own range, as the toolkit does."""
+    least, most = min(0.0, float(array.min())), max(0.0, float(array.max()))
+    scale = float(np.float32((most - least) / 255))
+    zero_point = round(-128 - least / scale)
+    return Quantized(np.clip(np.rint(array / scale) + zero_point, -128, 127).astype(np.int8), scale, zero_point)
+
+
+def _ignoring_the_round(run: Callable[[Any], Any], outputs: Any, _: int) -> Any:
+    return run(outputs)
+
+
 def main() -> None:
     """Compare, and print."""
     parser = arguments(__doc__, rounds=60)
@@ -55,13 +69,18 @@ def main() -> None:
     strides = [scale.stride for scale in scales_of(metadata.outputs)]
     for image in given.images:
         outputs = backend.infer(letterbox(read_image(image), metadata.imgsz)[0])
+        quantized = [int8(array) for array in outputs]
         for conf in (0.25, 0.003):
 
             def ours(outputs: Any = outputs, conf: float = conf) -> Any:
                 return postprocess(outputs, metadata, Thresholds(conf=conf, iou=0.7, max_det=300))
 
             theirs = ultralytics(outputs, strides, conf)
-            what = {"yolorknn": lambda _, run=ours: run(), "ultralytics": lambda _, run=theirs: run()}
+            what: dict[str, Callable[[int], object]] = {
+                "yolorknn": functools.partial(_ignoring_the_round, ours, outputs),
+                "yolorknn, int8": functools.partial(_ignoring_the_round, ours, quantized),
+                "ultralytics": functools.partial(_ignoring_the_round, lambda run: run(), theirs),
+            }
             candidates = sum(
                 int((outputs[scale.cls].max(axis=1) > conf).sum()) for scale in scales_of(metadata.outputs)
             )

@@ -46,7 +46,7 @@ def test_postprocess() -> None:
     printed = bench("postprocess", 2, "models/demo.onnx", "dataset/images/0000.jpg")
     first, second = printed.split("0000.jpg at conf ")[1:]
     for part in (first, second):
-        assert_compares(part, "yolorknn", "ultralytics")
+        assert_compares(part, "yolorknn", "yolorknn, int8", "ultralytics")
 
 
 @needs_toolkit
