@@ -141,6 +141,6 @@ def _sinks(
     elif folder:
         yield JsonLines(folder / LINES, wording)
     if save and folder and source.fps:
-        yield Video(folder / f"{source.name}.mp4", fps=source.fps, names=wording.names)
+        yield Video(folder / f"{source.name}.mp4", fps=source.fps, names=wording.names, told=say)
     elif save and folder:
         yield Pictures(folder, wording.names)

@@ -107,12 +107,12 @@ def record(result: Result[Any], wording: Wording) -> dict[str, Any]:
     height, width = result.frame.shape[:2]
     task = showing(result.detections)
     return {
-        "version": VERSION,
         "source": result.source,
         "frame": result.index,
         "timestamp": round(result.timestamp, 3),
-        "clock": result.clock,
         "width": width,
         "height": height,
+        "clock": result.clock,
+        "version": VERSION,
         task.key: task.record(result.detections, wording),
     }
