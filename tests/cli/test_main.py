@@ -207,3 +207,18 @@ def test_closed_ends(tmp_path: Path, ends: str) -> None:
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr, done.stderr
     if ends in (">&-", ">/dev/full"):
         assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("error: cannot ")
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8, line ends, escape sequences, and all the letters that a name can have."""
+    names = [b"a\x80\xff.jpg", b"b\x1b[31m\nx.jpg", b"n" * 251 + b".jpg", "né東.jpg".encode()]
+    (tmp_path / "f").mkdir()
+    for name in names:
+        shutil.copy(DATASET / "images/0000.jpg", os.fsdecode(bytes(tmp_path / "f") + b"/" + name))
+    done = yolorknn("detect", "f", "-m", DEMO_ONNX, "-o", "out", cwd=tmp_path)
+    assert done.returncode == 0 and "4 frames" in done.stderr, done.stderr
+    written = {os.fsencode(path.name) for path in (tmp_path / "out/f").iterdir()}
+    assert written == {*names, b"detections.jsonl"}
+    rows = (tmp_path / "out/f/detections.jsonl").read_bytes().decode("utf-8").splitlines()
+    assert {os.fsencode(json.loads(row)["source"]) for row in rows} == {b"f/" + name for name in names}
+    assert "\x1b" not in "".join(rows)

@@ -33,7 +33,7 @@ from yolorknn.tasks.describe import describe
 from yolorknn.tasks.known import metadata_of
 from yolorknn.text import dumps, quoted, shown, shown_url, url_name
 
-SAMPLES = ROOT / "tests/convert/samples"
+SAMPLES = ROOT / "tests/convert/tables/samples"
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from yolorknn.cli.show import bars, print_report
 def bench_command(
     model: Annotated[Path, typer.Argument(help="A .rknn on the board, an .onnx anywhere.", metavar="MODEL")],
     source: Annotated[str | None, typer.Option(help="Frames to use [default: made-up 1920x1080 pictures].")] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long each setting runs.")] = 2.0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="How long each setting runs.")] = 2.0,
     npu_ms: Annotated[
-        float | None, typer.Option("--npu-ms", min=0.1, help="Simulate an NPU that takes so long, on any machine.")
+        float | None,
+        typer.Option("--npu-ms", min=0.1, max=60_000, help="Simulate an NPU that takes so long, on any machine."),
     ] = None,
     cores: Annotated[int, typer.Option(min=1, max=16, help="Cores of the simulated NPU.")] = 3,
     fps: Annotated[

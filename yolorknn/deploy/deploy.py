@@ -24,6 +24,7 @@ from yolorknn.tasks.agreement import Agreement, agreement, table, total
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.known import metadata_of, task_of
 from yolorknn.tasks.task import Task
+from yolorknn.text import printable
 
 MOST_SAMPLES = 20
 LEAST = 0.8
@@ -111,7 +112,7 @@ def deploy(
         if finding.status == "problem" and finding.check == "model":
             raise ModelError(f"{finding.text}: {finding.fix}")
     found = _detect(remote, installed, task_of(metadata_of(rknn_file.read(model))), len(images))
-    rows = [agreement(path.name, *pair) for path, *pair in zip(images, expected, found, strict=True)]
+    rows = [agreement(printable(path.name), *pair) for path, *pair in zip(images, expected, found, strict=True)]
     return Deployment(board, installed, findings, tuple(rows), "the simulator" if simulate else reference.name)
 
 

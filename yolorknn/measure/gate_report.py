@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from yolorknn.text import printable
+
 ENOUGH = 200
 """Images to measure with, below which the table says that they are few: 64 of COCO's gave drops 2 points apart."""
 
@@ -95,8 +97,8 @@ class GateReport:
         """Return the trials as text."""
         width = max(len(trial.recipe) for trial in self.trials)
         lines = [
-            f"{self.model} for {self.platform}: float {100 * self.float_map:.2f} points of mAP50-95 on "
-            f"{self.measured} images of {self.data}",
+            f"{printable(self.model)} for {self.platform}: float {100 * self.float_map:.2f} points of mAP50-95 on "
+            f"{self.measured} images of {printable(self.data)}",
             f"{'recipe':<{width}} {'calibrated on':>13} {'mAP50-95':>8} {'drop':>6} {'MB':>6} {'ms, estimated':>13} "
             f"{'took, s':>7}",
         ]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from yolorknn.measure.average_precision import ClassAP
+from yolorknn.text import printable
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ def table(reports: Sequence[ValReport]) -> str:
     rows = [("all", labelled, [(report.map50, report.map) for report in reports])]
     for number, entry in enumerate(first.per_class):
         values = [(report.per_class[number].map50, report.per_class[number].map) for report in reports]
-        rows.append((entry.name, entry.labels, values))
+        rows.append((printable(entry.name), entry.labels, values))
     width = max(len(name) for name, _, _ in rows)
-    lines = [f"{number}: {report.model}" for number, report in enumerate(reports, 1)]
+    lines = [f"{number}: {printable(report.model)}" for number, report in enumerate(reports, 1)]
     lines.append(
         f"mAP of {first.images} images; +/-: difference to 1" if len(reports) > 1 else f"{first.images} images"
     )

@@ -145,7 +145,8 @@ class ModelMetadata:
         for rare in ("end_to_end", "prototypes", "keypoints"):
             if not fields[rare]:
                 del fields[rare]
-        return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+        return text.encode("utf-8", "backslashreplace").decode()  # as JSON writes bytes of a name that are no UTF-8
 
     @classmethod
     def from_json(cls, text: str) -> ModelMetadata:

@@ -13,6 +13,7 @@ from yolorknn.convert.tables.estimate import Estimate, layer_ms
 from yolorknn.convert.tables.layers import Layer, LayerError, worst_first
 from yolorknn.files import atomic
 from yolorknn.model.platforms import Dtype
+from yolorknn.text import printable
 
 SHOWN = 20
 """Bars of each kind in a plot."""
@@ -57,7 +58,8 @@ class Analysis:
         """Return the worst and the slowest `rows` layers, what falls to the CPU, and the estimate, as text."""
         kind = "fp16" if self.dtype == "fp16" else "int8"
         lines = [
-            f"{self.model} for {self.platform}, {kind}, by rknn-toolkit2 {self.toolkit}; image: {self.image}",
+            f"{printable(self.model)} for {self.platform}, {kind}, by rknn-toolkit2 {self.toolkit}; "
+            f"image: {printable(self.image)}",
             f"\nfloat against {kind}, the worst layers of {len(self.errors)} first",
             "(1: the same; q_zero: all 0 in int8; single: what the layer alone loses; entire: with all before it)",
             f"{'single cos':>10} {'eucl.':>10} {'entire cos':>10} {'eucl.':>10}  layer",
@@ -91,7 +93,7 @@ class Analysis:
 def _error_row(error: LayerError) -> str:
     numbers = (error.single_cosine, error.single_euclidean, error.entire_cosine, error.entire_euclidean)
     cells = (f"{error.note or '-' if value is None else format(value, '.5f'):>10}" for value in numbers)
-    return f"{' '.join(cells)}  [{error.op}] {error.tensor}"
+    return f"{' '.join(cells)}  [{error.op}] {printable(error.tensor)}"
 
 
 def write_csv(analysis: Analysis, path: Path) -> Path:

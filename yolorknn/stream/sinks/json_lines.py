@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -10,6 +9,7 @@ from typing import Any, TextIO
 from yolorknn.files import writing
 from yolorknn.stream.result import Result, record
 from yolorknn.tasks.task import Wording
+from yolorknn.text import dumps
 
 
 class JsonLines:
@@ -32,7 +32,7 @@ class JsonLines:
 
     def write(self, result: Result[Any]) -> None:
         with writing(self._path):
-            self._file.write(json.dumps(record(result, self._wording), ensure_ascii=False) + "\n")
+            self._file.write(dumps(record(result, self._wording)) + "\n")
             self._file.flush()
 
     def close(self) -> None:
