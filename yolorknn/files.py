@@ -6,7 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,6 +72,26 @@ def writing(path: Path) -> Iterator[None]:
         raise
     except OSError as exc:
         raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
+
+
+def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to write over what is read, by whatever name.
+
+    Raises:
+        OutputError: an output is an input.
+    """
+    read = {key for path in inputs if (key := _identity(path)) is not None}
+    for path in outputs:
+        if _identity(path) in read:
+            raise OutputError(f"{path} is read, so nothing is written to it: give another folder or name for results")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

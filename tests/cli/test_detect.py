@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -207,6 +208,9 @@ def test_sinks_are_closed_when_one_fails(
             def close(self) -> None:
                 closed.append(name)
 
+            def target(self, source: str) -> Path:
+                return tmp_path / "out" / Path(source).name
+
         return Closing
 
     monkeypatch.setattr("yolorknn.stream.sinks.json_lines.JsonLines", closing("JsonLines"))
@@ -235,3 +239,53 @@ def test_what_fails_or_is_mistyped(detector: Recorder, images: Path, tmp_path: P
     detector.answer = BackendError("the runtime refused m.rknn")
     assert refused("detect", images, "-m", "m.rknn", "-o", tmp_path / "out").startswith("the runtime refused m.rknn")
     assert not (tmp_path / "out").exists()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_input_is_never_an_output(
+    detector: Recorder, images: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(images.parent)
+    (images.parent / "link").symlink_to(images)
+    (images.parent / "m.rknn").write_bytes(b"a model")
+    (images.parent / "a.png").write_bytes((images / "0.png").read_bytes())
+    os.link(images.parent / "a.png", images.parent / "other.jsonl")
+    Path("names.txt").write_text("".join(f"{name}\n" for name in NUMBERS.names))
+    before = contents(images.parent)
+    over = "is read, so nothing is written to it: give another folder or name for results"
+    called = "is called like a picture, video or model: give a file as found.jsonl for the lines"
+    for words, why in {
+        "in -o . --name in": over,
+        "in -o . --name link": over,
+        "link -o . --name in": over,
+        "in/*.png -o . --name in": over,
+        "a.png -o . --name .": over,
+        "clip.mp4 -o . --name .": over,
+        "a.png --json other.jsonl": over,
+        "a.png --no-save --json names.txt --names names.txt": over,
+        "a.png --json a.png": called,
+        "in --json b.jpg": called,
+        "in --json m.rknn": called,
+    }.items():
+        detector.answer = number_detector(images.parent / "..", cores=2)
+        assert refused("detect", *words.split(), "-m", "m.rknn").endswith(why), words
+        assert contents(images.parent) == before, words
+
+
+def test_two_images_of_one_name_both_reach_the_output(
+    detector: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number, place in enumerate(("g/a", "g/b/c", "h")):
+        Path(place).mkdir(parents=True)
+        cv2.imwrite(f"{place}/1.png", numbered_frame(number, NUMBERS.imgsz))
+    run("detect", "g/**/1.png", "-m", "m.rknn", "-o", "out")
+    pictures = {str(path.relative_to("out/images")) for path in Path("out/images").rglob("*.png")}
+    assert pictures == {"a/1.png", "b/c/1.png"}
+    detector.answer = number_detector(tmp_path)
+    run("detect", "g/../[gh]/**/1.png", "-m", "m.rknn", "-o", "out")
+    pictures = {str(path.relative_to("out/images-2")) for path in Path("out/images-2").rglob("*.png")}
+    assert pictures == {"g/a/1.png", "g/b/c/1.png", "h/1.png"}

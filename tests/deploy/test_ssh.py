@@ -15,6 +15,8 @@ import pytest
 from tests.fakes import sshd
 from tests.fakes.waiting import until
 from yolorknn import DeployError
+from yolorknn.deploy.install import install
+from yolorknn.deploy.probe import Board
 from yolorknn.deploy.ssh import Done, Remote
 
 needs_sshd = pytest.mark.skipif(bool(sshd.unavailable()), reason=sshd.unavailable())
@@ -46,6 +48,42 @@ def test_words_arrive_as_they_are(server: sshd.Sshd) -> None:
             shutil.rmtree(server.home / name)
         assert remote.run("sh", "-c", "echo no >&2; exit 7").reason == "no"
         assert remote.run("sh", "-c", "exit 7").status == 7
+
+
+@needs_sshd
+def test_only_folders_of_our_own_making_are_replaced(server: sshd.Sshd) -> None:
+    home = server.home / "with samples"
+    (home / "samples").mkdir(parents=True)
+    (home / "samples/mine.jpg").write_bytes(b"mine")
+    with Remote(server.host, port=server.port, options=server.options()) as remote:
+        with pytest.raises(DeployError, match="samples is there and not of yolorknn's making: move it away, or give"):
+            remote.send({"samples/0.jpg": b"", "m.rknn": b""}, str(home))
+        assert [path.name for path in home.iterdir()] == ["samples"], "nothing is left of what was sent"
+        assert (home / "samples/mine.jpg").read_bytes() == b"mine"
+        (home / "samples").rename(home / "own")
+        for number in range(2):
+            remote.send({f"samples/{number}.jpg": b"", "m.rknn": b""}, str(home))
+            assert [path.name for path in (home / "samples").glob("*.jpg")] == [f"{number}.jpg"]
+        (home / "samples/.yolorknn").unlink()
+        earlier = home / ".venv/lib/python3.11/site-packages/yolorknn-0.1.0+0123456789ab.dist-info"
+        earlier.mkdir(parents=True)
+        remote.send({"samples/2.jpg": b""}, str(home))
+        assert [path.name for path in (home / "samples").glob("*.jpg")] == ["2.jpg"], "of a deploy without marks"
+        shutil.rmtree(home)
+
+
+@needs_sshd
+def test_a_venv_of_anothers_is_not_cleared(server: sshd.Sshd, tmp_path: Path) -> None:
+    home = server.home / "with venv"
+    (home / ".venv/bin").mkdir(parents=True)
+    board = Board("/usr/bin/python3", (3, 10), 36, str(server.home), "user", root=False, groups=())
+    with (
+        Remote(server.host, port=server.port, options=server.options()) as remote,
+        pytest.raises(DeployError, match=r"with venv/\.venv on .* is not of yolorknn's making: move it away"),
+    ):
+        install(remote, board, str(home), tmp_path / "yolorknn-1-py3-none-any.whl", offline=False)
+    assert (home / ".venv/bin").is_dir()
+    shutil.rmtree(home)
 
 
 def running(marker: str) -> list[int]:

@@ -30,7 +30,7 @@ def analyze_command(
     from yolorknn.convert.tables.analysis import draw, write_csv
 
     check_plot(plot)
-    check_file(csv)
+    check_file(csv, read=model)
 
     if model.suffix.lower() == ".rknn" and (platform or dtype):
         raise typer.BadParameter("a .rknn has its own", param_hint="--platform" if platform else "--dtype")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from yolorknn.cli.options import Contexts, Device, DeviceId, Names, RuntimeOption, SimulatorDataset
-from yolorknn.cli.parse import parse_classes, place_of, read_names
+from yolorknn.cli.parse import check_lines, parse_classes, place_of, read_names
 from yolorknn.cli.show import FramesBar, bars, say, say_summary
 from yolorknn.errors import SourceError
 
@@ -83,7 +83,8 @@ def detect_command(
                 backends=backends,
             )
         )
-        summary = _run(loaded, source, output=output, name=name, save=save, json_file=json_file, masks=masks)
+        read = [path for path in (model, model.with_suffix(".json"), names, dataset) if path]
+        summary = _run(loaded, source, read, output=output, name=name, save=save, json_file=json_file, masks=masks)
     if summary.failures:
         raise SourceError(
             f"{len(summary.failures)} of {summary.frames + len(summary.failures)} frames could not be read: "
@@ -94,6 +95,7 @@ def detect_command(
 def _run(
     loaded: LoadedModel[Any],
     source: str,
+    read: list[Path],
     *,
     output: Path,
     name: str | None,
@@ -113,7 +115,7 @@ def _run(
         folder = None
         if save or not json_file:
             folder = stack.enter_context(run_folder(output, name, source=opened.name))
-        wanted = _sinks(opened, folder, json_file, save=save, wording=wording)
+        wanted = _sinks(opened, folder, json_file, read, save=save, wording=wording)
         sinks = [stack.enter_context(closing(sink)) for sink in wanted]
         shown = stack.enter_context(FramesBar(opened.name, opened.count))
         try:
@@ -128,19 +130,32 @@ def _run(
 
 
 def _sinks(
-    source: Source, folder: Path | None, json_file: str | None, *, save: bool, wording: Wording
+    source: Source, folder: Path | None, json_file: str | None, read: list[Path], *, save: bool, wording: Wording
 ) -> Iterator[Sink]:
-    """Open one sink after another, so that each can be closed if the next cannot be opened."""
+    """Open one sink after another, so that each can be closed if the next cannot be opened.
+
+    Raises:
+        OutputError: one would write over what is read: `read`, or the source's files.
+    """
+    from yolorknn.files import check_apart
     from yolorknn.stream.run_folder import LINES
     from yolorknn.stream.sinks.json_lines import JsonLines
     from yolorknn.stream.sinks.pictures import Pictures
     from yolorknn.stream.sinks.video import Video
+    from yolorknn.stream.sources.open_source import files_of
 
-    if json_file:
-        yield JsonLines(json_file, wording)
-    elif folder:
-        yield JsonLines(folder / LINES, wording)
-    if save and folder and source.fps:
-        yield Video(folder / f"{source.name}.mp4", fps=source.fps, names=wording.names, told=say)
-    elif save and folder:
-        yield Pictures(folder, wording.names)
+    files = files_of(source)
+    lines = Path(json_file) if json_file else folder / LINES if folder else None
+    video = folder / f"{source.name}.mp4" if save and folder and source.fps else None
+    pictures = Pictures(folder, wording.names, files) if save and folder and not video else None
+    check_lines(json_file)
+    outputs = [lines] if lines and json_file != "-" else []
+    outputs += [video, video.with_suffix(".mkv")] if video else []
+    outputs += [pictures.target(str(file)) for file in files] if pictures else []
+    check_apart(outputs, [*read, *files])
+    if lines:
+        yield JsonLines(json_file or lines, wording)
+    if video:
+        yield Video(video, fps=source.fps, names=wording.names, told=say)
+    if pictures:
+        yield pictures

@@ -99,16 +99,29 @@ def place_of(*, simulate: bool, dataset: Path | None, device: bool, device_id: s
     return Place(simulate, dataset, device, device_id)
 
 
-def check_file(path: Path | None) -> None:
-    """Refuse a file whose folder cannot be written, before the work that it is to show.
+def check_file(path: Path | None, *, read: Path | None = None) -> None:
+    """Refuse a file whose folder cannot be written, or that is `read`, before the work that it is to show.
 
     Raises:
         OutputError: it cannot.
     """
-    from yolorknn.files import check_folder
+    from yolorknn.files import check_apart, check_folder
 
     if path is not None:
+        check_apart([path], [read] if read else [])
         check_folder(path.parent)
+
+
+def check_lines(file: str | None) -> None:
+    """Refuse a file for JSON lines that is called like what they are made of, and so is mostly one.
+
+    Raises:
+        OutputError: it is called like a picture, video or model.
+    """
+    from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+    if file and Path(file).suffix.lower() in {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, ".onnx", ".rknn", ".pt"}:
+        raise OutputError(f"{file} is called like a picture, video or model: give a file as found.jsonl for the lines")
 
 
 def check_plot(path: Path | None) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from yolorknn.deploy.answers import answered, version_of
 from yolorknn.deploy.probe import Board
-from yolorknn.deploy.ssh import Remote
+from yolorknn.deploy.ssh import EARLIER, MARK, Remote
 from yolorknn.deploy.wheels import fetch, wheel_version
 from yolorknn.errors import DeployError
 
@@ -18,6 +19,11 @@ try:
 except importlib.metadata.PackageNotFoundError:
     version = None
 print(json.dumps([sys.version_info[:2], importlib.util.find_spec("pip") is not None, version]))
+"""
+_ANOTHERS = 9
+_MAKE = f"""
+[ ! -e .venv ] || [ -e .venv/{MARK} ] || {EARLIER} || exit {_ANOTHERS}
+"$1" -m venv --clear .venv && touch .venv/{MARK}
 """
 _NO_INTERNET = (
     "Temporary failure in name resolution",
@@ -62,8 +68,13 @@ def install(remote: Remote, board: Board, folder: str, wheel: Path, *, offline: 
         answer = remote.answer(state)
         with answered(remote, answer):
             version, pip, has = version_of(answer[0]), bool(answer[1]), answer[2]
-    if version != board.python or not pip:
-        remote.check(remote.run(board.command, "-m", "venv", "--clear", ".venv", folder=folder), "making the venv")
+    if version != board.python or not pip or has is None:
+        show = f"{shlex.quote(board.command)} -m venv --clear .venv  # unless there is one of another's"
+        made = remote.run("sh", "-c", _MAKE, "sh", board.command, folder=folder, show=show)
+        if made.status == _ANOTHERS:
+            what = f"{folder}/.venv on {remote.host} is not of yolorknn's making"
+            raise DeployError(f"{what}: move it away, or give another --folder")
+        remote.check(made, "making the venv")
         has = None
     if has == wheel_version(wheel):
         return

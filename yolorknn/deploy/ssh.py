@@ -34,6 +34,10 @@ exit "$status"
 """
 MOST_SAID = 32 << 20
 """Bytes that a command there may print."""
+MARK = ".yolorknn"
+"""A file in each folder on a board that deploy made, and may so replace."""
+EARLIER = "ls -d .venv/lib/python3*/site-packages/yolorknn-*+*.dist-info >/dev/null 2>&1"
+"""Whether a deploy that made no marks yet was here: only its wheels have such a version."""
 _LOST = 255
 """ssh's own exit status when the connection failed."""
 
@@ -124,6 +128,8 @@ class Remote:
     def send(self, files: Mapping[str, Path | bytes], folder: str) -> None:
         """Copy files into a folder there, which is made; what has the same name at its top is replaced as a whole.
 
+        But a folder there is replaced only if it came from here, which a file MARK in it says.
+
         Args:
             files: names below the folder, "/" between their parts, and what is to be in them.
             folder: where they go.
@@ -132,15 +138,11 @@ class Remote:
             DeployError: they cannot be written there.
             OSError: one cannot be read here.
         """
-        script = (
-            "rm -rf .incoming && mkdir .incoming && if tar -xf - -C .incoming --no-same-owner; "
-            'then for new in .incoming/*; do rm -rf "./${new##*/}" && mv "$new" . || exit 1; done; rmdir .incoming; '
-            "else rm -rf .incoming; exit 1; fi"
-        )
+        marks = {f"{name.partition('/')[0]}/{MARK}": b"" for name in files if "/" in name}
         target = shlex.quote(folder)
         tops = sorted({name.partition("/")[0] for name in files})
         self._tell(f"{self.host}$ mkdir -p {target}  # and copy to it: {', '.join(tops)}")
-        done = self._talk(f"mkdir -p -- {target} && {_in_folder(script, folder)}", files)
+        done = self._talk(f"mkdir -p -- {target} && {_in_folder(_RECEIVE, folder)}", {**files, **marks})
         self.check(done, f"copying to {folder}")
 
     def check(self, done: Done, what: str) -> None:
@@ -195,6 +197,22 @@ class Remote:
         if status == _LOST:
             raise DeployError(f"the connection to {self.host} was lost: {stderr.strip() or 'it was closed there'}")
         return Done(status, stdout.decode("utf-8", "replace"), stderr)
+
+
+_RECEIVE = f"""
+rm -rf ./.yolorknn-incoming.*
+new=$(mktemp -d ./.yolorknn-incoming.XXXXXXXX) || exit 1
+trap 'rm -rf "$new"' EXIT
+tar -xf - -C "$new" --no-same-owner || exit 1
+for made in "$new"/*; do
+    here="./${{made##*/}}"
+    [ ! -d "$here" ] || [ -L "$here" ] || [ -e "$here/{MARK}" ] || {{ [ ! -e .venv/{MARK} ] && {EARLIER}; }} || {{
+        echo "${{made##*/}} is there and not of yolorknn's making: move it away, or give another --folder" >&2
+        exit 1
+    }}
+done
+for made in "$new"/*; do rm -rf "./${{made##*/}}" && mv "$made" . || exit 1; done
+"""
 
 
 def _in_folder(script: str, folder: str | None) -> str:

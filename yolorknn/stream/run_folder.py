@@ -28,6 +28,8 @@ def run_folder(parent: Path, name: str | None, *, source: str) -> Iterator[Path]
     made = [part for part in (folder, *folder.parents) if not part.exists()]
     try:
         check_folder(folder)
+        if (folder / LINES).is_symlink():
+            (folder / LINES).unlink()  # what it names is not of this run
         yield folder
     finally:
         _remove_if_empty(folder, made)

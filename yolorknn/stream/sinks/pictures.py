@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,26 @@ from yolorknn.tasks.draw import draw
 class Pictures:
     """Writes image files annotated, under their own names, into a folder.
 
+    Where two of them have one name, all go into folders there as their own are to each other.
+
     Raises:
         OutputError: one cannot be encoded or written.
     """
 
-    def __init__(self, folder: Path, names: Mapping[int, str]) -> None:
-        """Write into `folder`; `names` are those of the classes."""
+    def __init__(self, folder: Path, names: Mapping[int, str], files: Sequence[Path] = ()) -> None:
+        """Write into `folder`; `names` are those of the classes, `files` all that will come, where that is known."""
         self._folder, self._names = folder, names
+        self._root: str | None = None
+        if len({file.name for file in files}) < len(files):
+            self._root = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
+
+    def target(self, source: str) -> Path:
+        """Return where the picture of an image file goes."""
+        within = os.path.relpath(os.path.abspath(source), self._root) if self._root else Path(source).name
+        return self._folder / within
 
     def write(self, result: Result[Any]) -> None:
-        path = self._folder / Path(result.source).name
+        path = self.target(result.source)
         ok, data = cv2.imencode(path.suffix, draw(result.frame, result.detections, self._names))
         if not ok:
             raise OutputError(f"cannot encode {path}")

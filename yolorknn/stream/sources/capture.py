@@ -78,6 +78,11 @@ class Capture:
         self._number += 1
         return True
 
+    @property
+    def files(self) -> list[Path]:
+        """What it reads, where that is a file."""
+        return [] if self.live else [Path(self._source)]
+
     def close(self) -> None:
         self._capture.release()
 

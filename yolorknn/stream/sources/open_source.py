@@ -10,7 +10,7 @@ from pathlib import Path
 from yolorknn.errors import SourceError
 from yolorknn.files import is_file, is_folder
 from yolorknn.image import IMAGE_SUFFIXES, Image
-from yolorknn.stream.sources.capture import open_camera, open_stream, open_video
+from yolorknn.stream.sources.capture import Capture, open_camera, open_stream, open_video
 from yolorknn.stream.sources.images import ImageFiles, Images
 from yolorknn.stream.sources.source import Source
 
@@ -58,6 +58,11 @@ def is_recorded(source: str) -> bool:
     """Tell by its name whether a source has many frames, all there already: no camera or stream, nor a single image."""
     named = re.fullmatch(r"(?:camera|/dev/video)?\d{1,4}", source, re.ASCII) or "://" in source
     return not named and (is_folder(Path(source)) or glob.has_magic(source) or not _is_image(Path(source)))
+
+
+def files_of(source: Source) -> list[Path]:
+    """Return the files that a source reads."""
+    return source.paths if isinstance(source, ImageFiles) else source.files if isinstance(source, Capture) else []
 
 
 def _kept(file: Path) -> str:
