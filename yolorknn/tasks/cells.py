@@ -54,7 +54,15 @@ def above(parts: Sequence[Values], conf: float) -> tuple[Ints, Floats | None]:
         scaling = tuple([part[1:] if isinstance(part, Quantized) else (1.0, 0) for part in parts])
         limits = _limits(starts, numbers_of(parts[0]).dtype.name, scaling, conf)
     cell = np.greater(ceiling, limits, out=above).nonzero()[0]
-    return cell, ceiling.take(cell) if ranked[0].dtype == np.float32 else None
+    if ranked[0].dtype == np.float32:
+        return cell, ceiling.take(cell)
+    if not isinstance(parts[0], Quantized):
+        return cell, None  # among float16's bits may be those of no number
+    best = ceiling.take(cell).astype(np.float32)
+    scale, zero_point = _factors(starts, scaling).take(cell, axis=1)
+    best -= zero_point
+    best *= scale
+    return cell, best
 
 
 def values_at(parts: Sequence[Values], cell: Ints) -> Floats:
