@@ -158,7 +158,10 @@ class Ez:
         return task_of(METADATA).decode(outputs, METADATA, Thresholds(), placed)
 
     def _theirs(self) -> Callable[[list[Any], Any], Any]:
+        import torch
         from postprocess import ultralytics
+
+        torch.set_num_threads(1)
 
         def decode(outputs: list[Any], _: Any) -> Any:
             return ultralytics(outputs, [8, 16, 32], 0.25)()

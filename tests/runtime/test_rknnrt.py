@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,11 +20,13 @@ from numpy.typing import NDArray
 
 from tests.fakes.encode import Cell, encode_split, split_metadata
 from tests.fakes.rknn_files import write_rknn
+from tests.fakes.rknnlite import install
 from tests.fakes.standin import Library, compile_standin, key_of, needs_compiler, write_replay
 from yolorknn import Detections, Detector
 from yolorknn.doctor.board import npu_memory
 from yolorknn.errors import BackendError, CoreHungError, InferenceError, MissingDependencyError
 from yolorknn.image import letterbox
+from yolorknn.measure.bench import bench
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import Build, ModelMetadata
 from yolorknn.model.platforms import PLATFORMS
@@ -401,3 +405,32 @@ def test_auto_is_the_wheel_where_it_is_installed(
         Detector(model, runtime="x")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at least 1 context"):
         Detector(model, contexts=0)
+
+
+def test_bench_compares_the_runtimes(
+    library: Library, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.set(REPLAY=write_replay(tmp_path / "any.bin", {0: encode_split(METADATA, CELLS)}), MS=1)
+    report = bench(model, seconds=0.1)
+    assert {(run.runtime, run.cores, run.contexts) for run in report.runs} == {
+        *(("c", cores, 1) for cores in (1, 2, 3)),
+        ("c", 3, 2),
+    }
+    first, *_, last = [run.npu_mb for run in report.runs]
+    assert report.compared == "" and first is not None and last is not None and last > first
+    assert f"\nc               3        2    {last:.1f} " in report.table()
+
+    fake, modules = install("rk3588")
+    fake.answer = staticmethod(lambda _: encode_split(METADATA, CELLS))
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    report = bench(model, seconds=0.1, contexts=1)
+    assert list(dict.fromkeys(run.runtime for run in report.runs)) == ["lite", "c"]
+    same = r"their boxes agree in 100\.0% \(24 and 24 boxes in 8 frames\)"
+    assert re.fullmatch(rf"(c|lite) gives \d+\.\d\d times the frames of (c|lite); {same}", report.compared)
+    library.set(FAIL="rknn_init:-6")
+    report = bench(model, seconds=0.1, contexts=1)
+    assert {run.runtime for run in report.runs} == {"lite"} and report.compared.startswith(
+        "c does not run it: rknn_init returned -6"
+    )
+    assert not fake.live and not fake.wrongs

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.errors import BackendError
 from yolorknn.image import Image
 from yolorknn.measure.bench_report import BenchReport, Run
 from yolorknn.measure.simulated_npu import SimulatedNpu
@@ -82,6 +83,7 @@ def bench(
         fps=fps,
         progress=progress,
     )
+    refused = ""
     if npu_ms is not None:
         metadata = read_metadata(model)
         simulated = (metadata, [SimulatedNpu(metadata, npu_ms) for _ in range(cores)])
@@ -93,7 +95,12 @@ def bench(
         measured = []
         for kind in _runtimes() if runtime is None else (runtime,):
             opening = functools.partial(open_model, model, runtime=kind, contexts=most)
-            measured.append(bench_one(kind, opening=opening, contexts=most))
+            try:
+                measured.append(bench_one(kind, opening=opening, contexts=most))
+            except BackendError as exc:
+                if runtime is not None or kind == chosen("auto"):
+                    raise
+                refused = f"{kind} does not run it: {exc}"
     runs = tuple(run for one in measured for run in one.runs)
     return BenchReport(
         model=str(model),
@@ -103,7 +110,7 @@ def bench(
         best=_best(runs),
         first_s=round(measured[0].first, 3),
         memory_mb=resident_mb(),
-        compared=_compared(measured),
+        compared=refused or _compared(measured),
     )
 
 
