@@ -77,6 +77,15 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, size: tuple[int,
     tracemalloc.stop()
 
 
+def test_a_chunk_larger_than_the_file(tmp_path: Path) -> None:
+    """OpenCV 4.11 makes 4 GB of room for it."""
+    data = encoded(".png")
+    at = data.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(data[:at] + b"\xf4\0\0\0" + data[at + 4 :])
+    with pytest.raises(SourceError, match=r"a\.png is not to be used: it has a part that says it is larger"):
+        read_image(tmp_path / "a.png")
+
+
 def test_a_large_picture_of_one_colour_is_read(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     path.write_bytes(png(8000, 6000))

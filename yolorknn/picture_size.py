@@ -20,6 +20,8 @@ def check_size(data: bytes | memoryview) -> str | None:
     Args:
         data: the file. Of a kind that is not known here nothing is said.
     """
+    if _has_endless_chunk(data):
+        return "has a part that says it is larger than the file: it is cut off or damaged"
     size = picture_size(data)
     if size is None:
         return None
@@ -41,6 +43,17 @@ def picture_size(data: bytes | memoryview) -> tuple[int, int] | None:
             except (struct.error, IndexError, ValueError, ZeroDivisionError):
                 return None
     return None
+
+
+def _has_endless_chunk(data: bytes | memoryview) -> bool:
+    """Tell whether a chunk of a PNG says it is larger than the file; OpenCV makes room for it, up to 4 GB."""
+    at = 8
+    while bytes(data[:8]) == b"\x89PNG\r\n\x1a\n" and at + 8 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if length > len(data):
+            return True
+        at += 12 + length
+    return False
 
 
 def _png(data: bytes | memoryview) -> tuple[int, int]:

@@ -183,14 +183,7 @@ def test_what_was_probably_meant(words: str, meant: str, monkeypatch: pytest.Mon
 
 
 def test_what_a_terminal_acts_on_is_written_out(tmp_path: Path) -> None:
-    for name in (
-        "a\x1b[31m.onnx",
-        "a\nerror: b.onnx",
-        "[bold]a.onnx",
-        "a" * 300,
-        os.fsdecode(b"a\x80.onnx"),
-        "x\x9b0m.jpg",
-    ):
+    for name in ("a\x1b[31m\x9b0m\nerror: [bold]b.onnx", "a" * 300, os.fsdecode(b"a\x80.onnx")):
         done = yolorknn("info", name, cwd=tmp_path)
         (line,) = done.stderr.splitlines()
         assert done.returncode == 1 and line.startswith("error: ") and not {"\x1b", "\x9b"} & set(line)
