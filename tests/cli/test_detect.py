@@ -20,6 +20,7 @@ from tests.fakes.commands import BAR, Recorder, misused, refused, replace_functi
 from tests.fakes.encode import encode_split
 from tests.fakes.numbered import cell_of, numbered_frame
 from yolorknn.cli.app import app
+from yolorknn.cli.show import in_words
 from yolorknn.errors import BackendError, OutputError, SourceError
 from yolorknn.open_model import Place
 from yolorknn.stream.sinks.video import VideoWriter
@@ -71,7 +72,13 @@ def test_what_it_passes_on(detector: Recorder, images: Path, tmp_path: Path, mon
     done = run("detect", "in", "-m", "m.rknn")
     assert detector.call == {"model": Path("m.rknn"), **DEFAULTS}
     assert done.stdout == ""
-    assert figures(done.stderr) == ["4 frames in N s (N FPS)", STAGES, "results in runs/detect/in"]
+    assert figures(done.stderr) == [
+        *(f"in/{number}.png: 1 {NUMBERS.names[number]}" for number in range(4)),
+        f"found {', '.join(f'1 {name}' for name in NUMBERS.names[:4])}",
+        "4 frames in N s (N FPS)",
+        STAGES,
+        "results in runs/detect/in",
+    ]
     made = sorted(path.name for path in Path("runs/detect/in").iterdir())
     assert made == ["0.png", "1.png", "2.png", "3.png", "detections.jsonl"]
     rows = [json.loads(line) for line in Path("runs/detect/in/detections.jsonl").read_text().splitlines()]
@@ -156,7 +163,7 @@ def test_a_video_becomes_a_video(detector: Recorder, clip: Path, tmp_path: Path)
     assert {path.name for path in (tmp_path / "out/clip").iterdir()} == {"clip.mp4", "detections.jsonl"}
     capture = cv2.VideoCapture(str(tmp_path / "out/clip/clip.mp4"))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3 and capture.get(cv2.CAP_PROP_FPS) == pytest.approx(20)
-    assert done.stderr.startswith("3 frames in ")
+    assert done.stderr.startswith(f"found 3 {NUMBERS.names[0]}\n3 frames in ")
     detector.answer = number_detector(tmp_path, backend=OneBox)
     run("detect", clip, "-m", "m.rknn", "-o", tmp_path / "out", "--no-save")
     assert [path.name for path in (tmp_path / "out/clip-2").iterdir()] == ["detections.jsonl"]
@@ -168,7 +175,11 @@ def test_images_that_cannot_be_read(detector: Recorder, images: Path, tmp_path: 
     why = f"{images / '1.png'} is not a readable image: it is damaged"
     assert done.exit_code == 1 and isinstance(done.exception, SourceError)
     assert str(done.exception) == f"1 of 4 frames could not be read: {why}"
-    assert figures(done.stderr) == [
+    said = figures(done.stderr)
+    assert [line for line in said if line.startswith(str(images))] == [
+        f"{images / f'{number}.png'}: 1 {NUMBERS.names[number]}" for number in (0, 2, 3)
+    ]
+    assert [line for line in said if not line.startswith((str(images), "found "))] == [
         f"skipped: {why}",
         "3 frames in N s (N FPS)",
         STAGES,
@@ -289,3 +300,20 @@ def test_two_images_of_one_name_both_reach_the_output(
     run("detect", "g/../[gh]/**/1.png", "-m", "m.rknn", "-o", "out")
     pictures = {str(path.relative_to("out/images-2")) for path in Path("out/images-2").rglob("*.png")}
     assert pictures == {"g/a/1.png", "g/b/c/1.png", "h/1.png"}
+
+
+def test_what_was_found_in_words() -> None:
+    names = dict(enumerate(("person", "bus", "box", "berry", "toy", "日本", "skis", "glass", "Type 2", "STOP")))
+    assert in_words({}, names) == "nothing"
+    assert in_words({1: 1, 0: 4}, names) == "4 persons, 1 bus"
+    assert in_words(dict.fromkeys(range(10), 2), names) == (
+        "2 persons, 2 buses, 2 boxes, 2 berries, 2 toys, 2 日本, 2 skis, 2 glasses, 2 Type 2, 2 STOP"
+    )
+
+
+def test_names_that_cannot_be_drawn_are_told_of(
+    detector: Recorder, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yolorknn.tasks.lettering.missing", lambda names: f"the name '{names[0]}' cannot be drawn")
+    done = run("detect", images / "0.png", "-m", "m.rknn", "-o", images.parent / "out")
+    assert done.stderr.startswith(f"the name '{NUMBERS.names[0]}' cannot be drawn\n")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from yolorknn import Detections, draw
+from yolorknn.tasks import drawing, lettering
 from yolorknn.tasks.drawing import colour
 
 XYXY = np.array([[1, 2, 30, 40], [5, 6, 50, 60], [-3, 0, 700, 5]], np.float32)
@@ -45,10 +47,58 @@ def test_drawing_changes_a_copy_only() -> None:
     image.flags.writeable = False
     drawn = draw(image, FOUND, NAMES)
     assert (image == 255).all() and drawn.shape == image.shape
-    assert tuple(drawn[59, 20]) == colour(0), "the lower edge of the second box"
+    assert tuple(drawn[60, 20]) == colour(0), "the lower edge of the second box"
     assert np.array_equal(draw(image, Detections.empty(), NAMES), image)
-    accents = draw(image, FOUND, {**NAMES, 0: "persön"}), draw(image, FOUND, {**NAMES, 0: "person"})
-    assert np.array_equal(*accents), "letters that OpenCV's fonts lack are drawn without accents"
+
+
+def test_names_in_other_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Pillow in their own, where a font has them; without it without accents, or by number."""
+    lettering._font_of.cache_clear()
+    image = np.full((200, 300, 3), 255, np.uint8)
+    pictures = {name: draw(image, FOUND, {**NAMES, 0: name}) for name in ("persön", "person", "Жук", "#0", "\ue123")}
+    assert np.array_equal(pictures["\ue123"], pictures["#0"]), "no font has it"
+    assert lettering.missing(["a", "\ue123"]) == (
+        "the name '\ue123' cannot be drawn in its own letters: install a font that has it, as fonts-noto-cjk"
+    )
+    if lettering.missing(["Жук"]) is None:  # a machine with fonts and Pillow
+        assert not np.array_equal(pictures["persön"], pictures["person"])
+        assert not np.array_equal(pictures["Жук"], pictures["#0"])
+    monkeypatch.setattr(lettering, "_pillow", lambda: False)
+    lettering._font_of.cache_clear()
+    assert np.array_equal(draw(image, FOUND, {**NAMES, 0: "persön"}), pictures["person"])
+    assert np.array_equal(draw(image, FOUND, {**NAMES, 0: "Жук"}), pictures["#0"])
+    assert lettering.missing(["Жук"]) == "the name 'Жук' cannot be drawn in its own letters: pip install pillow"
+    assert lettering.missing(["a"]) is None
+    lettering._font_of.cache_clear()
+
+
+@pytest.mark.parametrize("size", [(96, 96), (96, 128), (480, 640), (2160, 3840)])
+def test_labels_cover_neither_each_other_nor_the_picture(size: tuple[int, int]) -> None:
+    """Forty boxes on one another: what labels there are is whole, and most of the picture is to be seen."""
+    random = np.random.default_rng(0)
+    corner = random.uniform(0.2, 0.5, (40, 2)) * size[::-1]
+    boxes = np.concatenate([corner, corner + np.array(size[::-1]) * 0.3], axis=1)
+    found = Detections(boxes.astype(np.float32), np.linspace(0.99, 0.3, 40), np.arange(40))
+    names = [f"a rather long name {number}" for number in range(40)]
+    line = drawing.line_width(np.zeros((*size, 3), np.uint8))
+    grey = np.full((*size, 3), 128, np.uint8)
+    drawn = draw(grey, found, names)
+    boxed = np.zeros(size, np.uint8)
+    for x1, y1, x2, y2 in found.xyxy.round().astype(int).tolist():
+        cv2.rectangle(boxed, (x1, y1), (x2, y2), 255, line + 2)
+    patches = (drawn != 128).any(axis=2) & (boxed == 0)
+    assert patches.mean() <= drawing.COVERED
+    assert (drawn != 128).any(axis=2).sum() > (boxed > 0).sum() * 0.3
+    capitals = max(drawing.LEAST, round(sum(size) * 0.011))
+    assert capitals >= drawing.LEAST and (size[0] < 2000 or capitals > 50), "readable at 4K"
+
+
+def test_classes_in_a_row_differ_in_colour() -> None:
+    """In CIELAB, where 2 can just be seen."""
+    rows = np.array([[colour(number)] for number in range(80)], np.float32) / 255
+    lab = cv2.cvtColor(rows, cv2.COLOR_BGR2LAB)[:, 0]
+    for apart in range(1, 13):
+        assert np.linalg.norm(lab[apart:] - lab[:-apart], axis=1).min() > (60 if apart == 1 else 19)
 
 
 def test_drawing_on_tiny_images() -> None:

@@ -11,7 +11,7 @@ import typer
 
 from yolorknn.cli.options import Contexts, Device, DeviceId, Names, RuntimeOption, SimulatorDataset
 from yolorknn.cli.parse import check_lines, parse_classes, place_of, read_names
-from yolorknn.cli.show import FramesBar, bars, say, say_summary
+from yolorknn.cli.show import FramesBar, SayFound, bars, in_words, say, say_summary
 from yolorknn.errors import SourceError
 
 if TYPE_CHECKING:
@@ -106,9 +106,12 @@ def _run(
     """Detect on a source, into the sinks that the options ask for, and tell how it went."""
     from yolorknn.stream.run import run
     from yolorknn.stream.run_folder import run_folder
+    from yolorknn.tasks.lettering import missing
     from yolorknn.tasks.task import Wording
 
     wording = Wording.of(loaded.metadata, masks=masks)
+    if save and (lost := missing(loaded.metadata.names)):
+        say(lost)
     with ExitStack() as stack:
         stream = stack.enter_context(loaded.stream(source))
         opened = stream.source
@@ -117,12 +120,16 @@ def _run(
             folder = stack.enter_context(run_folder(output, name, source=opened.name))
         wanted = _sinks(opened, folder, json_file, read, save=save, wording=wording)
         sinks = [stack.enter_context(closing(sink)) for sink in wanted]
+        if not opened.fps:
+            sinks.append(SayFound(wording.names))
         shown = stack.enter_context(FramesBar(opened.name, opened.count))
         try:
             summary = run(stream, sinks, counted=shown.count, skipped=shown.skip)
         except KeyboardInterrupt:
             say(f"interrupted after {shown.frames} frames" + (f"; results in {folder}" if folder else ""))
             raise
+    if opened.fps or summary.frames > 1:
+        say(f"found {in_words(summary.found, wording.names)}")
     say_summary(summary, busy=loaded.busy, dead=len(loaded.dead))
     if folder:
         say(f"results in {folder}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from yolorknn.errors import SourceError
     from yolorknn.model.platforms import Dtype
     from yolorknn.progress import Progress
+    from yolorknn.stream.result import Result
     from yolorknn.stream.run import Summary
 
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
@@ -111,6 +113,41 @@ class FramesBar:
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
+
+
+class SayFound:
+    """A sink that tells of each image what was found in it."""
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        """Call classes as `names` says."""
+        self._names = names
+
+    def write(self, result: Result[Any]) -> None:
+        """Tell it in a line."""
+        from yolorknn.stream.run import counted_classes
+
+        say(f"{result.source}: {in_words(Counter(counted_classes(result.detections)), self._names)}")
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def in_words(found: Mapping[int, int], names: Mapping[int, str]) -> str:
+    """Return counts by class id as people say them, the most frequent first: 4 persons, 1 bus."""
+    ordered = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+    counts = [f"{count} {names[number] if count == 1 else _plural(names[number])}" for number, count in ordered]
+    return ", ".join(counts) or "nothing"
+
+
+def _plural(name: str) -> str:
+    """Return the English plural of a name that may be English; one that seems to be one, or is none, stays."""
+    if not (name.isascii() and name[-1:].isalpha() and name[-1:].islower()):
+        return name
+    if name.endswith(("ss", "us", "x", "z", "ch", "sh")):
+        return f"{name}es"
+    if name.endswith("s"):
+        return name
+    return f"{name[:-1]}ies" if name.endswith("y") and name[-2:-1] not in "aeiou" else f"{name}s"
 
 
 def say_summary(summary: Summary, *, busy: tuple[float, ...], dead: int) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from yolorknn.errors import InferenceError, SourceError
 from yolorknn.stream.result import Timings
 from yolorknn.stream.sinks.sink import Sink
 from yolorknn.stream.stream import Stream
+from yolorknn.tasks.classification import Classification
+from yolorknn.tasks.detections import Detections
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Summary:
     """Frames that an NPU core did not answer."""
     failures: tuple[str, ...]
     """What was wrong with images that could not be read."""
+    found: Mapping[int, int]
+    """How many objects of each class were found, in all frames; of a classifier, how many frames are of each."""
 
     def check_answered(self) -> None:
         """Tell a run in which the NPU does not work from one without frames.
@@ -39,6 +44,12 @@ class Summary:
         """
         if self.lost and not self.frames:
             raise InferenceError(f"the NPU answered none of {self.lost} frames: see 'yolorknn doctor'")
+
+
+def counted_classes(found: Detections | Classification) -> list[int]:
+    """Return the class ids of what was found: of each object, or the most probable one of the image."""
+    ids: list[int] = found.class_id.tolist()
+    return ids[:1] if isinstance(found, Classification) else ids
 
 
 def run(
@@ -62,6 +73,7 @@ def run(
         InferenceError: the runtime failed.
     """
     frames, failures = 0, []
+    found: Counter[int] = Counter()
     spent = np.zeros(len(Timings._fields))
     several = not stream.source.fps and stream.source.count != 1
     start = time.perf_counter()
@@ -79,8 +91,9 @@ def run(
         for sink in sinks:
             sink.write(result)
         frames += 1
+        found.update(counted_classes(result.detections))
         spent += result.timings
         counted(frames)
     seconds = time.perf_counter() - start
     stages = Timings(*(spent / max(1, frames)).tolist())
-    return Summary(frames, seconds, stages, stream.dropped, stream.lost, tuple(failures))
+    return Summary(frames, seconds, stages, stream.dropped, stream.lost, tuple(failures), found)

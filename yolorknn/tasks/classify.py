@@ -16,7 +16,7 @@ from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import Values, floats
 from yolorknn.tasks.classification import Classification
-from yolorknn.tasks.drawing import colour, draw_label, label
+from yolorknn.tasks.drawing import Label, colour, draw_labels, label
 from yolorknn.tasks.sound import HINT
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
@@ -85,7 +85,8 @@ class Classify:
 
     def draw(self, canvas: Image, found: Classification, names: Mapping[int, str] | Sequence[str]) -> None:
         """Write the most probable classes into the corner, one below the other."""
-        bottom = 0
-        for class_id, confidence in found.top(TOP):
-            text = label(names[class_id], class_id, confidence)
-            bottom = draw_label(canvas, (0, bottom), text, colour(class_id), below=True)
+        top = [
+            Label((0, 0), label(names[class_id], class_id), confidence, colour(class_id))
+            for class_id, confidence in found.top(TOP)
+        ]
+        draw_labels(canvas, top, stacked=True)

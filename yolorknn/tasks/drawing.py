@@ -3,63 +3,115 @@
 from __future__ import annotations
 
 import colorsys
-import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from yolorknn.image import Image
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.lettering import drawable, letters
 
 GOLDEN_RATIO = 0.618034
 """Steps of this size around the colour wheel keep neighbouring class ids far apart."""
+SHADES = ((0.5, 1.0), (0.9, 0.6), (0.6, 0.8))
+"""Saturation and value in turn: of any twelve classes in a row no two are nearer than 20 in CIELAB."""
+COVERED = 0.2
+"""The share of a picture that labels may cover; the less confident ones are left out."""
+LEAST = 7
+"""Height of capitals in pixels that can still be read."""
 
 
 def colour(class_id: int) -> tuple[int, int, int]:
     """Return the BGR colour of a class."""
-    red, green, blue = colorsys.hsv_to_rgb(class_id * GOLDEN_RATIO % 1, 0.85, 0.95)
+    red, green, blue = colorsys.hsv_to_rgb(class_id * GOLDEN_RATIO % 1, *SHADES[class_id % len(SHADES)])
     return round(blue * 255), round(green * 255), round(red * 255)
+
+
+class Label(NamedTuple):
+    """What is to be written at a point."""
+
+    at: tuple[int, int]
+    name: str
+    confidence: float
+    paint: tuple[int, int, int]
 
 
 def draw_boxes(canvas: Image, detections: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
     """Draw boxes with names and confidences into a BGR uint8 (H, W, 3) image, the most confident on top."""
+    line = line_width(canvas)
+    labels = []
     for xyxy, confidence, class_id in reversed(list(detections)):
         x1, y1, x2, y2 = (round(float(side)) for side in xyxy)
-        paint = colour(class_id)
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), paint, line_width(canvas), cv2.LINE_AA)
-        draw_label(canvas, (x1, y1), label(names[class_id], class_id, confidence), paint)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour(class_id), line)
+        labels.append(Label((x1, y1), label(names[class_id], class_id), confidence, colour(class_id)))
+    draw_labels(canvas, labels[::-1])
 
 
 def line_width(canvas: Image) -> int:
-    """Return how thick lines are, in pixels: as ultralytics draws."""
+    """Return how thick lines are, in pixels: as ultralytics draws, but thinner in a small picture."""
     height, width = canvas.shape[:2]
-    return max(2, round((height + width) * 0.0015))
+    return max(2 if min(height, width) > 200 else 1, round((height + width) * 0.0015))
 
 
-def label(name: str, class_id: int, confidence: float) -> str:
-    """Return what a result is called, in the letters that OpenCV's fonts have: without accents."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip()
-    return f"{plain or f'#{class_id}'} {confidence:.2f}"
+def label(name: str, class_id: int) -> str:
+    """Return what a class is called, in letters that can be drawn here."""
+    return drawable(name, otherwise=f"#{class_id}") or f"#{class_id}"
 
 
-def draw_label(
-    canvas: Image, at: tuple[int, int], text: str, paint: tuple[int, int, int], *, below: bool = False
-) -> int:
-    """Draw text on a patch of colour above a point, or `below` it, where there is room; return where the patch ends."""
+def draw_labels(canvas: Image, labels: Sequence[Label], *, stacked: bool = False) -> None:
+    """Write labels on patches of their colours, none over another, and not over too much of the picture.
+
+    Args:
+        canvas: BGR uint8 (H, W, 3); written to.
+        labels: the most important first. One goes above its point, or where there is room near it; with no room, or
+            where labels cover COVERED of the picture, it is left out.
+        stacked: whether they are lines of text from the first one's point on.
+    """
     height, width = canvas.shape[:2]
-    line = line_width(canvas)
-    size, weight = line / 3, max(1, line - 1)
-    (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, weight)
-    tall = text_height + base + line
-    left = max(0, min(at[0], width - text_width))
-    top = at[1] - tall if at[1] >= tall and not below else min(at[1], height - tall)
-    cv2.rectangle(canvas, (left, top), (left + text_width, top + tall), paint, cv2.FILLED)
-    bright = float(np.dot(paint, (0.114, 0.587, 0.299)))  # luma, ITU-R BT.601
-    ink = (0, 0, 0) if bright > 140 else (255, 255, 255)
-    baseline = (left, top + text_height + line)
-    cv2.putText(canvas, text, baseline, cv2.FONT_HERSHEY_SIMPLEX, size, ink, weight, cv2.LINE_AA)
-    return top + tall
+    capitals = max(LEAST, round((height + width) * 0.011))
+    taken = np.zeros((height, width), np.bool_)
+    room = COVERED * height * width
+    below = labels[0].at[1] if stacked and labels else 0
+    for entry in labels:
+        patch = _patch(entry, capitals, width)
+        if patch.shape[0] > height or patch.shape[0] * patch.shape[1] > room:
+            continue
+        wanted = (entry.at[0], below) if stacked else entry.at
+        places = [wanted] if stacked else _places(wanted, patch.shape[0], patch.shape[1])
+        for x, y in places:
+            left, top = max(0, min(x, width - patch.shape[1])), max(0, min(y, height - patch.shape[0]))
+            region = slice(top, top + patch.shape[0]), slice(left, left + patch.shape[1])
+            if not taken[region].any():
+                canvas[region] = patch
+                taken[region] = True
+                room -= patch.shape[0] * patch.shape[1]
+                below = top + patch.shape[0]
+                break
+
+
+def _places(at: tuple[int, int], tall: int, wide: int) -> list[tuple[int, int]]:
+    """Return where a label's left upper corner may go, the best first: above its point, in the box, and around."""
+    x, y = at
+    rows = [y - tall, y, y - 2 * tall, y + tall, y + 2 * tall, y - 3 * tall]
+    return [(column, row) for column in (x, x - wide, x + wide) for row in rows]
+
+
+def _patch(entry: Label, capitals: int, width: int) -> Image:
+    """Return a label as a picture: with its confidence and whole name, if it is not too wide for that."""
+    texts = [f"{entry.name} {entry.confidence:.2f}", entry.name]
+    texts += [f"{entry.name[:count]}." for count in range(len(entry.name) - 1, 1, -1)] + [entry.name[:1]]
+    limit = width * 0.6
+    ink = next(
+        (mask for text in texts if (mask := letters(text, capitals)).shape[1] <= limit), letters(texts[-1], LEAST)
+    )
+    edge = max(1, capitals // 6)
+    share = np.pad(ink, edge).astype(np.float32)[..., None] / 255
+    bright = float(np.dot(entry.paint, (0.114, 0.587, 0.299)))  # luma, ITU-R BT.601
+    letter = 0.0 if bright > 140 else 255.0
+    made: Image = (np.array(entry.paint, np.float32) * (1 - share) + letter * share).round().astype(np.uint8)
+    return made[:, :width]
 
 
 def draw_masks(canvas: Image, detections: Detections) -> None:

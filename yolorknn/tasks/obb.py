@@ -21,7 +21,7 @@ from yolorknn.tasks.anchors import anchor_points
 from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import Boxes, candidates, gather, scales_of
 from yolorknn.tasks.detections import Detections
-from yolorknn.tasks.drawing import colour, draw_label, label, line_width
+from yolorknn.tasks.drawing import Label, colour, draw_labels, label, line_width
 from yolorknn.tasks.records import box_records, read_boxes
 from yolorknn.tasks.rotated import corners_of, rotated_nms
 from yolorknn.tasks.split import split_shapes
@@ -80,13 +80,14 @@ class Obb(BoxTask):
         """Draw turned boxes, names and confidences at their highest corner, the most confident on top."""
         assert found.xyxyxyxy is not None
         line = line_width(canvas)
+        labels = []
         for number in reversed(range(len(found))):
             class_id = int(found.class_id[number])
             paint, places = colour(class_id), found.xyxyxyxy[number].round().astype(np.int32)
             cv2.polylines(canvas, [places], isClosed=True, color=paint, thickness=line, lineType=cv2.LINE_AA)
             x, y = (int(side) for side in places[places[:, 1].argmin()])
-            text = label(names[class_id], class_id, float(found.confidence[number]))
-            draw_label(canvas, (x, y), text, paint)
+            labels.append(Label((x, y), label(names[class_id], class_id), float(found.confidence[number]), paint))
+        draw_labels(canvas, labels[::-1])
 
 
 def _turned(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata) -> Floats:
