@@ -201,6 +201,8 @@ def test_what_the_gate_rejects_is_shown_before_the_sentence(within: Recorder) ->
         ("--mean", "0,0,0"),
         ("--std", "1,1,1"),
         ("--optimization-level", 2),
+        ("--optimization-level", 0),
+        ("--batch", 0),
         ("--encrypt", 1),
         ("--codegen",),
     ],

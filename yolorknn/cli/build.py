@@ -40,8 +40,9 @@ def build_command(
     """Make MODEL-PLATFORM-DTYPE.rknn of an .onnx."""
     from yolorknn.measure.gate_plan import GatePlan
 
-    others = (config, generic, batch, mean, std, optimization_level, encrypt, codegen)
-    gate.check(target, chosen=quantization.given or any(others))
+    others = (config, batch, mean, std, optimization_level)
+    chosen = any(value is not None for value in others) or generic or codegen or encrypt != 0
+    gate.check(target, chosen=quantization.given or chosen)
     class_names = read_names(names)
     if gate.data:
         make_rknn_within(onnx, target, gate, GatePlan.make(gate.data, target.dataset), names=class_names, output=output)

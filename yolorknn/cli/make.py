@@ -30,7 +30,8 @@ def make_rknn(
     from yolorknn.convert.build import build
     from yolorknn.convert.recipe.request import BuildRequest
 
-    dtype = BuildRequest(model, target.platform, target.dtype, target.dataset).decided()
+    request = BuildRequest(model, target.platform, target.dtype, target.dataset)
+    dtype = request.decided()
     if not generic and model.suffix.lower() == ".onnx":
         say_concerns(target.dataset, model, names)
     with bars() as progress:
@@ -53,7 +54,8 @@ def make_rknn(
         put(made.with_suffix(".crypt.rknn"))
     if codegen:
         put(made.with_name(f"{made.stem}-cpp"))
-    say_dtype(target.dtype, target.dataset)
+    if target.dtype is None and target.dataset is None:
+        say_dtype(dtype)
     say_float16(made, quantization.float16_below)
     say_unfit(options, encrypt=encrypt)
 

@@ -188,9 +188,11 @@ def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = No
             say(f"warning: {concern}")
 
 
-def say_dtype(dtype: Dtype | None, dataset: Path | None) -> None:
+def say_dtype(dtype: Dtype) -> None:
     """Tell a user who chose nothing what was chosen."""
-    if dtype is None and dataset is None:
+    if dtype == "i8":
+        say("built i8, as the model is quantized already")
+    else:
         say("built fp16, as no --dataset was given; i8 is faster on the NPU and needs one to calibrate with")
 
 

@@ -62,7 +62,9 @@ def analyze(
         elif plan.calibration is not None:
             array = plan.calibration.with_name(plan.calibration.read_text(encoding="utf-8").splitlines()[0])
         else:
-            raise CalibrationError("an fp16 model has no calibration image to compare layers on: pass --image")
+            raise CalibrationError(
+                "the model is built without calibration images, of which one is compared on: pass --image"
+            )
         layers, errors = _compare(plan, array, progress)
     build = plan.metadata.build
     return Analysis(

@@ -15,10 +15,10 @@ from yolorknn.deploy.wheels import board_wheel
 from yolorknn.detector import Detector
 from yolorknn.doctor.machine import Finding
 from yolorknn.errors import DeployError, ModelError, SourceError
-from yolorknn.files import sha256
 from yolorknn.image import IMAGE_SUFFIXES
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.onnx_file import digest
 from yolorknn.scratch import temporary_folder
 from yolorknn.tasks.agreement import Agreement, agreement, table, total
 from yolorknn.tasks.detections import Detections
@@ -134,7 +134,7 @@ def _reference(model: Path, metadata: ModelMetadata, *, simulate: bool) -> Path:
     onnx = metadata.source_of(model)
     if not onnx.is_file():
         raise ModelError(f"there is no {onnx}, with which to compare what the board finds: copy or export it there")
-    if metadata.build is not None and sha256(onnx) != metadata.sha256:
+    if metadata.build is not None and digest(onnx) != metadata.sha256:
         raise ModelError(f"{onnx} has changed since {model} was built from it: build it again")
     return onnx
 

@@ -24,6 +24,7 @@ from yolorknn.image import read_image
 from yolorknn.measure.average_precision import average_precision
 from yolorknn.measure.predictions import Prediction, Predictions
 from yolorknn.measure.val_report import ValReport
+from yolorknn.model.onnx_file import digest
 from yolorknn.open_model import HERE, Place, open_model
 from yolorknn.progress import Progress
 from yolorknn.runtime.cores import Runtime
@@ -156,7 +157,8 @@ def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...
     runtimes = [f"{package} {version}" for package in packages if (version := installed(package)) is not None]
     with suppress(OSError):
         runtimes.append(sha256(Path(LIBRARY)))
-    return sha256(path), installed("yolorknn"), place.simulate, images, names, runtimes, CONF, IOU, MAX_DET
+    content = digest(path) if path.suffix.lower() == ".onnx" else sha256(path)
+    return content, installed("yolorknn"), place.simulate, images, names, runtimes, CONF, IOU, MAX_DET
 
 
 def _detect(

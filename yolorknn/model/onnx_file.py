@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MissingDependencyError, ModelError
-from yolorknn.files import check_model_file, sha256
+from yolorknn.files import check_model_file, is_file, sha256
 from yolorknn.model.evidence import Evidence, Node
 from yolorknn.model.fields import FAILURES
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Tensor
@@ -35,7 +35,8 @@ class OnnxFacts:
         for tensor in [*self.inputs, *self.outputs]:
             if 0 in tensor.shape:
                 raise ModelError(
-                    f"{self.path} has a dynamic shape ({tensor.name}): give 'yolorknn export' a fixed imgsz"
+                    f"{self.path} has a dynamic shape ({tensor.name}): export it with a fixed size, as 'yolorknn "
+                    "export' does; or build it with --generic and a size in [load]"
                 )
         return ModelMetadata.from_json(self.properties[ONNX_KEY]) if ONNX_KEY in self.properties else None
 
@@ -56,6 +57,11 @@ class OnnxFile(OnnxFacts):
     producer: str
     ops: frozenset[str]
 
+    @property
+    def quantized(self) -> bool:
+        """Whether whoever made it quantized it, with QuantizeLinear and DequantizeLinear around its operators."""
+        return "QuantizeLinear" in self.ops
+
 
 def read(path: Path) -> OnnxFile:
     """Read an .onnx.
@@ -72,6 +78,7 @@ def read(path: Path) -> OnnxFile:
     onnx = _onnx()
     try:
         onnx.checker.check_model(_without_custom_ops(model))
+        fix_batch(model)
         return _facts(path, model)
     except (onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
         raise ModelError(f"{path} is empty, truncated or not ONNX: copy or export it again") from exc
@@ -105,16 +112,14 @@ def load(path: Path, *, weights: bool = True) -> Any:
     onnx = _onnx()
     from google.protobuf.message import DecodeError
 
-    files: tuple[Path, ...] = ()
     try:
         model = onnx.load(str(path), load_external_data=False)
-        if weights and (files := external_files(path, model)):
+        if weights and external_files(path, model):
             onnx.load_external_data_for_model(model, str(path.parent))
     except OSError as exc:
         raise ModelError(f"cannot read the model {path}: {exc.strerror or exc}") from exc
     except (DecodeError, onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
-        what = "has weights in files beside it, which are truncated" if files else "is empty, truncated or not ONNX"
-        raise ModelError(f"{path} {what}: copy or export it again") from exc
+        raise ModelError(f"{path} is empty, truncated or not ONNX: copy or export it again") from exc
     return model
 
 
@@ -133,25 +138,66 @@ def external_files(path: Path, model: Any | None = None) -> tuple[Path, ...]:
     from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
 
     model = load(path, weights=False) if model is None else model
-    named = [ExternalDataInfo(tensor).location for tensor in _get_all_tensors(model) if uses_external_data(tensor)]
-    files = tuple(path.parent / name for name in dict.fromkeys(named))
-    for file in files:
+    parts = [ExternalDataInfo(tensor) for tensor in _get_all_tensors(model) if uses_external_data(tensor)]
+    files = {path.parent / part.location: 0 for part in parts}
+    for part in parts:
+        file = path.parent / part.location
+        files[file] = max(files[file], (part.offset or 0) + (part.length or 0))
+    for file, size in files.items():
         if path.parent.resolve() not in file.resolve().parents:
             raise ModelError(
                 f"{path} has weights in {file}, outside its folder: save it anew with the weights beside it"
             )
-        if not file.is_file():
+        if not is_file(file):
             raise ModelError(f"{path} has weights in {file.name}, but there is no {file}: copy both files together")
-    return files
+        if file.stat().st_size < size:
+            raise ModelError(f"{path} has weights in {file}, which is truncated: copy or export both again")
+    return tuple(files)
+
+
+def fix_batch(model: Any) -> bool:
+    """Make an onnx.ModelProto whose first axis alone is dynamic one of batch 1, in place; return whether it was so."""
+    import onnx
+
+    infos = [info for info in [*model.graph.input, *model.graph.output] if info.type.tensor_type.shape.dim]
+    sides = [[side.dim_value for side in info.type.tensor_type.shape.dim] for info in infos]
+    inputs = sides[: len(model.graph.input)]
+    if not any(shape[0] == 0 for shape in inputs) or any(0 in shape[1:] for shape in inputs):
+        return False
+    for info in infos:
+        first = info.type.tensor_type.shape.dim[0]
+        if first.dim_value == 0:
+            first.dim_value = 1
+    del model.graph.value_info[:]
+    if any(0 in shape[1:] for shape in sides):  # outputs of which nothing is known
+        for info in model.graph.output:
+            info.type.tensor_type.ClearField("shape")
+        model.CopyFrom(onnx.shape_inference.infer_shapes(model))
+    return True
+
+
+def input_sides(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the sides of an .onnx's inputs by name, 0 where they are dynamic.
+
+    Raises:
+        ModelError: it is unreadable.
+    """
+    model = load(path, weights=False)
+    constants = {constant.name for constant in model.graph.initializer}
+    return {tensor.name: tensor.shape for tensor in _tensors(model.graph.input) if tensor.name not in constants}
 
 
 def digest(path: Path) -> str:
     """Return the sha256 over an .onnx, and after it over the files beside it that hold its weights.
 
     Raises:
-        ModelError: see external_files().
+        ModelError: one of these is absent or truncated.
     """
-    return sha256(path, *external_files(path))
+    try:
+        model = load(path, weights=False)
+    except ModelError:  # what is no .onnx names no other files
+        return sha256(path)
+    return sha256(path, *external_files(path, model))
 
 
 def _onnx() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import InferenceError, MissingDependencyError, ModelError
@@ -47,6 +48,17 @@ class OrtSession:
         self._path = path
         self.inputs = [_tensor(node) for node in self._session.get_inputs()]
         self.outputs = [_tensor(node) for node in self._session.get_outputs()]
+        if not any(0 in tensor.shape for tensor in self.inputs) and any(0 in tensor.shape for tensor in self.outputs):
+            self.outputs = self._as_given()
+
+    def _as_given(self) -> list[Tensor]:
+        """Return the outputs with the shapes that they have, where the file leaves them open."""
+        blank = {tensor.name: np.zeros(tensor.shape, tensor.dtype) for tensor in self.inputs}
+        try:
+            given = self._session.run(None, blank)
+        except Exception:  # what is wrong with the model shows when it is used
+            return list(self.outputs)
+        return [tensor._replace(shape=array.shape) for tensor, array in zip(self.outputs, given, strict=True)]
 
     def facts(self) -> OnnxFacts:
         """Return what the file says of itself, for which the onnx package is not needed here."""
@@ -68,5 +80,7 @@ class OrtSession:
 
 def _tensor(node: Any) -> Tensor:
     shape = tuple(side if isinstance(side, int) else 0 for side in node.shape)
+    if shape[:1] == (0,) and 0 not in shape[1:]:
+        shape = (1, *shape[1:])  # a batch of any size, of which one is given
     kind = str(node.type).removeprefix("tensor(").removesuffix(")")
     return Tensor(node.name, shape, DTYPES.get(kind, kind), "NCHW" if len(shape) == 4 else "")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolorknn.convert.recipe.config import check_names, parameters
+from yolorknn.convert.recipe.prepared import prepare
 from yolorknn.errors import BuildError, CalibrationError, ModelError
 from yolorknn.files import writing
 from yolorknn.image import IMAGE_SUFFIXES
+from yolorknn.model import onnx_file
 
 
 class Loader(NamedTuple):
@@ -61,15 +64,73 @@ def loader_of(model: Path, load: Mapping[str, Any], scratch: Path) -> tuple[str,
             f"rknn-toolkit2 reads {model.suffix} by means of {loader.package}, which is not installed: "
             "pip install 'tensorflow==2.15.*' 'protobuf<4.25.5' (Python 3.10 or 3.11), or convert the model to ONNX"
         )
-    arguments = {**load, loader.file: _link(model, scratch)}
+    arguments = {**load, **(_onnx(model, load, scratch) if loader.call == "load_onnx" else {})}
+    arguments.setdefault(loader.file, _link(model, scratch))
     if loader.weights:
         weights = model.with_suffix(loader.suffix)
         if not weights.is_file():  # the vendor would invent random ones
             raise ModelError(f"{model} needs its weights beside it, but there is no {weights}")
         arguments[loader.weights] = _link(weights, scratch)
-    if "input_initial_val" in arguments:
-        arguments["input_initial_val"] = [np.array(value, np.float32) for value in arguments["input_initial_val"]]
     return loader.call, arguments
+
+
+def _onnx(model: Path, load: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
+    """Return the arguments of load_onnx() that follow from `load` and the model: the file, its inputs, frozen ones.
+
+    Raises:
+        ModelError: it is unreadable.
+        BuildError: `load` contradicts it.
+    """
+    sides = onnx_file.input_sides(model)
+    names, sizes, values = (load.get(name) for name in ("inputs", "input_size_list", "input_initial_val"))
+    names = list(sides) if names is None else list(names)
+    made: dict[str, Any] = {"model": str(scratch / "model.onnx")}
+    prepare(model, scratch / "model.onnx", one_image=sizes is None)
+    if sizes is None and values is not None:  # the toolkit freezes an input only of a size that it is told
+        sizes = [list(onnx_file.input_sides(scratch / "model.onnx").get(name, ())) for name in names]
+        if not all(map(all, sizes)):
+            raise BuildError("input_initial_val needs input_size_list too, as the model's inputs have no fixed size")
+    if sizes is not None:
+        if not isinstance(sizes, list) or len(sizes) != len(names):
+            raise BuildError(f"input_size_list = {sizes!r} is not a size for each input: {', '.join(names)}")
+        for name, size in zip(names, sizes, strict=True):
+            _check_size(model, name, size, sides.get(name, ()))
+        made |= {"inputs": names, "input_size_list": sizes}
+    if values is not None and sizes is not None:
+        if not isinstance(values, list) or len(values) != len(names):
+            raise BuildError(f"input_initial_val is not a list with an array for each input: {', '.join(names)}")
+        made["input_initial_val"] = [
+            _frozen(name, size, value) for name, size, value in zip(names, sizes, values, strict=True)
+        ]
+    return made
+
+
+def _check_size(model: Path, name: str, size: Any, sides: Sequence[int]) -> None:
+    """Refuse a size that is none, or not the one that the model has; of an inner tensor `sides` are none."""
+    if not isinstance(size, list) or not all(isinstance(side, int) and side > 0 for side in size):
+        raise BuildError(f"input_size_list says {size!r} for {name}, which is no list of sides")
+    if sides and (len(size) != len(sides) or any(side not in (0, own) for side, own in zip(sides, size, strict=True))):
+        stated = ", ".join(str(side or "any") for side in sides)
+        raise BuildError(
+            f"input_size_list says {size} for {name}, which in {model} is [{stated}]: leave it out, or export "
+            "the model at that size"
+        )
+
+
+def _frozen(name: str, size: Sequence[int], value: Any) -> NDArray[np.float32] | None:
+    """Return the values of a frozen input; None for [], an input that stays one."""
+    if value == []:
+        return None
+    try:
+        array = np.array(value, np.float32)
+    except (TypeError, ValueError):
+        array = np.zeros(0, np.float32)
+    if array.shape != tuple(size) and array.ndim:
+        raise BuildError(
+            f"input_initial_val has {'x'.join(map(str, array.shape))} numbers for {name}, which is "
+            f"{'x'.join(map(str, size))}: give as many, one number for all, or [] for an input that stays one"
+        )
+    return np.full(size, array, np.float32)
 
 
 def listing(dataset: Path, scratch: Path) -> Path:

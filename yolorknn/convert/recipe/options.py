@@ -65,8 +65,12 @@ class BuildOptions:
         ours = dtype == "i8" and not theirs and self.config.keys() <= NEUTRAL
         return replace(self, algorithm="mean" if ours else "normal")
 
-    def check(self, dtype: Dtype) -> None:
+    def check(self, dtype: Dtype, *, calibrated: bool = True) -> None:
         """Refuse what contradicts itself or the dtype.
+
+        Args:
+            dtype: of the model to be.
+            calibrated: whether ranges are measured: not for fp16, nor for a model that is quantized already.
 
         Raises:
             BuildError: in one sentence.
@@ -86,6 +90,10 @@ class BuildOptions:
             problem = (
                 f"{' and '.join(quantizing)} concerns quantization, but {dtype} is not quantized: "
                 "leave it out, or pass --dataset and no --dtype fp16"
+            )
+        elif not calibrated and quantizing and (quantizing != ["algorithm"] or self.algorithm != "normal"):
+            problem = (
+                f"{' and '.join(quantizing)} concerns quantization, but the model is quantized already: leave it out"
             )
         elif dtype == "i8" and self.config.get("quantize_weight"):
             problem = "quantize_weight is for models that are not quantized: leave it out, or build with --dtype fp16"
@@ -133,7 +141,8 @@ class BuildOptions:
         """
         if unknown := build.options.keys() - cls.__dataclass_fields__.keys():
             raise BuildError(f"the .rknn was built with {', '.join(sorted(unknown))}, unknown here: update yolorknn")
-        return cls.parse({"algorithm": build.algorithm, "method": build.method, **build.options})
+        how = {"algorithm": build.algorithm, "method": build.method} if build.dtype == "i8" else {}
+        return cls.parse({**how, **build.options})
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any]) -> BuildOptions:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,6 +13,7 @@ from yolorknn.convert.export.custom_op import OP_TYPE
 from yolorknn.convert.recipe.calibration import Calibration
 from yolorknn.convert.recipe.generic import listing, loader_of
 from yolorknn.convert.recipe.plan import BuildPlan
+from yolorknn.convert.recipe.prepared import prepare
 from yolorknn.convert.recipe.repair import needs_repair, repair_attention
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.toolkit import cst_softmax
@@ -20,13 +21,14 @@ from yolorknn.convert.toolkit.process import CustomOp
 from yolorknn.convert.toolkit.toolkit import toolkit_version
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.errors import BuildError, CalibrationError
-from yolorknn.files import sha256, writing
 from yolorknn.model import onnx_file
 from yolorknn.model.metadata import Build
 from yolorknn.model.platforms import get_platform
 from yolorknn.progress import Progress
 from yolorknn.scratch import temporary_folder
 from yolorknn.tasks.known import metadata_of, task_of
+
+_logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -56,7 +58,7 @@ def planned(
 def _of_any(request: BuildRequest, scratch: Path) -> BuildPlan:
     """Plan the build of a generic model; the toolkit reads its calibration set itself."""
     dtype = request.decided()
-    request.options.check(dtype)
+    request.options.check(dtype, calibrated=request.dataset is not None)
     call, arguments = loader_of(request.model, request.options.load, scratch)
     return BuildPlan(
         platform=get_platform(request.platform).name,
@@ -73,13 +75,20 @@ def _of_detector(
     request: BuildRequest, scratch: Path, calibration: Calibration | None, progress: Progress | None
 ) -> BuildPlan:
     dtype, version = request.decided(), toolkit_version()
-    request.options.check(dtype)
-    options = request.options.settled(dtype)
+    request.options.check(dtype, calibrated=request.dataset is not None)
+    options = request.options.settled("i8" if request.dataset is not None else "fp16")
     chip = get_platform(request.platform)
     if options.load:
         raise BuildError("[load] changes the model, so it is for generic models only: add --generic")
     model = onnx_file.read(request.model)
-    source = options.normalised(metadata_of(model, names=request.names))
+    stated = metadata_of(model, names=request.names)
+    source = options.normalised(stated)
+    trained = stated.mean, stated.std
+    if (source.mean, source.std) != trained and (stated.source or "stride" in model.properties):
+        _logger.warning(
+            "%s was trained with mean %s and std %s, and finds little with the mean %s and std %s that are given",
+            *(request.model, *map(_numbers, (*trained, source.mean, source.std))),
+        )
     if dtype == "i8" and source.head == "decoded" and not source.normalized:
         raise BuildError(
             f"{request.model} in int8 would find nothing: coordinates in pixels and scores share one output, and so "
@@ -107,8 +116,7 @@ def _of_detector(
             "give that set, or the .onnx in place of the .rknn"
         )
     copy = scratch / "model.onnx"
-    with writing(copy):
-        shutil.copyfile(request.model, copy)
+    prepare(request.model, copy)
     if needs_repair(version):
         repair_attention(copy)
     return BuildPlan(
@@ -120,6 +128,10 @@ def _of_detector(
         calibration=arrays.listing if arrays else None,
         observed=partial(calibration.observed, copy, mean=source.mean, std=source.std) if calibration else None,
         custom_ops=(CustomOp(Path(cst_softmax.__file__), "CstSoftmax"),) if OP_TYPE in model.ops else (),
-        metadata=replace(source, source=request.model.name, sha256=sha256(request.model), build=how),
+        metadata=replace(source, source=request.model.name, sha256=onnx_file.digest(request.model), build=how),
         outputs=model.outputs,
     )
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ",".join(f"{value:g}" for value in values)

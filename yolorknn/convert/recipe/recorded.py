@@ -8,10 +8,10 @@ from pathlib import Path
 from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import CalibrationError, ModelError
-from yolorknn.files import sha256
 from yolorknn.model import rknn_file
 from yolorknn.model.fit import check_fit
 from yolorknn.model.metadata import Build
+from yolorknn.model.onnx_file import digest
 from yolorknn.tasks.known import metadata_of
 
 
@@ -58,13 +58,13 @@ def read_recorded(rknn: Path) -> tuple[Path, Build]:
         raise ModelError(
             f"building {rknn} again needs the ONNX it was built from, but there is no {onnx}: copy or export it there"
         )
-    if sha256(onnx) != metadata.sha256:
+    if digest(onnx) != metadata.sha256:
         raise ModelError(f"{onnx} has changed since {rknn} was built from it: build it again, or give the .onnx")
     return onnx, metadata.build
 
 
 def _dataset(build: Build) -> Path | None:
-    if build.dtype != "i8":
+    if build.images == 0:
         return None
     dataset = Path(build.dataset)
     if not dataset.exists():

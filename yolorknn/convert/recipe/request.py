@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.errors import BuildError, CalibrationError
+from yolorknn.files import is_file
+from yolorknn.model import onnx_file
 from yolorknn.model.metadata import Build
 from yolorknn.model.platforms import Dtype, get_platform
 
@@ -20,7 +23,7 @@ class BuildRequest:
     """An .onnx, or another file that generic.LOADERS knows; where a build is repeated, a .rknn stands for its own."""
     platform: str = "rk3588"
     dtype: Dtype | None = None
-    """None: int8 with a dataset, else fp16."""
+    """None: int8 with a dataset or of a model that is quantized already, else fp16."""
     dataset: Path | None = None
     """The calibration set."""
     names: Sequence[str] | None = None
@@ -40,12 +43,19 @@ class BuildRequest:
             BuildError: the platform cannot run the dtype.
         """
         chip = get_platform(self.platform)
-        dtype: Dtype = self.dtype or ("i8" if self.dataset is not None else "fp16")
+        dtype: Dtype = self.dtype or ("i8" if self.dataset is not None or self.quantized else "fp16")
         if dtype not in chip.dtypes:
             only = chip.dtypes[0]
             hint = "pass --dataset with some hundred typical images" if only == "i8" else "leave --dataset out"
             raise BuildError(f"{chip.name} runs {only} models only, not {dtype}: {hint}")
-        if dtype == "i8" and self.dataset is None:
+        if self.quantized and self.dataset is not None:
+            raise CalibrationError(f"{self.model} is quantized already, with ranges of its own: leave out --dataset")
+        if self.quantized and dtype != "i8":
+            raise BuildError(
+                f"{self.model} is quantized already, so it is built as i8: leave out --dtype {dtype}, or give the "
+                "float model"
+            )
+        if dtype == "i8" and self.dataset is None and not self.quantized:
             raise CalibrationError(
                 "int8 needs a calibration set, to measure the range of every layer's values: pass --dataset with 50 "
                 "to 200 typical images (a folder, a list, a data.yaml or a video), or --dtype fp16"
@@ -55,3 +65,12 @@ class BuildRequest:
                 "fp16 is not quantized and takes no calibration set: leave out --dataset, or build i8"
             )
         return dtype
+
+    @cached_property
+    def quantized(self) -> bool:
+        """Whether the model is an .onnx that is quantized already.
+
+        Raises:
+            ModelError: it is unreadable.
+        """
+        return is_file(self.model) and self.model.suffix.lower() == ".onnx" and onnx_file.read(self.model).quantized

@@ -57,7 +57,7 @@ class _Build:
         rknn = self._loaded()
         rknn.do(
             "build",
-            do_quantization=self.plan.dtype == "i8",
+            do_quantization=self.plan.dtype == "i8" and self.plan.calibration is not None,
             dataset=self.plan.calibration,
             rknn_batch_size=self.batch,
             auto_hybrid=self.plan.options.auto_hybrid,

@@ -16,6 +16,7 @@ _BAR = re.compile(r"I (\w[\w ]{0,60}?) {0,40}: {1,40}(\d{1,3})%")
 _ERROR = re.compile(
     r"^E |E RKNN|\w(Error|Exception)\b|terminate called|Aborted|Assertion|Segmentation|^Meet unsupported"
 )
+_WRONG = re.compile(r"E RKNN|generate random", re.IGNORECASE)
 # Printed as errors, with return code 0, for ops that the compiler gives to the CPU: a Reshape after the decoded head's
 # Softmax, a custom op.
 _HARMLESS = re.compile(r"Unkown op target: 0|fallback to cpu", re.IGNORECASE)
@@ -58,8 +59,11 @@ class Log:
         return (errors or lines or ["it printed nothing"])[-1]
 
     def complaint(self) -> str | None:
-        """Return an error that the compiler printed while returning 0: such a model fails on the board."""
-        return next((line for line in self._lines() if "E RKNN" in line and not _HARMLESS.search(line)), None)
+        """Return what was printed while 0 was returned and tells of a model that is none.
+
+        That is an error of the compiler, with which it fails on the board, or that weights were not found and invented.
+        """
+        return next((line for line in self._lines() if _WRONG.search(line) and not _HARMLESS.search(line)), None)
 
     def _lines(self) -> list[str]:
         lines = (line.rpartition("\r")[2].strip() for line in self.text().splitlines())
