@@ -19,11 +19,9 @@ from importlib import import_module  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
-    from yolorknn.classifier import Classifier
     from yolorknn.convert.build import build
     from yolorknn.convert.export.export import export
     from yolorknn.convert.recipe.options import BuildOptions
-    from yolorknn.detector import Detector
     from yolorknn.errors import (
         AccuracyError,
         BackendError,
@@ -47,7 +45,9 @@ if TYPE_CHECKING:
     from yolorknn.measure.val import validate
     from yolorknn.measure.val_report import ValReport
     from yolorknn.model.metadata import ModelMetadata
-    from yolorknn.open_model import Place
+    from yolorknn.predict.classifier import Classifier
+    from yolorknn.predict.detector import Detector
+    from yolorknn.predict.open_model import Place
     from yolorknn.runtime.backend import Backend
     from yolorknn.stream.result import Result, Timings
     from yolorknn.stream.stream import Stream
@@ -97,7 +97,7 @@ __all__ = [
 
 _HOMES = {
     "BuildOptions": "convert.recipe.options",
-    "Place": "open_model",
+    "Place": "predict.open_model",
     "SimulatedNpu": "measure.simulated_npu",
     "ValReport": "measure.val_report",
     "build": "convert.build",
@@ -105,9 +105,9 @@ _HOMES = {
     "validate": "measure.val",
     "Backend": "runtime.backend",
     "Classification": "tasks.classification",
-    "Classifier": "classifier",
+    "Classifier": "predict.classifier",
     "Detections": "tasks.detections",
-    "Detector": "detector",
+    "Detector": "predict.detector",
     "ModelMetadata": "model.metadata",
     "Result": "stream.result",
     "Stream": "stream.stream",

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from beside import DEMO_ONNX, arguments
 
-from yolorknn.detector import Detector
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import pictures
+from yolorknn.predict.detector import Detector
 from yolorknn.runtime.memory import resident_mb, share_arena
 
 CORES, NPU_MS, SETTLED = 3, 3.0, 1000

@@ -22,7 +22,7 @@ from ultralytics.utils.tal import dist2bbox, make_anchors
 
 from yolorknn.image import letterbox, read_image
 from yolorknn.model.values import Quantized
-from yolorknn.open_model import open_model
+from yolorknn.predict.open_model import open_model
 from yolorknn.tasks.boxes import postprocess, scales_of
 from yolorknn.tasks.task import Thresholds
 

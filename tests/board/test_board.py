@@ -32,7 +32,7 @@ from yolorknn import Detections, Detector, errors
 from yolorknn.__main__ import main
 from yolorknn.image import letterbox, read_image
 from yolorknn.model.platforms import PLATFORMS, this_platform
-from yolorknn.open_model import open_model, read_metadata
+from yolorknn.predict.open_model import open_model, read_metadata
 from yolorknn.runtime import cores, recovering, rknnlite
 from yolorknn.runtime.cores import chosen
 from yolorknn.stream.sources.open_source import open_source

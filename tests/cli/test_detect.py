@@ -22,7 +22,7 @@ from tests.fakes.numbered import cell_of, numbered_frame
 from yolorknn.cli.app import app
 from yolorknn.cli.show import in_words
 from yolorknn.errors import BackendError, OutputError, SourceError
-from yolorknn.open_model import Place
+from yolorknn.predict.open_model import Place
 from yolorknn.stream.sinks.video import VideoWriter
 from yolorknn.tasks.task import Thresholds
 
@@ -30,7 +30,9 @@ from yolorknn.tasks.task import Thresholds
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recorder:
     """Give the command a detector of numbers, whatever model it asks for."""
-    return replace_function(monkeypatch, "yolorknn.loaded_model.LoadedModel", number_detector(tmp_path, cores=2))
+    return replace_function(
+        monkeypatch, "yolorknn.predict.loaded_model.LoadedModel", number_detector(tmp_path, cores=2)
+    )
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ def test_another_place(
     names, out = images.parent / "names.txt", images.parent / "out"
     names.write_text("a\n")
     backends = [NumberBackend(NUMBERS)]
-    opened = replace_function(monkeypatch, "yolorknn.open_model.open_model", (NUMBERS, backends))
+    opened = replace_function(monkeypatch, "yolorknn.predict.open_model.open_model", (NUMBERS, backends))
     for model in ("m.rknn", "m.onnx"):
         detector.answer = number_detector(images.parent)
         done = run("detect", images, "-m", model, "--names", names, "-o", out, *options)

@@ -9,7 +9,7 @@ from tests.fakes.commands import BAR, Recorder, misused, refused, replace_functi
 from yolorknn.errors import DatasetError
 from yolorknn.measure.average_precision import ClassAP
 from yolorknn.measure.val_report import ValReport, table
-from yolorknn.open_model import Place
+from yolorknn.predict.open_model import Place
 
 REPORT = ValReport("m.onnx", 0.7, 0.5, 0.6, 0.4, (ClassAP(0, "person", 9, 0.7, 0.5, 0.6, 0.4),), (), 128, 0)
 

@@ -23,7 +23,7 @@ from tests.fakes.waiting import LONGEST, until
 from yolorknn.cli.app import app
 from yolorknn.errors import CalibrationError, SourceError
 from yolorknn.image import letterbox, read_image
-from yolorknn.open_model import read_metadata
+from yolorknn.predict.open_model import read_metadata
 
 IMAGE = DATASET / "images" / "0000.jpg"
 

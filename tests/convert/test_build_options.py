@@ -24,7 +24,7 @@ from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError, MetadataError, ModelError
 from yolorknn.model import rknn_file
-from yolorknn.open_model import open_model
+from yolorknn.predict.open_model import open_model
 from yolorknn.tasks.known import metadata_of
 
 pytestmark = [needs_torch, needs_ort, needs_toolkit, pytest.mark.toolkit]

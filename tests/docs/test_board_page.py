@@ -54,7 +54,7 @@ SAYING = (
     "runtime/rknnrt.py",
     "runtime/recovering.py",
     "runtime/backend.py",
-    "open_model.py",
+    "predict/open_model.py",
     # what answers.py raises says why in a board's nonsense, and no user meets it
     *(f"deploy/{path.name}" for path in sorted((ROOT / "yolorknn/deploy").glob("*.py")) if path.stem != "answers"),
 )
@@ -74,8 +74,8 @@ def test_every_message_is_explained(file: str) -> None:
 
 
 def test_every_refusal_of_ssh_is_explained() -> None:
-    from yolorknn.deploy.ssh import _REFUSALS
+    from yolorknn.deploy.refusals import REFUSALS
 
-    for _, sentence in _REFUSALS:
+    for _, sentence in REFUSALS:
         pieces = [piece.strip() for piece in re.split(r"[,;:]|\{\w+\}|'", sentence)]
         assert any(piece in TEXT for piece in pieces if len(piece.split()) >= 3), sentence

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tests.fakes.encode import encode_split, split_metadata
 from tests.fakes.numbered import cell_of, number_of
 from tests.fakes.rknn_files import write_rknn
-from yolorknn.detector import Detector
 from yolorknn.errors import InferenceError
 from yolorknn.model.metadata import Build, ModelMetadata
+from yolorknn.predict.detector import Detector
 
 NUMBERS = split_metadata((32, 64), 5)
 """What the model says that number_detector() runs."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.open_model import Place, open_model
+from yolorknn.predict.open_model import Place, open_model
 from yolorknn.runtime.backend import Backend, SessionBackend
 from yolorknn.runtime.cores import Runtime, chosen
 from yolorknn.runtime.rknnlite import RknnLiteSession

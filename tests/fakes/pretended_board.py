@@ -15,7 +15,7 @@ from tests.fakes.numbered import cell_of
 from tests.fakes.rknnlite import install
 from yolorknn.__main__ import main
 from yolorknn.model.platforms import PLATFORMS
-from yolorknn.open_model import read_metadata
+from yolorknn.predict.open_model import read_metadata
 from yolorknn.runtime import cores
 from yolorknn.stream.sources import open_source
 from yolorknn.stream.sources.capture import Capture

@@ -249,6 +249,7 @@ def test_a_full_disk_and_a_folder_that_cannot_be_written(tmp_path: Path) -> None
     with pytest.raises(OutputError, match="cannot write"):
         check_folder(tmp_path / "file" / "folder")
     with pytest.raises(OutputError, match="No space left"), atomic(tmp_path / "x") as temporary:
+        temporary.unlink()
         temporary.symlink_to("/dev/full")
         temporary.write_bytes(b"x" * 10000)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

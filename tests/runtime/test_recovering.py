@@ -24,9 +24,9 @@ from tests.fakes.encode import encode_split, split_metadata
 from tests.fakes.numbered import cell_of, number_of, numbered_frame
 from tests.fakes.rknn_files import write_rknn
 from yolorknn.cli.app import app
-from yolorknn.detector import Detector
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
 from yolorknn.model.metadata import Build, Tensor
+from yolorknn.predict.detector import Detector
 from yolorknn.runtime.backend import SessionBackend
 from yolorknn.runtime.recovering import MOST_HANGS, Patience, RecoveringSession
 from yolorknn.runtime.session import Arrays
@@ -359,7 +359,7 @@ def test_a_run_counts_what_was_lost(
     model = write_rknn(tmp_path / "m.rknn", replace(METADATA, build=Build("rk3588", "i8", "2.3.2")))
     for number in range(frames):
         cv2.imwrite(str(tmp_path / f"{number}.png"), numbered_frame(number, (64, 64)))
-    monkeypatch.setattr("yolorknn.open_model.open_cores", lambda *_, **__: [core(["hang"]).session()])
+    monkeypatch.setattr("yolorknn.predict.open_model.open_cores", lambda *_, **__: [core(["hang"]).session()])
     words = ["detect", str(tmp_path / "*.png"), "-m", str(model), "--no-save", "--json", str(tmp_path / "found.jsonl")]
     done = CliRunner().invoke(app, words)
     said = done.stderr.splitlines()

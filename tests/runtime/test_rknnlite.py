@@ -21,7 +21,7 @@ from yolorknn import Detector
 from yolorknn.errors import BackendError, InferenceError, MissingDependencyError, ModelError
 from yolorknn.model.metadata import Build, ModelMetadata
 from yolorknn.model.platforms import PLATFORMS
-from yolorknn.open_model import open_model
+from yolorknn.predict.open_model import open_model
 from yolorknn.runtime import cores, rknnlite
 
 IMGSZ = (64, 96)

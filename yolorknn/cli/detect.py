@@ -15,7 +15,7 @@ from yolorknn.cli.show import FramesBar, SayFound, bars, in_words, say, say_summ
 from yolorknn.errors import SourceError
 
 if TYPE_CHECKING:
-    from yolorknn.loaded_model import LoadedModel
+    from yolorknn.predict.loaded_model import LoadedModel
     from yolorknn.stream.run import Summary
     from yolorknn.stream.sinks.sink import Sink
     from yolorknn.stream.sources.source import Source
@@ -56,8 +56,8 @@ def detect_command(
 ) -> None:
     """Draw what is found in SOURCE on it, and write it as JSON lines."""
     from yolorknn.doctor.examine import diagnosed
-    from yolorknn.loaded_model import LoadedModel
-    from yolorknn.open_model import HERE, open_model
+    from yolorknn.predict.loaded_model import LoadedModel
+    from yolorknn.predict.open_model import HERE, open_model
     from yolorknn.runtime.memory import share_arena
     from yolorknn.stream.sources.open_source import is_recorded
     from yolorknn.tasks.task import Thresholds

@@ -14,7 +14,7 @@ from yolorknn.errors import ModelError, OutputError
 if TYPE_CHECKING:
     from yolorknn.cli.groups import Quantization
     from yolorknn.convert.recipe.options import BuildOptions
-    from yolorknn.open_model import Place
+    from yolorknn.predict.open_model import Place
 
 
 def parse_imgsz(text: str | None) -> tuple[int, int] | None:
@@ -90,7 +90,7 @@ def build_options(
 
 def place_of(*, simulate: bool, dataset: Path | None, device: bool, device_id: str | None) -> Place:
     """Return where a model is to run, which is one place."""
-    from yolorknn.open_model import Place
+    from yolorknn.predict.open_model import Place
 
     if simulate and (device or device_id):
         raise typer.BadParameter("a model runs on the simulator or on a board", param_hint="--simulate, --device")

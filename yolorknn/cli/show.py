@@ -180,7 +180,7 @@ def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = No
     """Say what makes a poor calibration set of the dataset, for a model."""
     if dataset is not None:
         from yolorknn.data.calibration_set import CalibrationSet
-        from yolorknn.open_model import read_metadata
+        from yolorknn.predict.open_model import read_metadata
         from yolorknn.tasks.known import task_of
 
         metadata = read_metadata(model, names=names)
@@ -199,7 +199,7 @@ def say_dtype(dtype: Dtype) -> None:
 def say_float16(rknn: Path, below: float | None) -> None:
     """Tell which layers --float16-below found."""
     if below is not None:
-        from yolorknn.open_model import read_metadata
+        from yolorknn.predict.open_model import read_metadata
 
         build = read_metadata(rknn).build
         kept = build.options.get("float16", []) if build else []

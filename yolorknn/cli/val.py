@@ -36,7 +36,7 @@ def val_command(
     """Measure mAP50 and mAP50-95 of one or several models, class by class."""
     from yolorknn.measure.val import validate
     from yolorknn.measure.val_report import table
-    from yolorknn.open_model import HERE
+    from yolorknn.predict.open_model import HERE
 
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
     own = read_names(names)

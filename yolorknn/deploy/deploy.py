@@ -12,13 +12,13 @@ from yolorknn.deploy.install import OWN, Installed, install
 from yolorknn.deploy.probe import Board, absolute, probe
 from yolorknn.deploy.ssh import Done, Remote
 from yolorknn.deploy.wheels import board_wheel
-from yolorknn.detector import Detector
 from yolorknn.doctor.machine import Finding
 from yolorknn.errors import DeployError, ModelError, SourceError
 from yolorknn.image import IMAGE_SUFFIXES
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.onnx_file import digest
+from yolorknn.predict.detector import Detector
 from yolorknn.scratch import temporary_folder
 from yolorknn.tasks.agreement import Agreement, agreement, table, total
 from yolorknn.tasks.detections import Detections

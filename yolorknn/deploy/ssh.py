@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from yolorknn.deploy.refusals import no_connection
 from yolorknn.errors import DeployError
 from yolorknn.scratch import temporary_folder
 
@@ -96,7 +97,7 @@ class Remote:
                 status = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=said, check=False).returncode
                 said.seek(0)
                 if status != 0:
-                    raise DeployError(_no_connection(self.host, said.read()))
+                    raise DeployError(no_connection(self.host, said.read()))
         except FileNotFoundError:
             self.__exit__()
             raise DeployError("ssh is not installed on this PC: sudo apt install openssh-client") from None
@@ -235,29 +236,3 @@ def _entries(name: str, content: Path | bytes) -> Iterator[tuple[tarfile.TarInfo
         entry.size = content.stat().st_size
         with content.open("rb") as file:
             yield entry, file
-
-
-_REFUSALS = (
-    ("Could not resolve hostname", "{host}: no such host; give its address, or what 'hostname -I' says on the board"),
-    (
-        "REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "{host} has another host key than before; if it was flashed anew: {forget}",
-    ),
-    ("Host key verification failed", "{host}: its host key is not known here; connect once with: ssh {host}"),
-    ("Permission denied", "{host} refused the login; check the user, and copy your key there: ssh-copy-id {host}"),
-    ("Too many authentication failures", "{host} refused the login; name one key: --ssh-option IdentityFile=KEY"),
-    ("Connection refused", "{host} refuses ssh: on it run 'sudo systemctl enable --now ssh'; is it another --port?"),
-    ("timed out", "{host} does not answer: is it switched on, and in this network?"),
-    ("No route to host", "{host} does not answer: is it switched on, and in this network?"),
-    ("Network is unreachable", "{host} does not answer: is it switched on, and in this network?"),
-)
-
-
-def _no_connection(host: str, said: str) -> str:
-    """Put in words why ssh did not connect."""
-    name = host.rpartition("@")[2]
-    for sign, sentence in _REFUSALS:
-        if sign in said:
-            return sentence.format(host=shlex.quote(host), forget=f"ssh-keygen -R {shlex.quote(name)}")
-    lines = [line for line in said.splitlines() if line.strip()]
-    return f"cannot connect to {host}: {lines[-1].strip() if lines else 'ssh gave no reason'}"

@@ -20,7 +20,7 @@ from yolorknn.measure.bench_report import BenchReport, Run
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import FRAME_SIZE, Paced, pictures
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.open_model import open_model, read_metadata
+from yolorknn.predict.open_model import open_model, read_metadata
 from yolorknn.progress import Progress
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.cores import Runtime, chosen

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.open_model import read_metadata
+from yolorknn.predict.open_model import read_metadata
 from yolorknn.tasks.known import task_of
 
 

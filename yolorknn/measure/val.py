@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from yolorknn.convert.export.export import export
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Dataset, Labelled
-from yolorknn.detector import Detector
 from yolorknn.doctor.board import LIBRARY
 from yolorknn.doctor.machine import installed
 from yolorknn.errors import DatasetError, InferenceError, ModelError, SourceError
@@ -25,7 +24,8 @@ from yolorknn.measure.average_precision import average_precision
 from yolorknn.measure.predictions import Prediction, Predictions
 from yolorknn.measure.val_report import ValReport
 from yolorknn.model.onnx_file import digest
-from yolorknn.open_model import HERE, Place, open_model
+from yolorknn.predict.detector import Detector
+from yolorknn.predict.open_model import HERE, Place, open_model
 from yolorknn.progress import Progress
 from yolorknn.runtime.cores import Runtime
 from yolorknn.scratch import temporary_folder

@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 from numpy.typing import NDArray
 
 from yolorknn.errors import ModelError
-from yolorknn.loaded_model import LoadedModel
-from yolorknn.open_model import Place
+from yolorknn.predict.loaded_model import LoadedModel
+from yolorknn.predict.open_model import Place
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.cores import Runtime
 from yolorknn.tasks.detections import Detections

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import read_image
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.open_model import HERE, Place, open_model, read_metadata
+from yolorknn.predict.open_model import HERE, Place, open_model, read_metadata
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.cores import Runtime
 from yolorknn.runtime.pool import BackendPool
