@@ -12,7 +12,8 @@ from yolorknn.model.platforms import Dtype
 Platform = Annotated[str, typer.Option(help="Chip to build for: rk3588, rk3576, rk3568, rk3566, rk3562, ...")]
 DtypeOption = Annotated[Dtype | None, typer.Option(help="Default: i8 with --dataset, else fp16.")]
 Dataset = Annotated[
-    Path | None, typer.Option(help="Calibration images for i8: a folder, a list (.txt), a data.yaml or a video.")
+    Path | None,
+    typer.Option(help="Calibration images for i8: a folder, a list (.txt), a data.yaml, or what detect reads."),
 ]
 Data = Annotated[
     Path | None,

@@ -184,8 +184,10 @@ def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = No
         from yolorknn.tasks.known import task_of
 
         metadata = read_metadata(model, names=names)
-        for concern in CalibrationSet.open(dataset).concerns(task_of(metadata).canvas(metadata.imgsz)):
-            say(f"warning: {concern}")
+        opened = CalibrationSet.open(dataset)
+        if opened.live is None:  # which would be read twice
+            for concern in opened.concerns(task_of(metadata).canvas(metadata.imgsz)):
+                say(f"warning: {concern}")
 
 
 def say_dtype(dtype: Dtype) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from yolorknn.convert.analyze import analyze
 from yolorknn.convert.recipe.calibration import Calibration
@@ -22,6 +24,7 @@ from yolorknn.convert.recipe.steps import built
 from yolorknn.convert.tables.layers import lossy
 from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.toolkit import Toolkit
+from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.errors import BuildError
 from yolorknn.files import atomic_folder, check_folder, open_log, write_bytes, writing
 from yolorknn.model import rknn_file
@@ -37,7 +40,7 @@ def build(
     *,
     platform: str = "rk3588",
     dtype: Dtype | None = None,
-    dataset: str | Path | None = None,
+    dataset: str | Path | int | Iterable[NDArray[Any]] | None = None,
     names: Sequence[str] | None = None,
     options: BuildOptions | None = None,
     float16_below: float | None = None,
@@ -54,7 +57,8 @@ def build(
             format (convert.recipe.generic.LOADERS), which is always generic.
         platform: the chip, as `rk3588`.
         dtype: "i8" needs a dataset; default is "i8" with one and "fp16" without.
-        dataset: calibration set: a folder, a list (.txt), a data.yaml, or a video.
+        dataset: calibration set: a folder, a list (.txt), a data.yaml, or what Detector.stream() takes: a video, glob,
+            camera, stream or iterable of images.
         names: class names for an ONNX without metadata.
         options: the vendor's options; default is BuildOptions().
         float16_below: also keep in float16 the layers of a detector whose cosine with the float model's, each fed the
@@ -75,7 +79,7 @@ def build(
             the same files.
         OutputError: the folder cannot be written.
     """
-    path, given = Path(model), None if dataset is None else Path(dataset)
+    path, given = Path(model), _given(dataset)
     any_kind = generic or path.suffix.lower() in LOADERS.keys() - {".onnx"}
     request = BuildRequest(path, platform, dtype, given, names, options or BuildOptions(), any_kind)
     folder = None if output is None else Path(output)
@@ -89,6 +93,14 @@ def build(
         float16 = (*request.options.float16, *lossy(errors, below=float16_below))
         request = replace(request, options=replace(request.options, float16=float16))
     return build_as(request, outcome, progress=progress)
+
+
+def _given(dataset: str | Path | int | Iterable[NDArray[Any]] | None) -> Path | CalibrationSet | None:
+    if dataset is None or isinstance(dataset, Path):
+        return dataset
+    if isinstance(dataset, (str, int)):
+        return Path(f"camera{dataset}" if isinstance(dataset, int) else dataset)
+    return CalibrationSet.of(dataset)
 
 
 def build_as(

@@ -6,22 +6,27 @@ exactly as frames will be, and handed over as an array in a folder of ours; that
 
 from __future__ import annotations
 
+import glob
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list, thin
 from yolorknn.data.near_duplicates import ALIKE, distances, thumbnail
+from yolorknn.data.spread import live_frames, spread, video_frames
 from yolorknn.errors import CalibrationError, DatasetError, SourceError
-from yolorknn.files import writing
-from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Canvas, Image, read_image
+from yolorknn.files import is_file, is_folder, writing
+from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Canvas, Image, check_image, read_image
 from yolorknn.progress import Progress
+from yolorknn.stream.sources.capture import count_frames
+from yolorknn.stream.sources.open_source import files_of, is_live, open_source
+from yolorknn.text import shown_url
 
 LIMIT = 200
 """Most images taken from a folder, data.yaml or video, evenly spread: each costs 10 MB and 0.3 s in the toolkit."""
@@ -47,27 +52,43 @@ class CalibrationSet:
     """Images to quantize with.
 
     Attributes:
-        source: as the user named it.
-        images: the image files, in order; empty where `video` is given.
+        source: as the user named it, without a URL's password.
+        images: the image files, in order; empty where `video`, `live` or `arrays` is given.
         video: a video to take frames from.
+        live: a camera or stream to take frames from, which gives others each time.
+        arrays: images of the caller's, BGR uint8 (H, W, 3).
     """
 
     source: Path
     images: tuple[Path, ...]
     video: Path | None = None
+    live: str | None = None
+    arrays: tuple[Image, ...] = ()
 
     @classmethod
-    def open(cls, source: Path) -> CalibrationSet:
+    def of(cls, images: Iterable[NDArray[Any]]) -> CalibrationSet:
+        """Take images that the caller has or makes, at most LIMIT of them, spread over all.
+
+        Raises:
+            ValueError: one is no image.
+        """
+        return cls(Path("frames"), (), arrays=tuple(spread((check_image(image).copy() for image in images), LIMIT)))
+
+    @classmethod
+    def open(cls, source: Path | str | CalibrationSet) -> CalibrationSet:
         """List the images of a .txt (one path a line, relative to it), a folder, a data.yaml, a video or one image.
+
+        Or of what else `detect` reads: a glob, a camera or stream, or a file that names one (@FILE).
 
         Raises:
             CalibrationError: absent, without images, or naming images that do not exist.
         """
+        if isinstance(source, CalibrationSet):
+            return source
+        text, source = str(source), Path(source)
         suffix = source.suffix.lower()
-        if not source.exists():
-            raise CalibrationError(
-                f"there is no dataset {source}: give a folder of images, a list of them (.txt), a data.yaml or a video"
-            )
+        if not is_file(source) and not is_folder(source):
+            return cls._named(text)
         if suffix in VIDEO_SUFFIXES:
             return cls(source, (), video=source)
         try:
@@ -80,6 +101,8 @@ class CalibrationSet:
                 images = images_of(source, splits=("train", "val"))
             elif suffix in IMAGE_SUFFIXES:
                 images = [source]
+            elif count_frames(source):
+                return cls(source, (), video=source)
             else:
                 raise CalibrationError(f"{source} is not a folder, .txt, data.yaml, video or image")
         except DatasetError as exc:
@@ -88,15 +111,36 @@ class CalibrationSet:
             raise CalibrationError(f"{source} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
         return cls(source, tuple(images if suffix == ".txt" else thin(images, LIMIT)))
 
+    @classmethod
+    def _named(cls, text: str) -> CalibrationSet:
+        """Open what is named but is no file; a URL may have been a path, which has no double slashes."""
+        text = re.sub(r"^([A-Za-z][A-Za-z0-9+.-]+):/(?!/)", r"\1://", text)
+        if is_live(text):
+            return cls(Path(shown_url(text)), (), live=text)
+        if not glob.has_magic(text):
+            raise CalibrationError(
+                f"there is no dataset {text}: give a folder of images, a list of them (.txt), a data.yaml, a video, or "
+                "what else detect reads"
+            )
+        try:
+            images = files_of(open_source(text))
+        except SourceError as exc:
+            raise CalibrationError(str(exc)) from exc
+        return cls(Path(text), tuple(thin(images, LIMIT)))
+
     def frames(self) -> Iterator[Image]:
         """Read the images one by one, BGR.
 
         Raises:
             CalibrationError: one cannot be read; it is named.
         """
-        if self.video is not None:
-            yield from _video_frames(self.video)
+        if self.video is not None or self.live is not None:
+            try:
+                yield from live_frames(self.live) if self.live else video_frames(self.video or self.source, LIMIT)
+            except SourceError as exc:
+                raise CalibrationError(str(exc)) from exc
             return
+        yield from self.arrays
         for path in self.images:
             try:
                 yield read_image(path)
@@ -170,20 +214,3 @@ class CalibrationSet:
         with writing(listing):
             listing.write_text("".join(f"{name}\n" for name in names))
         return Letterboxed(listing, len(names), digest.hexdigest())
-
-
-def _video_frames(path: Path) -> Iterator[Image]:
-    capture = cv2.VideoCapture(str(path))
-    try:
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        step = max(1, -(-count // LIMIT))
-        number = taken = 0
-        while taken < LIMIT and capture.grab():
-            if number % step == 0:
-                ok, frame = capture.retrieve()
-                if ok:
-                    taken += 1
-                    yield np.asarray(frame, np.uint8)
-            number += 1
-    finally:
-        capture.release()

@@ -21,8 +21,9 @@ from yolorknn.errors import OutputError, SourceError
 from yolorknn.files import atomic_folder, check_folder, writing
 from yolorknn.image import IMAGE_SUFFIXES, Image, letterbox, read_image
 from yolorknn.progress import Progress
+from yolorknn.stream.sources.capture import count_frames
 from yolorknn.stream.sources.images import ImageFiles
-from yolorknn.stream.sources.open_source import open_source
+from yolorknn.stream.sources.open_source import files_of, open_source
 from yolorknn.text import shown
 
 CANDIDATES = 50
@@ -133,7 +134,7 @@ def _items(source: str, count: int) -> Iterator[_Item]:
             yield from _files(opened.paths, source)
             return
         try:
-            total = opened.count or 0
+            total = count_frames(path) if files_of(opened) else 0
             step = max(1, total // (count * CANDIDATES))
             for number in itertools.count():
                 frame = opened.read()

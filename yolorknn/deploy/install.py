@@ -8,7 +8,8 @@ from pathlib import Path
 
 from yolorknn.deploy.answers import answered, version_of
 from yolorknn.deploy.probe import Board
-from yolorknn.deploy.ssh import EARLIER, MARK, Remote
+from yolorknn.deploy.receive import EARLIER, MARK
+from yolorknn.deploy.ssh import Remote
 from yolorknn.deploy.wheels import fetch, wheel_version
 from yolorknn.errors import DeployError
 

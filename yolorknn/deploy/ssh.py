@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from yolorknn.deploy.receive import MARK, RECEIVE
 from yolorknn.deploy.refusals import no_connection
 from yolorknn.errors import DeployError
 from yolorknn.scratch import temporary_folder
@@ -35,10 +36,6 @@ exit "$status"
 """
 MOST_SAID = 32 << 20
 """Bytes that a command there may print."""
-MARK = ".yolorknn"
-"""A file in each folder on a board that deploy made, and may so replace."""
-EARLIER = "ls -d .venv/lib/python3*/site-packages/yolorknn-*+*.dist-info >/dev/null 2>&1"
-"""Whether a deploy that made no marks yet was here: only its wheels have such a version."""
 _LOST = 255
 """ssh's own exit status when the connection failed."""
 
@@ -143,7 +140,7 @@ class Remote:
         target = shlex.quote(folder)
         tops = sorted({name.partition("/")[0] for name in files})
         self._tell(f"{self.host}$ mkdir -p {target}  # and copy to it: {', '.join(tops)}")
-        done = self._talk(f"mkdir -p -- {target} && {_in_folder(_RECEIVE, folder)}", {**files, **marks})
+        done = self._talk(f"mkdir -p -- {target} && {_in_folder(RECEIVE, folder)}", {**files, **marks})
         self.check(done, f"copying to {folder}")
 
     def check(self, done: Done, what: str) -> None:
@@ -198,22 +195,6 @@ class Remote:
         if status == _LOST:
             raise DeployError(f"the connection to {self.host} was lost: {stderr.strip() or 'it was closed there'}")
         return Done(status, stdout.decode("utf-8", "replace"), stderr)
-
-
-_RECEIVE = f"""
-rm -rf ./.yolorknn-incoming.*
-new=$(mktemp -d ./.yolorknn-incoming.XXXXXXXX) || exit 1
-trap 'rm -rf "$new"' EXIT
-tar -xf - -C "$new" --no-same-owner || exit 1
-for made in "$new"/*; do
-    here="./${{made##*/}}"
-    [ ! -d "$here" ] || [ -L "$here" ] || [ -e "$here/{MARK}" ] || {{ [ ! -e .venv/{MARK} ] && {EARLIER}; }} || {{
-        echo "${{made##*/}} is there and not of yolorknn's making: move it away, or give another --folder" >&2
-        exit 1
-    }}
-done
-for made in "$new"/*; do rm -rf "./${{made##*/}}" && mv "$made" . || exit 1; done
-"""
 
 
 def _in_folder(script: str, folder: str | None) -> str:

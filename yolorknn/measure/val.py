@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
@@ -152,7 +153,8 @@ def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...
     images: list[str] = []
     if place.simulate and place.dataset is not None:
         opened = CalibrationSet.open(place.dataset)
-        images = [sha256(file) for file in opened.images or (opened.source,)]
+        files = [opened.video] if opened.video else opened.images
+        images = [sha256(file) for file in files] or [secrets.token_hex(8)]  # a camera gives others each time
     packages = ("onnxruntime", "rknn-toolkit2", "rknn-toolkit-lite2", "ultralytics")
     runtimes = [f"{package} {version}" for package in packages if (version := installed(package)) is not None]
     with suppress(OSError):

@@ -67,8 +67,14 @@ def _of_any(request: BuildRequest, scratch: Path) -> BuildPlan:
         load=arguments,
         scratch=scratch,
         loader=call,
-        calibration=listing(request.dataset, scratch) if request.dataset else None,
+        calibration=listing(_path(request), scratch) if request.dataset else None,
     )
+
+
+def _path(request: BuildRequest) -> Path:
+    if not isinstance(request.dataset, Path):
+        raise CalibrationError("a generic model is calibrated with files: give a folder of images or a list (.txt)")
+    return request.dataset
 
 
 def _of_detector(
@@ -94,9 +100,12 @@ def _of_detector(
             f"{request.model} in int8 would find nothing: coordinates in pixels and scores share one output, and so "
             "one scale; export the .pt with 'yolorknn export', or build with --dtype fp16"
         )
+    given = str(request.dataset or "")
     if calibration is None and request.dataset is not None:
         canvas = task_of(source).canvas(source.imgsz)
-        letterboxed = CalibrationSet.open(request.dataset).write(scratch, canvas=canvas, progress=progress)
+        opened = CalibrationSet.open(request.dataset)
+        given = str(opened.source)
+        letterboxed = opened.write(scratch, canvas=canvas, progress=progress)
         calibration = Calibration(letterboxed)
     arrays = calibration.arrays if calibration else None
     how = Build(
@@ -105,14 +114,14 @@ def _of_detector(
         toolkit=version,
         algorithm=options.algorithm,
         method=options.method,
-        dataset=str(request.dataset or ""),
+        dataset=given,
         images=arrays.images if arrays else 0,
         digest=arrays.digest if arrays else "",
         options=options.recorded(),
     )
     if request.recorded is not None and request.recorded.digest != how.digest:
         raise CalibrationError(
-            f"{request.dataset} does not hold the {request.recorded.images} images that the .rknn was calibrated with: "
+            f"{given} does not hold the {request.recorded.images} images that the .rknn was calibrated with: "
             "give that set, or the .onnx in place of the .rknn"
         )
     copy = scratch / "model.onnx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,6 +68,6 @@ def _dataset(build: Build) -> Path | None:
     if build.images == 0:
         return None
     dataset = Path(build.dataset)
-    if not dataset.exists():
+    if not dataset.exists() and not any(glob.iglob(build.dataset, recursive=True)):
         raise CalibrationError(f"there is no calibration set {dataset}, with which the .rknn was built: pass --dataset")
     return dataset

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.errors import BuildError, CalibrationError
 from yolorknn.files import is_file
 from yolorknn.model import onnx_file
@@ -24,7 +25,7 @@ class BuildRequest:
     platform: str = "rk3588"
     dtype: Dtype | None = None
     """None: int8 with a dataset or of a model that is quantized already, else fp16."""
-    dataset: Path | None = None
+    dataset: Path | CalibrationSet | None = None
     """The calibration set."""
     names: Sequence[str] | None = None
     """Class names, for an .onnx without metadata."""

@@ -60,6 +60,17 @@ def is_recorded(source: str) -> bool:
     return not named and (is_folder(Path(source)) or glob.has_magic(source) or not _is_image(Path(source)))
 
 
+def is_live(source: str) -> bool:
+    """Tell by its name whether a source is a camera or stream; of what stands in @FILE too.
+
+    Raises:
+        SourceError: that file cannot be read.
+    """
+    if source.startswith("@") and not is_file(Path(source)):
+        source = _kept(Path(source[1:]))
+    return bool(re.fullmatch(r"(?:camera|/dev/video)?\d{1,4}", source, re.ASCII)) or "://" in source
+
+
 def files_of(source: Source) -> list[Path]:
     """Return the files that a source reads."""
     return source.paths if isinstance(source, ImageFiles) else source.files if isinstance(source, Capture) else []
