@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX
-from yolorknn.data.dataset import Dataset, labels
+from yolorknn.data.dataset import Dataset
+from yolorknn.data.labels import labels
 from yolorknn.errors import DatasetError
 
 pytest.importorskip("yaml", reason="needs yolorknn[val]")
@@ -54,7 +55,9 @@ def test_bad_labels(data: Path, label: str, message: str) -> None:
 
 def test_labels_may_be_polygons_and_come_once(data: Path) -> None:
     spoil(data, "2 0.1 0.2 0.5 0.3 0.4 0.9\n\n2 0.1 0.2 0.5 0.3 0.4 0.9\n")
-    rows = labels(data.parent / "images" / "0003.jpg", classes=6)
+    read = labels(data.parent / "images" / "0003.jpg", classes=6)
+    assert read is not None
+    rows = read.boxes
     assert rows is not None and rows.tolist() == [[2, 0.1, 0.2, 0.5, 0.9]]
 
 

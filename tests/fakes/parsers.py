@@ -21,7 +21,8 @@ from yolorknn.convert.tables.estimate import estimate
 from yolorknn.convert.tables.layers import lossy, parse_errors, parse_layers
 from yolorknn.convert.tables.profile import parse_memory, parse_performance
 from yolorknn.data.calibration_set import CalibrationSet
-from yolorknn.data.dataset import Dataset, images_of, labels
+from yolorknn.data.dataset import Dataset, images_of
+from yolorknn.data.labels import labels
 from yolorknn.doctor.machine import numbers
 from yolorknn.errors import SourceError, YolorknnError
 from yolorknn.image import read_image

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from yolorknn.data.labels import Labels, label_file, labels
 from yolorknn.data.yaml_file import read_yaml
 from yolorknn.errors import DatasetError
 from yolorknn.files import is_file, is_folder
@@ -20,9 +18,6 @@ Split = Literal["train", "val"]
 LISTING = "dataset.txt"
 """The list of images in a folder that `yolorknn calibrate` made."""
 
-TOLERANCE = 0.01
-"""How far a label may lie outside the image, as a share of its side (ultralytics' own limit)."""
-
 
 @dataclass(frozen=True)
 class Dataset:
@@ -32,11 +27,15 @@ class Dataset:
         file: the data.yaml.
         names: class names by class id.
         images: the image files of the split, in order.
+        keypoints: of a dataset of poses, how many there are and with how many values each; see labels().
+        sigmas: of such a dataset, how far people who mark each keypoint are apart; empty where it does not say.
     """
 
     file: Path
     names: tuple[str, ...]
     images: tuple[Path, ...]
+    keypoints: tuple[int, int] | None = None
+    sigmas: tuple[float, ...] = ()
 
     @classmethod
     def open(cls, file: Path, *, split: Split = "val") -> Dataset:
@@ -47,7 +46,8 @@ class Dataset:
             MissingDependencyError: PyYAML is not installed.
         """
         data = _read(file)
-        return cls(file, _names(data, file), tuple(images_of(file, splits=(split,))))
+        names, images = _names(data, file), tuple(images_of(file, splits=(split,)))
+        return cls(file, names, images, *_keypoints(data, file))
 
     def labelled(self, images: Sequence[Path] | None = None) -> Labelled:
         """Return images with their labels; see labels().
@@ -59,12 +59,12 @@ class Dataset:
             DatasetError: labels are not of this form, or none of the images has any.
         """
         files = self.images if images is None else tuple(images)
-        found = tuple(labels(image, classes=len(self.names)) for image in files)
-        if not any(rows is not None and len(rows) for rows in found):
+        found = tuple(labels(image, classes=len(self.names), keypoints=self.keypoints) for image in files)
+        if not any(some is not None and len(some.boxes) for some in found):
             raise DatasetError(
                 f"none of the {len(files)} images has labels: expected for example {label_file(files[0])}"
             )
-        return Labelled(self.file, self.names, files, found)
+        return Labelled(self.file, self.names, files, found, self.sigmas)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +76,14 @@ class Labelled:
         names: class names by class id.
         images: the image files.
         labels: of each image, see labels().
+        sigmas: see Dataset.
     """
 
     file: Path
     names: tuple[str, ...]
     images: tuple[Path, ...]
-    labels: tuple[NDArray[np.float64] | None, ...]
+    labels: tuple[Labels | None, ...]
+    sigmas: tuple[float, ...] = ()
 
 
 def images_of(file: Path, *, splits: tuple[Split, ...]) -> list[Path]:
@@ -135,61 +137,6 @@ def read_list(listing: Path) -> list[Path]:
     return images
 
 
-def label_file(image: Path) -> Path:
-    """Return where an image's labels are: the last folder `images` of its path becomes `labels`, the suffix .txt."""
-    parts = list(image.parts)
-    for number in range(len(parts) - 2, -1, -1):
-        if parts[number] == "images":
-            parts[number] = "labels"
-            break
-    return Path(*parts).with_suffix(".txt")
-
-
-def labels(image: Path, *, classes: int) -> NDArray[np.float64] | None:
-    """Read an image's labels: a line `class x y width height`, or `class x1 y1 x2 y2 x3 y3 ...` for a polygon.
-
-    Args:
-        image: the image's path; see label_file().
-        classes: number of classes.
-
-    Returns:
-        (N, 5): class id and x1, y1, x2, y2 as shares (0 to 1) of the image's sides, each row once; None without a file.
-
-    Raises:
-        DatasetError: the file is unreadable, or a line is not such a label; the line is named.
-    """
-    file = label_file(image)
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise DatasetError(f"cannot read the labels {file}: {exc}") from exc
-    rows = [_row(line, classes, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
-    unique: NDArray[np.float64] = np.array(list(dict.fromkeys(rows)), np.float64).reshape(-1, 5)
-    return unique
-
-
-def _row(line: str, classes: int, where: str) -> tuple[float, ...]:
-    try:
-        class_id, *numbers = (float(word) for word in line.split())
-    except ValueError:
-        raise DatasetError(f"{where}: '{line.strip()[:60]}' is not numbers") from None
-    polygon = len(numbers) >= 6 and len(numbers) % 2 == 0
-    if len(numbers) != 4 and not polygon:
-        raise DatasetError(f"{where} has {len(numbers) + 1} numbers: a label is 'class x y width height'")
-    if not class_id.is_integer() or not 0 <= class_id < classes:
-        raise DatasetError(f"{where}: class {class_id:g} is not one of the {classes} classes, 0 to {classes - 1}")
-    if not all(-TOLERANCE <= number <= 1 + TOLERANCE for number in numbers):
-        raise DatasetError(f"{where}: coordinates are shares of the image's sides, 0 to 1, not {line.strip()[:60]}")
-    if polygon:
-        return class_id, min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
-    x, y, width, height = numbers
-    if width < 0 or height < 0:
-        raise DatasetError(f"{where}: a box has no negative width or height: {line.strip()[:60]}")
-    return class_id, x - width / 2, y - height / 2, x + width / 2, y + height / 2
-
-
 def _read(file: Path) -> dict[str, Any]:
     if not is_file(file):
         raise DatasetError(f"there is no data.yaml {file}: give one with 'train' or 'val' images and 'names'")
@@ -221,3 +168,17 @@ def _resolve(file: Path, root: str, entry: str) -> Path:
         if is_file(path) or is_folder(path):
             return path
     raise DatasetError(f"{file} names {entry}, but there is no {paths[0]}")
+
+
+def _keypoints(data: dict[str, Any], file: Path) -> tuple[tuple[int, int] | None, tuple[float, ...]]:
+    """Return kpt_shape and kpt_oks_sigmas."""
+    shape, sigmas = data.get("kpt_shape"), data.get("kpt_oks_sigmas") or []
+    if shape is None:
+        return None, ()
+    whole = isinstance(shape, list) and len(shape) == 2 and all(isinstance(side, int) for side in shape)
+    if not whole or shape[0] < 1 or shape[1] not in (2, 3):
+        raise DatasetError(f"{file}: kpt_shape is how many keypoints there are, and 2 or 3 values, not {shape}")
+    wrong = not isinstance(sigmas, list) or not all(isinstance(some, (int, float)) and some > 0 for some in sigmas)
+    if wrong or len(sigmas) not in (0, shape[0]):
+        raise DatasetError(f"{file}: kpt_oks_sigmas are {shape[0]} numbers above 0, one a keypoint, not {sigmas}")
+    return (shape[0], shape[1]), tuple(float(some) for some in sigmas)

@@ -13,13 +13,16 @@ import contextlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import MissingDependencyError
+from yolorknn.measure.annotations import Annotations, Kind, of_boxes
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.rotated import overlaps
 
 RECALLS = np.linspace(0, 1, 101)
 
@@ -54,7 +57,7 @@ def average_precision(
     names: Sequence[str],
     max_det: int = 300,
 ) -> tuple[ClassAP, ...]:
-    """Return the AP of every class that has labels, in the order of the class ids.
+    """Return the AP of the boxes of every class that has labels, in the order of the class ids.
 
     Args:
         found: the boxes of each image, in pixels.
@@ -65,30 +68,69 @@ def average_precision(
     Raises:
         MissingDependencyError: pycocotools is not installed.
     """
+    marked = [Annotations((0, 0), of_boxes(rows[:, 1:], rows[:, 0])) for rows in truth]
+    boxes = [Annotations((0, 0), of_boxes(some.xyxy, some.class_id, some.confidence)) for some in found]
+    return precision_of(boxes, marked, kind="bbox", names=names, max_det=max_det)
+
+
+def precision_of(
+    found: Sequence[Annotations],
+    truth: Sequence[Annotations],
+    *,
+    kind: Kind,
+    names: Sequence[str],
+    max_det: int,
+    sigmas: Sequence[float] = (),
+) -> tuple[ClassAP, ...]:
+    """Return the AP of every class that has labels, in the order of the class ids.
+
+    Args:
+        found: of each image.
+        truth: of each image.
+        kind: how two objects are compared.
+        names: class names.
+        max_det: at most so many objects of one class in one image are matched, the most confident.
+        sigmas: of keypoints, how far people who mark each are apart.
+
+    Raises:
+        MissingDependencyError: pycocotools is not installed.
+    """
     try:
         from pycocotools.coco import COCO  # noqa: PLC0415
         from pycocotools.cocoeval import COCOeval  # noqa: PLC0415
     except ImportError as exc:
         raise MissingDependencyError("pycocotools", "val", "measuring mAP") from exc
-    counts = np.bincount(np.concatenate([rows[:, 0] for rows in truth]).astype(int), minlength=len(names))
+    marked = [row["category_id"] for image in truth for row in image.objects]
+    counts = np.bincount(np.array(marked, int), minlength=len(names))
     classes = [int(class_id) for class_id in np.flatnonzero(counts)]
-    labelled, boxes = COCO(), COCO()
+    sets = []
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its steps
-        for coco, annotations in (
-            (labelled, [_annotations(i, rows[:, 1:], rows[:, 0]) for i, rows in enumerate(truth)]),
-            (boxes, [_annotations(i, some.xyxy, some.class_id, some.confidence) for i, some in enumerate(found)]),
-        ):
-            flat = [annotation for image in annotations for annotation in image]
+        for images in (truth, found):
+            flat = [
+                {**row, "image_id": number}
+                for number, image in enumerate(images)
+                for row in image.objects
+                if row.get("num_keypoints") != 0  # pycocotools would ignore who is found there; ultralytics does not
+            ]
+            coco = COCO()
             coco.dataset = {
-                "images": [{"id": number} for number in range(len(truth))],
+                "images": [
+                    {"id": number, "height": image.size[0], "width": image.size[1]}
+                    for number, image in enumerate(images)
+                ],
                 "categories": [{"id": class_id} for class_id in range(len(names))],
                 "annotations": [{**annotation, "id": number} for number, annotation in enumerate(flat, 1)],
             }
             coco.createIndex()
-        evaluation = COCOeval(labelled, boxes, "bbox")
+            sets.append(coco)
+        evaluation = COCOeval(*sets, "bbox" if kind == "rotated" else kind)
         evaluation.params.catIds = classes
         evaluation.params.maxDets = [max_det]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, float("inf")]], ["all"]
+        if kind == "keypoints":
+            evaluation.params.kpt_oks_sigmas = np.array(sigmas)
+        if kind == "rotated":
+            evaluation.computeIoU = partial(_turned, evaluation)
         evaluation.evaluate()
         evaluation.accumulate()
     precision = evaluation.eval["precision"][..., 0, 0]  # (IoU, recall, class)
@@ -105,19 +147,13 @@ def average_precision(
     return tuple(result)
 
 
-def _annotations(
-    image: int, xyxy: NDArray[Any], class_id: NDArray[Any], score: NDArray[Any] | None = None
-) -> list[dict[str, Any]]:
-    corners = xyxy.astype(np.float64)
-    xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-    rows = [
-        {"image_id": image, "category_id": int(name), "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
-        for box, name in zip(xywh.tolist(), class_id.tolist(), strict=True)
-    ]
-    if score is not None:
-        for row, value in zip(rows, score.tolist(), strict=True):
-            row["score"] = value
-    return rows
+def _turned(evaluation: Any, image: int, class_id: int) -> Any:
+    """Return the overlaps of an image's turned boxes of one class, (found, marked), as COCOeval.computeIoU does."""
+    truth, found = evaluation._gts[image, class_id], evaluation._dts[image, class_id]
+    if not truth or not found:
+        return []
+    order = np.argsort([-row["score"] for row in found], kind="mergesort")[: evaluation.params.maxDets[-1]]
+    return overlaps(np.stack([found[i]["turned"] for i in order]), np.stack([row["turned"] for row in truth]))
 
 
 def _interpolated(matches: list[Any], labels: int) -> NDArray[np.float64]:

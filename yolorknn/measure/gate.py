@@ -92,7 +92,11 @@ def build_within(
         attention = attention_blocks(request.model)
         float16 = "fp16" in chip.dtypes
         begun = time.monotonic()
-        for recipe in recipes(trials.compare, attention=attention, more=plan.more, float16=float16, mmse=mmse):
+        offsets = tuple(output.name for output in metadata.outputs if output.role == "keypoints")
+        tried = recipes(
+            trials.compare, attention=attention, offsets=offsets, more=plan.more, float16=float16, mmse=mmse
+        )
+        for recipe in tried:
             trial = trials.of(recipe, report.float_map)
             now = time.monotonic()
             report = replace(report, trials=(*report.trials, replace(trial, seconds=round(now - begun, 1))))

@@ -9,19 +9,36 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolorknn.files import check_folder, writing
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.mask_text import write_mask
+
+POINTS = ("keypoints", "xyxyxyxy")
+"""The fields of Detections that hold so many points of each object."""
 
 
 class Prediction(NamedTuple):
     """What a model found in an image, and the image's height and width."""
 
     detections: Detections
+    """Without masks: those of some hundred objects an image would fill the memory."""
     size: tuple[int, int]
+    masks: tuple[str, ...] = ()
+    """Of each object, where the model finds any: COCO's run-length encoding."""
+
+    @classmethod
+    def of(cls, detections: Detections, size: tuple[int, int]) -> Prediction:
+        """Return what was found, its masks encoded."""
+        if detections.mask is None:
+            return cls(detections, size)
+        masks = tuple(str(write_mask(mask, "rle")["counts"]) for mask in detections.mask)
+        fields = {name: array for name, array in detections.arrays().items() if name != "mask"}
+        return cls(Detections(**fields), size, masks)
 
 
 class Predictions:
@@ -65,7 +82,13 @@ class Predictions:
         """
         boxes = found.detections
         columns = np.column_stack([boxes.xyxy, boxes.confidence, boxes.class_id]).astype("<f4")
-        line = json.dumps({"image": image, "size": found.size, "boxes": base64.b64encode(columns.tobytes()).decode()})
+        fields: dict[str, Any] = {"image": image, "size": found.size, "boxes": _text(columns)}
+        for name in POINTS:
+            if (points := getattr(boxes, name)) is not None:
+                fields[name] = [points.shape[1], _text(points.astype("<f4"))]
+        if found.masks:
+            fields["masks"] = found.masks
+        line = json.dumps(fields)
         with writing(self.path):
             file.write(f"{line}\n".encode())
             file.flush()
@@ -82,5 +105,17 @@ def _lines(path: Path) -> Iterator[tuple[str, Prediction]]:
             entry = json.loads(line)
             columns = np.frombuffer(base64.b64decode(entry["boxes"], validate=True), "<f4").reshape(-1, 6)
             height, width = entry["size"]
-            boxes = Detections(columns[:, :4], columns[:, 4], columns[:, 5].astype(np.int64))
-            yield str(entry["image"]), Prediction(boxes, (int(height), int(width)))
+            extras: dict[str, Any] = {
+                name: _points(*entry[name], count=len(columns)) for name in POINTS if name in entry
+            }
+            boxes = Detections(columns[:, :4], columns[:, 4], columns[:, 5].astype(np.int64), **extras)
+            masks = tuple(map(str, entry.get("masks", ())))
+            yield str(entry["image"]), Prediction(boxes, (int(height), int(width)), masks)
+
+
+def _text(array: NDArray[Any]) -> str:
+    return base64.b64encode(array.tobytes()).decode()
+
+
+def _points(each: int, text: str, *, count: int) -> NDArray[np.float32]:
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").reshape(count, each, -1)

@@ -25,6 +25,7 @@ def recipes(
     compare: Callable[[], Sequence[LayerError]],
     *,
     attention: tuple[tuple[str, str], ...],
+    offsets: tuple[str, ...] = (),
     more: bool,
     float16: bool,
     mmse: bool,
@@ -34,6 +35,7 @@ def recipes(
     Args:
         compare: asked once, late, for what each layer loses.
         attention: the model's, see attention_blocks().
+        offsets: of a pose, the outputs with the ways to the keypoints, to whose pixels int8's steps add up.
         more: whether there are more images to calibrate with than few.
         float16: whether the chip runs float16 layers.
         mmse: try mmse at the end; it takes a hundred times as long.
@@ -43,6 +45,8 @@ def recipes(
         yield Recipe("mean, more images", BuildOptions(algorithm="mean"), few=False)
     yield Recipe("normal", BuildOptions(algorithm="normal"))
     yield Recipe("kl_divergence", BuildOptions(algorithm="kl_divergence"))
+    if float16 and offsets:
+        yield Recipe("mean, offsets float16", BuildOptions(algorithm="mean", float16=offsets))
     if float16 and attention:
         yield Recipe("mean, attention float16", BuildOptions(algorithm="mean", custom_hybrid=attention))
     if float16:

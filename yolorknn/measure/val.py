@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from yolorknn.convert.export.export import export
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Dataset, Labelled
+from yolorknn.data.labels import label_file
 from yolorknn.doctor.board import LIBRARY
 from yolorknn.doctor.machine import installed
 from yolorknn.errors import DatasetError, InferenceError, ModelError, SourceError
 from yolorknn.files import sha256
 from yolorknn.image import read_image
-from yolorknn.measure.average_precision import average_precision
+from yolorknn.measure.annotations import kind_of, of_found, of_labels, unfit, usual_sigmas
+from yolorknn.measure.average_precision import precision_of
 from yolorknn.measure.predictions import Prediction, Predictions
 from yolorknn.measure.val_report import ValReport
+from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.onnx_file import digest
 from yolorknn.predict.detector import Detector
 from yolorknn.predict.open_model import HERE, Place, open_model
@@ -35,6 +37,8 @@ _logger = logging.getLogger(__name__)
 
 CONF, IOU, MAX_DET = 0.001, 0.7, 300
 """Of ultralytics' val; with them a box is kept for each class above CONF."""
+CONFS = {"obb": 0.01}
+"""By task, where it is another."""
 
 
 def validate(
@@ -101,8 +105,11 @@ def _telling(model: Path, progress: Progress | None) -> Callable[[float], None]:
 
 
 def _report(model: Path, labelled: Labelled, found: Sequence[Prediction]) -> ValReport:
-    truth = [_pixels(rows, size) for rows, (_, size) in zip(labelled.labels, found, strict=True)]
-    per_class = average_precision([boxes for boxes, _ in found], truth, names=labelled.names, max_det=MAX_DET)
+    kind = kind_of(found)
+    sigmas = labelled.sigmas or usual_sigmas(labelled.labels)
+    annotated = [of_found(some, kind) for some in found]
+    truth = [of_labels(some, image.size, kind) for some, image in zip(labelled.labels, annotated, strict=True)]
+    per_class = precision_of(annotated, truth, kind=kind, names=labelled.names, max_det=MAX_DET, sigmas=sigmas)
     present = {entry.class_id for entry in per_class}
     return ValReport(
         str(model),
@@ -119,7 +126,9 @@ def _report(model: Path, labelled: Labelled, found: Sequence[Prediction]) -> Val
 
 def measuring(model: str | Path, **options: Any) -> Detector:
     """Return a Detector with the settings of ultralytics' val; `options` are Detector's."""
-    return Detector(model, conf=CONF, iou=IOU, max_det=MAX_DET, multi_label=True, **options)
+    detector = Detector(model, conf=CONF, iou=IOU, max_det=MAX_DET, multi_label=True, **options)
+    detector.conf = CONFS.get(detector.metadata.task, CONF)
+    return detector
 
 
 @contextmanager
@@ -177,12 +186,12 @@ def _detect(
     if todo:
         with ExitStack() as stack:
             detector = stack.enter_context(opening())
-            _check_classes(detector, labelled)
+            _check_data(detector.metadata, labelled)
             file = stack.enter_context(kept.adding()) if kept else None
             stream = stack.enter_context(detector.stream(map(read_image, todo)))
             for result in stream:
                 image = todo[result.index]
-                known[image] = Prediction(result.detections, (result.frame.shape[0], result.frame.shape[1]))
+                known[image] = Prediction.of(result.detections, (result.frame.shape[0], result.frame.shape[1]))
                 if kept and file:
                     kept.add(file, digests[image], known[image])
                 told(len(known) / len(images))
@@ -191,12 +200,16 @@ def _detect(
     return [known[image] for image in images]
 
 
-def _check_classes(detector: Detector, labelled: Labelled) -> None:
-    if len(detector.names) != len(labelled.names):
+def _check_data(metadata: ModelMetadata, labelled: Labelled) -> None:
+    """Refuse labels that are not of the model's classes, or of another task."""
+    theirs = "give the data.yaml that it was trained with"
+    if len(metadata.names) != len(labelled.names):
         raise DatasetError(
-            f"{labelled.file} has {len(labelled.names)} classes, the model {len(detector.names)}: "
-            "give the data.yaml that it was trained with"
+            f"{labelled.file} has {len(labelled.names)} classes, the model {len(metadata.names)}: {theirs}"
         )
+    for image, labels in zip(labelled.images, labelled.labels, strict=True):
+        if labels is not None and (why := unfit(labels, metadata)):
+            raise DatasetError(f"{label_file(image)} is not of the model's task '{metadata.task}', {why}: {theirs}")
 
 
 def _digest(image: Path) -> str:
@@ -204,9 +217,3 @@ def _digest(image: Path) -> str:
         return sha256(image)
     except OSError as exc:
         raise SourceError(f"cannot read the image {image}: {exc.strerror or exc}") from exc
-
-
-def _pixels(shares: NDArray[np.float64] | None, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Return labels in pixels of an image of (height, width)."""
-    height, width = size
-    return np.zeros((0, 5)) if shares is None else shares * (1, width, height, width, height)

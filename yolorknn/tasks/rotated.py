@@ -75,3 +75,10 @@ def corners_of(boxes: Floats) -> Floats:
     return np.concatenate(
         [centre + along + across, centre + along - across, centre - along - across, centre - along + across], axis=1
     )
+
+
+def boxes_of(corners: Floats) -> Floats:
+    """Return the boxes (N, 5) whose corners_of() these are."""
+    along, across = corners[:, 1] - corners[:, 2], corners[:, 0] - corners[:, 1]
+    sides = np.stack([np.hypot(*along.T), np.hypot(*across.T)], axis=1)
+    return np.concatenate([corners.mean(axis=1), sides, np.arctan2(along[:, 1:], along[:, :1])], axis=1)
