@@ -62,6 +62,7 @@ def test_calibration_sets_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("\n\n")
     (tmp_path / "absent.txt").write_text("img one.jpg\n")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9.jpg\n")
+    (tmp_path / "binary.txt").write_bytes(b"\x89PNG\0\xff\n")
     (tmp_path / "bad.yaml").write_text("{")
     (tmp_path / "no.yaml").write_text("names: [a]\n")
     (tmp_path / "away.yaml").write_text("train: nowhere\n")
@@ -71,7 +72,8 @@ def test_calibration_sets_that_cannot_be_used(tmp_path: Path) -> None:
         "empty": "has no images",
         "none.txt": "has no images",
         "absent.txt": r"absent.txt, line 1: there is no image .*img one.jpg",
-        "latin.txt": "cannot read the list",
+        "latin.txt": r"latin.txt, line 1: there is no image .*café.jpg",
+        "binary.txt": "cannot read the list",
         "bad.yaml": "cannot read",
         "no.yaml": "names no 'train'",
         "away.yaml": "names nowhere",

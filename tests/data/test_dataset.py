@@ -89,3 +89,53 @@ def test_no_labels_at_all(data: Path) -> None:
     shutil.rmtree(data.parent / "labels")
     with pytest.raises(DatasetError, match=r"none of the 4 images has labels: expected for example .*labels/0000.txt"):
         read(data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train: ../train/images\nval: ../valid/images\nnc: 6\n",
+        "val: ../valid/images\ntest: ../test/images\nnc: '6'\n",
+        "train: ../train/images\nvalidation: valid/images\n",
+        "path: .\nval: [../valid/images]\n",
+        "val: valid\\images\n",
+        "val: ..\\valid\\images\n",
+        "path: .\\\nval: valid\\images\n",
+    ],
+)
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_data_yaml_as_roboflow_or_windows_writes_it(data: Path, text: str, codec: str, end: str) -> None:
+    for folder in ("images", "labels"):
+        (data.parent / "valid").mkdir(exist_ok=True)
+        (data.parent / folder).rename(data.parent / "valid" / folder)
+    data.write_bytes((text + "names: [a, b, c, d, e, 'Düse']\n").replace("\n", end).encode(codec))
+    listed = Dataset.open(data)
+    assert listed.names[5] == "Düse" and len(listed.labelled().images) == 4
+
+
+def test_a_folder_above_comes_first(data: Path) -> None:
+    """As `../valid/images` says it, where there is one."""
+    (data.parent / "inner").mkdir()
+    inner = data.rename(data.parent / "inner/data.yaml")
+    (inner.parent / "images").mkdir()
+    inner.write_text("val: ../images\nnames: [a, b, c, d, e, f]\n")
+    assert {image.resolve().parent for image in Dataset.open(inner).images} == {data.parent / "images"}
+
+
+def test_names_may_be_a_number_of_classes(data: Path) -> None:
+    data.write_text("val: images\nnc: 6\n")
+    assert Dataset.open(data).names == tuple(f"class_{i}" for i in range(6))
+
+
+def test_lists_and_labels_as_windows_writes_them(data: Path) -> None:
+    image = (data.parent / "images/0000.jpg").rename(data.parent / "images/größe.jpg")
+    label = (data.parent / "labels/0000.txt").rename(data.parent / "labels/größe.txt")
+    label.write_bytes(b"\xef\xbb\xbf" + label.read_bytes().replace(b"\n", b"\r\n"))
+    for codec in ("utf-8-sig", "cp1252", "utf-16"):
+        (data.parent / "list.txt").write_bytes("images\\größe.jpg\r\n.\\images\\0001.jpg\r\n".encode(codec))
+        data.write_text("val: list.txt\nnames: [a, b, c, d, e, f]\n")
+        listed = Dataset.open(data)
+        assert listed.images[0] == image and listed.images[1].name == "0001.jpg"
+        rows = listed.labelled().labels[0]
+        assert rows is not None and len(rows.boxes) == len(label.read_text().split("\n")) - 1

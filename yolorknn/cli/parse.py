@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from yolorknn.errors import ModelError, OutputError
+from yolorknn.files import decoded
 
 if TYPE_CHECKING:
     from yolorknn.cli.groups import Quantization
@@ -52,7 +53,7 @@ def read_names(file: Path | None) -> list[str] | None:
     if file is None:
         return None
     try:
-        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line.strip() for line in decoded(file.read_bytes()).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as exc:
         raise ModelError(f"cannot read the names in {file}: {getattr(exc, 'strerror', None) or exc}") from exc
 

@@ -10,13 +10,15 @@ from typing import Any, Literal
 from yolorknn.data.labels import Labels, label_file, labels
 from yolorknn.data.yaml_file import read_yaml
 from yolorknn.errors import DatasetError
-from yolorknn.files import is_file, is_folder
+from yolorknn.files import decoded, is_file, is_folder
 from yolorknn.image import IMAGE_SUFFIXES
 
 Split = Literal["train", "val"]
 
 LISTING = "dataset.txt"
 """The list of images in a folder that `yolorknn calibrate` made."""
+
+MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def images_of(file: Path, *, splits: tuple[Split, ...]) -> list[Path]:
         MissingDependencyError: PyYAML is not installed.
     """
     data = _read(file)
+    if "val" not in data and "validation" in data:
+        data["val"] = data["validation"]  # as ultralytics takes it
     entries: Any = next((data[split] for split in splits if data.get(split)), None)
     if not entries:
         raise DatasetError(f"{file} names no {' or '.join(repr(split) for split in splits)} images")
@@ -124,13 +128,13 @@ def read_list(listing: Path) -> list[Path]:
         DatasetError: it cannot be read, or an image does not exist.
     """
     try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
+        lines = decoded(listing.read_bytes()).splitlines()
     except (OSError, UnicodeDecodeError) as exc:
         raise DatasetError(f"cannot read the list {listing}: {exc}") from exc
     images = []
     for number, line in enumerate(lines, 1):
         if name := line.strip():
-            image = listing.parent / name
+            image = next(filter(is_file, (listing.parent / way for way in _ways(name))), listing.parent / name)
             if not is_file(image):
                 raise DatasetError(f"{listing}, line {number}: there is no image {image}")
             images.append(image)
@@ -152,8 +156,12 @@ def _names(data: dict[str, Any], file: Path) -> tuple[str, ...]:
         if names.keys() != set(range(len(names))):
             raise DatasetError(f"{file}: the class ids under 'names' are not 0 to {len(names) - 1}")
         names = [names[number] for number in range(len(names))]
+    if names is None and isinstance(count, int) and 0 < count <= MOST_CLASSES:
+        names = [f"class_{number}" for number in range(count)]  # as ultralytics calls them
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{file} has no class names: give them under 'names'")
+    if isinstance(count, str) and count.strip().isdecimal():
+        count = int(count)
     if count is not None and count != len(names):
         raise DatasetError(f"{file} says nc: {count}, but names {len(names)} classes")
     if any(isinstance(name, (dict, list)) for name in names):
@@ -162,8 +170,13 @@ def _names(data: dict[str, Any], file: Path) -> tuple[str, ...]:
 
 
 def _resolve(file: Path, root: str, entry: str) -> Path:
-    """Find a data.yaml's folder as ultralytics does: below `path`, which is relative to the file or to here."""
-    paths = [file.parent / root / entry, Path(root) / entry]
+    """Find a data.yaml's folder as ultralytics does: below `path`, which is relative to the file or to here.
+
+    In Roboflow's, `../valid/images` lies beside the file.
+    """
+    ways = [(base, way) for base in _ways(root) for way in _ways(entry)]
+    ways += [(base, way.removeprefix("../")) for base, way in ways if way.startswith("../")]
+    paths = [start / base / way for base, way in ways for start in (file.parent, Path())]
     for path in paths:
         if is_file(path) or is_folder(path):
             return path
@@ -182,3 +195,8 @@ def _keypoints(data: dict[str, Any], file: Path) -> tuple[tuple[int, int] | None
     if wrong or len(sigmas) not in (0, shape[0]):
         raise DatasetError(f"{file}: kpt_oks_sigmas are {shape[0]} numbers above 0, one a keypoint, not {sigmas}")
     return (shape[0], shape[1]), tuple(float(some) for some in sigmas)
+
+
+def _ways(name: str) -> list[str]:
+    """Return a path as it is written, and as Windows may have meant it."""
+    return list(dict.fromkeys([name, name.replace("\\", "/")]))

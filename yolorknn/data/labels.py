@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import DatasetError
+from yolorknn.files import decoded
 
 TOLERANCE = 0.01
 """How far a label may lie outside the image, as a share of its side (ultralytics' own limit)."""
@@ -52,7 +53,7 @@ def labels(image: Path, *, classes: int, keypoints: tuple[int, int] | None = Non
     """
     file = label_file(image)
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = decoded(file.read_bytes()).splitlines()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as exc:

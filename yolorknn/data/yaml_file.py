@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import DatasetError, MissingDependencyError
+from yolorknn.files import decoded
 
 MOST_BYTES = 1 << 20
 """The names of ImageNet-21k have half."""
@@ -29,7 +30,7 @@ def read_yaml(file: Path) -> Any:
     try:
         with file.open("rb") as opened:
             data = opened.read(MOST_BYTES + 1)
-        text = data.decode("utf-8-sig")
+        text = decoded(data)
         if len(data) > MOST_BYTES:
             raise DatasetError(f"{file} has more than {MOST_BYTES >> 20} MB: it is no data.yaml")
         depth = 0

@@ -14,6 +14,7 @@ from typing import Any
 from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.toolkit.toolkit import toolkit_version
 from yolorknn.errors import BuildError
+from yolorknn.files import decoded
 
 # Taken by config(**kwargs) but in no signature; listed by the toolkit in the error that names a wrong one.
 UNDOCUMENTED = frozenset(
@@ -48,7 +49,7 @@ def read(path: Path) -> BuildOptions:
         import tomli as toml
     try:
         with path.open("rb") as file:
-            text = file.read(MOST_BYTES + 1).decode("utf-8-sig")
+            text = decoded(file.read(MOST_BYTES + 1))
         if len(text) > MOST_BYTES:
             raise BuildError(f"{path} has more than {MOST_BYTES >> 10} kB: it is no file of options")
         if any(line.count(".") > MOST_DOTS for line in text.splitlines()):

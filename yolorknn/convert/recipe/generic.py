@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from yolorknn.convert.recipe.config import check_names, parameters
 from yolorknn.convert.recipe.prepared import prepare
 from yolorknn.errors import BuildError, CalibrationError, ModelError
-from yolorknn.files import writing
+from yolorknn.files import decoded, writing
 from yolorknn.image import IMAGE_SUFFIXES
 from yolorknn.model import onnx_file
 
@@ -150,7 +150,7 @@ def listing(dataset: Path, scratch: Path) -> Path:
         if dataset.is_dir():
             rows = [[path] for path in sorted(dataset.iterdir()) if path.suffix.lower() in {*IMAGE_SUFFIXES, ".npy"}]
         else:
-            lines = dataset.read_text(encoding="utf-8").splitlines()
+            lines = decoded(dataset.read_bytes()).splitlines()
             rows = [[dataset.parent / name for name in line.split()] for line in lines if line.strip()]
     except (OSError, UnicodeDecodeError) as exc:
         raise CalibrationError(
