@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,14 @@ def test_a_venv_of_anothers_is_not_cleared(server: sshd.Sshd, tmp_path: Path) ->
     ):
         install(remote, board, str(home), tmp_path / "yolorknn-1-py3-none-any.whl", offline=False)
     assert (home / ".venv/bin").is_dir()
+    (home / ".venv/.yolorknn").touch()  # as where a deploy was killed before its venv was whole
+    with (
+        Remote(server.host, port=server.port, options=server.options()) as remote,
+        pytest.raises(DeployError, match="making the venv failed"),
+    ):
+        install(remote, replace(board, command="/bin/false"), str(home), tmp_path / "y-1-any.whl", offline=False)
+    assert [path.name for path in (home / ".venv").iterdir()] == [".yolorknn"], "the next one may go on"
+    assert [path.name for path in home.iterdir()] == [".venv"]
     shutil.rmtree(home)
 
 

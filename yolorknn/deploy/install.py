@@ -24,7 +24,10 @@ print(json.dumps([sys.version_info[:2], importlib.util.find_spec("pip") is not N
 _ANOTHERS = 9
 _MAKE = f"""
 [ ! -e .venv ] || [ -e .venv/{MARK} ] || {EARLIER} || exit {_ANOTHERS}
-"$1" -m venv --clear .venv && touch .venv/{MARK}
+rm -rf ./.yolorknn-incoming.*
+[ ! -e .venv ] || mv .venv ./.yolorknn-incoming.venv || exit 1
+rm -rf ./.yolorknn-incoming.*
+mkdir .venv && touch .venv/{MARK} && "$1" -m venv .venv
 """
 _NO_INTERNET = (
     "Temporary failure in name resolution",
