@@ -17,7 +17,9 @@ def val_command(
     models: Annotated[
         list[Path], typer.Argument(help="A .pt or .onnx anywhere, a .rknn on the board.", metavar="MODEL...")
     ],
-    data: Annotated[Path, typer.Option("--data", help="The data.yaml with the labelled 'val' images.")],
+    data: Annotated[
+        Path, typer.Option("--data", help="The data.yaml with the labelled 'val' images; of a classifier, the folder.")
+    ],
     simulate: Annotated[
         bool,
         typer.Option("--simulate", help="Run on the vendor's simulator, on a PC: .rknn, and with --dataset .onnx."),
@@ -33,8 +35,9 @@ def val_command(
     runtime: RuntimeOption = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Measure mAP50 and mAP50-95 of one or several models, class by class."""
+    """Measure mAP50 and mAP50-95 of one or several models, class by class; of classifiers, top-1 and top-5."""
     from yolorknn.measure.val import validate
+    from yolorknn.measure.val_classes import top_table, validate_classes
     from yolorknn.measure.val_report import table
     from yolorknn.predict.open_model import HERE
 
@@ -50,6 +53,25 @@ def val_command(
     if place != HERE and not any(model.suffix.lower() in placed for model in models):
         hint = ", or an .onnx with --dataset, which says how to build it" if simulate else ""
         raise ModelError(f"--{'simulate' if simulate else 'device'} is for a .rknn{hint}: none of the models is one")
+    if data.is_dir():
+        with bars() as progress:
+            tops = [
+                validate_classes(
+                    model,
+                    data,
+                    place=place if model.suffix.lower() in placed else HERE,
+                    names=own,
+                    progress=progress,
+                    trust=trust,
+                    runtime=runtime,
+                )
+                for model in models
+            ]
+        if as_json:
+            put_json([report.to_json() for report in tops])
+        else:
+            put(top_table(tops), lines=True)
+        return
     with bars() as progress:
         reports = [
             validate(

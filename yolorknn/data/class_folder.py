@@ -1,0 +1,46 @@
+"""A dataset of classified images as ultralytics reads it: a folder for each class below `val`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from yolorknn.data.dataset import read_folder
+from yolorknn.errors import DatasetError
+
+SPLITS = ("val", "validation", "valid", "test")
+"""The first of them that is there is measured on."""
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """Classified images.
+
+    Attributes:
+        folder: what was given.
+        names: the classes, in the order of their ids: that of the alphabet.
+        images: the image files, class by class.
+        class_ids: of each image.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    images: tuple[Path, ...]
+    class_ids: tuple[int, ...]
+
+    @classmethod
+    def open(cls, folder: Path) -> ClassFolder:
+        """List the images of the first of SPLITS that is there.
+
+        Raises:
+            DatasetError: there is no such folder, or nothing in it.
+        """
+        split = next((folder / name for name in SPLITS if (folder / name).is_dir()), None)
+        if split is None:
+            raise DatasetError(f"{folder} is no dataset of classified images: it has no folder {' or '.join(SPLITS)}")
+        classes = sorted(path for path in split.iterdir() if path.is_dir())
+        found = [(number, image) for number, path in enumerate(classes) for image in read_folder(path)]
+        if not found:
+            raise DatasetError(f"{split} has no images: expected is a folder for each class, with its images")
+        names = tuple(path.name for path in classes)
+        return cls(folder, names, tuple(image for _, image in found), tuple(number for number, _ in found))
