@@ -180,6 +180,13 @@ class CropCanvas(Canvas):
         return placed
 
 
+def as_seen(pixels: Image, colour: str) -> Image:
+    """Return an image, RGB (H, W, 3), as a network sees it: "RGB", "BGR", or "GRAY" (H, W, 1)."""
+    if colour == "GRAY":
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
+    return pixels if colour == "RGB" else pixels[..., ::-1]
+
+
 def letterbox(image: Image, imgsz: tuple[int, int]) -> tuple[Image, Letterbox]:
     """Resize and pad a BGR image to the model's input.
 

@@ -36,7 +36,7 @@ def canvas() -> Canvas:
 
 def sets(plan: GatePlan, folder: Path) -> CalibrationSets:
     folder.mkdir()
-    return CalibrationSets(plan, folder, canvas=canvas(), progress=None)
+    return CalibrationSets(plan, folder, canvas=canvas(), colour="RGB", progress=None)
 
 
 def arrays(listing: Path) -> list[np.ndarray]:

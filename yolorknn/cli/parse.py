@@ -34,14 +34,16 @@ def parse_classes(text: str | None) -> list[str] | None:
 
 
 def parse_triple(text: str | None, option: str) -> list[float] | None:
-    """Return the three numbers, one a channel, of what --mean or --std was given."""
+    """Return the numbers of what --mean or --std was given: three, one a channel, or the one of a grey model."""
     if text is None:
         return None
     try:
-        red, green, blue = map(float, text.split(","))
+        values = [float(value) for value in text.split(",")]
     except ValueError:
-        raise typer.BadParameter(f"'{text}' is not three numbers as 0,0,0", param_hint=option) from None
-    return [red, green, blue]
+        values = []
+    if len(values) not in (1, 3):
+        raise typer.BadParameter(f"'{text}' is not three numbers as 0,0,0", param_hint=option)
+    return values
 
 
 def read_names(file: Path | None) -> list[str] | None:

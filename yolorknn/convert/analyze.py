@@ -20,7 +20,7 @@ from yolorknn.convert.toolkit.log import temporary_log
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError, CalibrationError
 from yolorknn.files import writing
-from yolorknn.image import Image, read_image
+from yolorknn.image import Image, as_seen, read_image
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.progress import Progress
 from yolorknn.tasks.known import task_of
@@ -80,11 +80,10 @@ def analyze(
 
 
 def _input(image: Image, metadata: ModelMetadata) -> NDArray[np.uint8]:
-    """Lay an image into the model's input as the detector does, as the (1, 3, H, W) that rknn-toolkit2 reads."""
+    """Lay an image into the model's input as the detector does, as the (1, C, H, W) that rknn-toolkit2 reads."""
     canvas = task_of(metadata).canvas(metadata.imgsz)
     canvas.fill(image)
-    ordered = canvas.pixels if metadata.colour == "RGB" else canvas.pixels[..., ::-1]
-    return np.ascontiguousarray(ordered.transpose(2, 0, 1)[None])
+    return np.ascontiguousarray(as_seen(canvas.pixels, metadata.colour).transpose(2, 0, 1)[None])
 
 
 def _compare(plan: BuildPlan, array: Path, progress: Progress | None) -> tuple[list[Layer], list[LayerError]]:

@@ -64,7 +64,7 @@ class DeviceSession:
             board = Board.attached(held, device_id, path, model)
             _, rknn = board.started(held, progress)
             self._held = held.pop_all()
-        self._served = ServedSession(rknn, imgsz=self.metadata.imgsz, outputs=model.outputs, where=board.where)
+        self._served = ServedSession(rknn, shape=self.metadata.image_shape, outputs=model.outputs, where=board.where)
         self.inputs, self.outputs = self._served.inputs, self._served.outputs
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:

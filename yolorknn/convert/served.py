@@ -17,14 +17,14 @@ class ServedSession:
 
     Args:
         rknn: after init_runtime.
-        imgsz: height and width of the model's one input.
+        shape: height, width and channels of the model's one input.
         outputs: as the model's file states them.
         where: what runs there, for messages.
     """
 
-    def __init__(self, rknn: Rknn, *, imgsz: tuple[int, int], outputs: Sequence[Tensor], where: str) -> None:
+    def __init__(self, rknn: Rknn, *, shape: tuple[int, int, int], outputs: Sequence[Tensor], where: str) -> None:
         self._rknn, self._where = rknn, where
-        self.inputs = [Tensor("images", (1, *imgsz, 3), "uint8", "NHWC")]
+        self.inputs = [Tensor("images", (1, *shape), "uint8", "NHWC")]
         self.outputs = [tensor._replace(dtype="float32") for tensor in outputs]
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:

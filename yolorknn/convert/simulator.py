@@ -64,4 +64,4 @@ class SimulatorSession:
 def served(rknn: Rknn, plan: BuildPlan) -> ServedSession:
     """Return the session over an RKNN that has built what was planned, and is after init_runtime."""
     assert plan.metadata is not None, "it is no generic model"
-    return ServedSession(rknn, imgsz=plan.metadata.imgsz, outputs=plan.outputs, where="the simulator")
+    return ServedSession(rknn, shape=plan.metadata.image_shape, outputs=plan.outputs, where="the simulator")

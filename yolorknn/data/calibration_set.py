@@ -22,7 +22,7 @@ from yolorknn.data.near_duplicates import ALIKE, distances, thumbnail
 from yolorknn.data.spread import live_frames, spread, video_frames
 from yolorknn.errors import CalibrationError, DatasetError, SourceError
 from yolorknn.files import is_file, is_folder, writing
-from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Canvas, Image, check_image, read_image
+from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Canvas, Image, as_seen, check_image, read_image
 from yolorknn.progress import Progress
 from yolorknn.stream.sources.capture import count_frames
 from yolorknn.stream.sources.open_source import files_of, is_live, open_source
@@ -184,12 +184,15 @@ class CalibrationSet:
             found.append(f"the calibration images cover {cover:.0%} of the model's {size}, the rest is grey padding")
         return found
 
-    def write(self, folder: Path, *, canvas: Canvas, progress: Progress | None = None) -> Letterboxed:
+    def write(
+        self, folder: Path, *, canvas: Canvas, colour: str = "RGB", progress: Progress | None = None
+    ) -> Letterboxed:
         """Lay every image into the model's input, and that into `folder`.
 
         Args:
             folder: an existing, empty folder.
             canvas: the model's input.
+            colour: see image.as_seen().
             progress: told how far it is.
 
         Raises:
@@ -204,7 +207,7 @@ class CalibrationSet:
             digest.update(pixels.tobytes())
             name = f"{number:05d}.npy"
             with writing(folder / name):
-                np.save(folder / name, np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
+                np.save(folder / name, np.ascontiguousarray(as_seen(pixels, colour).transpose(2, 0, 1)[None]))
             names.append(name)
             if progress:
                 progress("calibration images", (number + 1) / max(len(self.images), number + 1))

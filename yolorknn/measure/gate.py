@@ -77,7 +77,7 @@ def build_within(
     with temporary_folder("gate") as scratch:  # an earlier result stays while we try
         metadata = metadata_of(read_file(request.model), names=request.names)
         canvas = task_of(metadata).canvas(metadata.imgsz)
-        sets = CalibrationSets(plan, scratch, canvas=canvas, progress=progress)
+        sets = CalibrationSets(plan, scratch, canvas=canvas, colour=metadata.colour, progress=progress)
         trials = _Trials(request, plan, sets, progress)
         report = GateReport(
             model=request.model.name,

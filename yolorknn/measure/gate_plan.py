@@ -66,11 +66,13 @@ class CalibrationSets:
         plan: names the images.
         folder: for the arrays and lists; an existing one.
         canvas: the model's input.
+        colour: see image.as_seen().
         progress: told the stages.
     """
 
-    def __init__(self, plan: GatePlan, folder: Path, *, canvas: Canvas, progress: Progress | None) -> None:
-        self._plan, self._folder, self._canvas, self._progress = plan, folder, canvas, progress
+    def __init__(self, plan: GatePlan, folder: Path, *, canvas: Canvas, colour: str, progress: Progress | None) -> None:
+        self._plan, self._folder, self._progress = plan, folder, progress
+        self._canvas, self._colour = canvas, colour
         self._made: dict[bool, tuple[Path, Calibration]] = {}
 
     def of(self, *, few: bool) -> tuple[Path, Calibration]:
@@ -89,6 +91,6 @@ class CalibrationSets:
             if not self._plan.own:
                 source = folder / "images.txt"
                 write_bytes(source, "".join(f"{image.resolve()}\n" for image in selected.images).encode())
-            letterboxed = selected.write(folder, canvas=self._canvas, progress=self._progress)
+            letterboxed = selected.write(folder, canvas=self._canvas, colour=self._colour, progress=self._progress)
             self._made[few] = source, Calibration(letterboxed)
         return self._made[few]

@@ -96,6 +96,7 @@ class ModelMetadata:
     keypoints: tuple[str, ...] = ()
     """Of task "pose": the keypoints' names."""
     colour: str = "RGB"
+    """Of the input: "RGB", "BGR", or "GRAY" where it has one channel."""
     mean: Triple = (0.0, 0.0, 0.0)
     std: Triple = (255.0, 255.0, 255.0)
     """The network sees (pixel - mean) / std; in a .rknn the vendor's code does that."""
@@ -112,8 +113,8 @@ class ModelMetadata:
             problem = "there are no class names"
         elif len(self.imgsz) != 2 or min(self.imgsz) < 1 or self.imgsz[0] * self.imgsz[1] > MOST_PIXELS:
             problem = f"imgsz {self.imgsz} is not (height, width)"
-        elif self.colour not in ("RGB", "BGR"):
-            problem = f"colour '{self.colour}' is not RGB or BGR"
+        elif self.colour not in ("RGB", "BGR", "GRAY"):
+            problem = f"colour '{self.colour}' is not RGB, BGR or GRAY"
         elif len(set(self.keypoints)) != len(self.keypoints):
             problem = "two keypoints have one name"
         elif self.reg_max < 1 or not self.outputs:
@@ -124,6 +125,16 @@ class ModelMetadata:
             problem = f"mean {self.mean} and std {self.std} are not three numbers each"
         if problem:
             raise MetadataError(f"the model's metadata cannot be used: {problem}")
+
+    @property
+    def channels(self) -> int:
+        """Of the input; of mean and std only so many count."""
+        return 1 if self.colour == "GRAY" else 3
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the input."""
+        return (*self.imgsz, self.channels)
 
     def measured(self, accuracy: Mapping[str, Any]) -> ModelMetadata:
         """Return the metadata of a .rknn with what its recipe measured."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.image import as_seen
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.values import Values, floats, values_of
 from yolorknn.runtime.rknnrt import Memory, RknnRtSession
@@ -42,7 +43,9 @@ class SessionBackend:
         self._session, self._metadata = session, metadata
         (self._input,) = session.inputs
         self._outputs = list(session.outputs)
-        self._mean, self._std = np.array(metadata.mean, np.float32), np.array(metadata.std, np.float32)
+        self._mean, self._std = (
+            np.array(values[: metadata.channels], np.float32) for values in (metadata.mean, metadata.std)
+        )
 
     def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Run the model; see Backend.infer.
@@ -65,7 +68,7 @@ class SessionBackend:
         return [values_of(outputs[tensor.name], tensor) for tensor in self._outputs]
 
     def _laid(self, image: NDArray[np.uint8]) -> NDArray[Any]:
-        pixels: NDArray[Any] = image if self._metadata.colour == "RGB" else image[..., ::-1]
+        pixels: NDArray[Any] = as_seen(image, self._metadata.colour)
         if self._input.dtype != "uint8":  # else the runtime does that
             pixels = ((pixels.astype(np.float32) - self._mean) / self._std).astype(self._input.dtype, copy=False)
         if self._input.layout == "NCHW":

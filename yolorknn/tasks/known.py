@@ -109,7 +109,7 @@ def recognise(
     """Return the metadata that an unlabelled model's tensors prove.
 
     Args:
-        inputs: exactly one, (1, 3, h, w).
+        inputs: exactly one, (1, 3, h, w), or (1, 1, h, w) of grey pictures.
         outputs: in the file's order.
         evidence: what else the file shows.
         names: class names; without them and without ultralytics' the classes are called "class0", "class1", ...
@@ -119,7 +119,7 @@ def recognise(
         MetadataError: no task knows such outputs, or it could be another's, or the names do not fit it.
     """
     named = None
-    if len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].shape[:2] == (1, 3):
+    if len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].shape[:2] in ((1, 3), (1, 1)):
         imgsz = (inputs[0].shape[2], inputs[0].shape[3])
         given = evidence.class_names() if names is None else names
         for task in TASKS.values():
@@ -139,6 +139,7 @@ def recognise(
                 outputs=layout.outputs,
                 reg_max=layout.reg_max,
                 normalized=layout.normalized,
+                colour="RGB" if inputs[0].shape[1] == 3 else "GRAY",
                 prototypes=layout.prototypes,
                 keypoints=tuple(f"keypoint{i}" for i in range(layout.keypoints)),
                 task=task.name,

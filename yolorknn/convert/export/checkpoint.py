@@ -171,6 +171,13 @@ def trained_imgsz(model: Any) -> tuple[int, int]:
     return height, width
 
 
+def channels_of(model: Any) -> int:
+    """Return how many channels its images have."""
+    from torch import nn
+
+    return next(int(module.in_channels) for module in model.modules() if isinstance(module, nn.Conv2d))
+
+
 def names_of(model: Any) -> tuple[str, ...]:
     """Return the class names by class id."""
     names = model.names

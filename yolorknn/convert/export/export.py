@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from yolorknn.convert.export.checkpoint import computing, load, names_of, quiet, trained_imgsz
+from yolorknn.convert.export.checkpoint import channels_of, computing, load, names_of, quiet, trained_imgsz
 from yolorknn.convert.export.custom_op import rename_softmax
 from yolorknn.convert.export.heads import head_of
 from yolorknn.errors import ExportError
@@ -17,6 +17,9 @@ from yolorknn.model.metadata import ONNX_KEY, Head, ModelMetadata
 
 OPSETS = range(12, 20)
 """What rknn-toolkit2 reads well; 20 and above it refuses."""
+
+COLOURS = {1: "GRAY", 3: "RGB"}
+"""What images of so many channels are."""
 
 TOLERANCE = 1e-3
 """Largest difference between torch and onnxruntime on one output, relative to that output's range."""
@@ -62,13 +65,19 @@ def export(
         size = imgsz or trained_imgsz(model)
         _check_imgsz(size, int(max(model.stride)))
         with computing(checkpoint):
-            described = exported.describe(model, head)
+            described, channels = exported.describe(model, head), channels_of(model)
+        if channels not in COLOURS:
+            raise ExportError(
+                f"{checkpoint} takes images of {channels} channels, which no picture has: models of 3 "
+                "channels, and of 1 for grey pictures, can be exported"
+            )
         metadata = ModelMetadata(
             names=names_of(model),
             imgsz=size,
             head=head,
             task=exported.task,
             **described,
+            colour=COLOURS[channels],
             custom_softmax=custom_softmax,
             source=file.name,
             sha256=sha256(file),
@@ -95,7 +104,7 @@ def _write(module: Any, metadata: ModelMetadata, opset: int | None, path: Path) 
     import onnx
     import torch
 
-    images = torch.from_numpy(sample(metadata.imgsz))
+    images = torch.from_numpy(sample(metadata.imgsz)[:, : metadata.channels])
     with torch.no_grad():
         expected = module(images)  # also fills the anchor points before tracing
     expected = [array.numpy() for array in (expected if isinstance(expected, tuple) else (expected,))]

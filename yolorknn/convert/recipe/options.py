@@ -119,10 +119,16 @@ class BuildOptions:
         for theirs, ours in (("mean_values", "mean"), ("std_values", "std")):
             if theirs in self.config:
                 values = self.config[theirs]
-                values = values[0] if isinstance(values, (list, tuple)) and len(values) == 1 else values
-                if not isinstance(values, (list, tuple)) or [isinstance(v, (int, float)) for v in values] != [True] * 3:
-                    raise BuildError(f"{theirs} = {self.config[theirs]!r} is not three numbers, one a channel")
-                changes[ours] = tuple(map(float, values))
+                if isinstance(values, (list, tuple)) and len(values) == 1 and isinstance(values[0], (list, tuple)):
+                    (values,) = values
+                count = metadata.channels
+                if (
+                    not isinstance(values, (list, tuple))
+                    or [isinstance(v, (int, float)) for v in values] != [True] * count
+                ):
+                    what = "three numbers, one a channel" if count == 3 else "one number, for the one channel"
+                    raise BuildError(f"{theirs} = {self.config[theirs]!r} is not {what}")
+                changes[ours] = tuple(map(float, values)) * (3 // count)
         return replace(metadata, **changes)
 
     def recorded(self) -> dict[str, Any]:

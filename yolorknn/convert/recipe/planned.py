@@ -105,7 +105,7 @@ def _of_detector(
         canvas = task_of(source).canvas(source.imgsz)
         opened = CalibrationSet.open(request.dataset)
         given = str(opened.source)
-        letterboxed = opened.write(scratch, canvas=canvas, progress=progress)
+        letterboxed = opened.write(scratch, canvas=canvas, colour=source.colour, progress=progress)
         calibration = Calibration(letterboxed)
     arrays = calibration.arrays if calibration else None
     how = Build(
@@ -135,7 +135,11 @@ def _of_detector(
         load={"model": str(copy)},
         scratch=scratch,
         calibration=arrays.listing if arrays else None,
-        observed=partial(calibration.observed, copy, mean=source.mean, std=source.std) if calibration else None,
+        observed=partial(
+            calibration.observed, copy, mean=source.mean[: source.channels], std=source.std[: source.channels]
+        )
+        if calibration
+        else None,
         custom_ops=(CustomOp(Path(cst_softmax.__file__), "CstSoftmax"),) if OP_TYPE in model.ops else (),
         metadata=replace(source, source=request.model.name, sha256=onnx_file.digest(request.model), build=how),
         outputs=model.outputs,

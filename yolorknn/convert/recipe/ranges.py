@@ -129,7 +129,7 @@ def observe(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: S
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    centre, scale = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (mean, std))
+    centre, scale = (np.array(values, np.float32).reshape(1, -1, 1, 1) for values in (mean, std))
     feed = session.get_inputs()[0].name
     wanted = [f"{name}:{end}" for name in names for end in ("min", "max")]
     rows = [session.run(wanted, {feed: (np.load(array).astype(np.float32) - centre) / scale}) for array in arrays]

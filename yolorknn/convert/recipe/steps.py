@@ -35,8 +35,8 @@ def configuration(plan: BuildPlan, custom_string: str | None) -> dict[str, Any]:
         **options.config,
     }
     if plan.metadata is not None:
-        mean, std = list(plan.metadata.mean), list(plan.metadata.std)
-        settings = {"mean_values": [mean], "std_values": [std], **settings}
+        mean, std = (list(values[: plan.metadata.channels]) for values in (plan.metadata.mean, plan.metadata.std))
+        settings = {**settings, "mean_values": [mean], "std_values": [std]}
     if custom_string is not None:
         settings["custom_string"] = custom_string
     if plan.dtype == "i8":
