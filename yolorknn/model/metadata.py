@@ -170,7 +170,7 @@ class ModelMetadata:
             fields = metadata_fields(text, cls.__dataclass_fields__, Build.__dataclass_fields__)
             fields["outputs"] = tuple(Output(*output) for output in fields["outputs"])
             build = fields.pop("build", None)
-            return cls(**fields, build=build and Build(**build))
+            return cls(**fields, build=None if build is None else Build(**build))
         except (ValueError, TypeError, KeyError, RecursionError) as exc:
             raise MetadataError(f"the model's metadata is not readable ({exc}); export the model again") from exc
 
