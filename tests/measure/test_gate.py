@@ -164,6 +164,7 @@ def small(tmp_path: Path) -> tuple[Path, Path]:
 
 @needs_toolkit
 @pytest.mark.toolkit
+@pytest.mark.slow
 def test_what_passes_is_built_and_carries_what_was_measured(
     small: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

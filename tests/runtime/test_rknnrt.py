@@ -372,8 +372,9 @@ def test_a_long_run_leaves_nothing_behind(library: Library, model: Path) -> None
         sizes = []
         for number in range(400):
             session.run(batch(number % 8))
-            sizes.append(len(gc.get_objects()))
-        assert max(sizes[20:]) - min(sizes[20:]) < 20
+            if number % 20 == 19:  # listing the objects of this process takes longer than the rest
+                sizes.append(len(gc.get_objects()))
+        assert max(sizes) - min(sizes) < 20
     finally:
         gc.enable()
     session.close()

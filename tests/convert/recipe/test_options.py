@@ -79,6 +79,7 @@ def test_contradictions(options: BuildOptions, dtype: Any, words: str) -> None:
 class TestToolkit:
     pytestmark = TOOLKIT
 
+    @pytest.mark.slow
     def test_named_layers_are_float16_and_the_simulation_has_them_too(self, onnx: Path, images: Path) -> None:
         options = BuildOptions(float16=(HIDDEN, "box8"))
         file = rknn_file.read(build(onnx, dataset=images, options=options))

@@ -160,7 +160,7 @@ class RKNN:
         taken, *given = [tuple(tensor["size"]) for tensor in self._trailer()["norm_tensor"]]
         if array.transpose(0, 3, 1, 2).shape != taken or array.dtype != np.uint8:
             return None
-        return [np.full(shape, array[0, 0, 0, 0], np.float32) for shape in given]
+        return [np.full(shape, array[0, 0, 0, 0] / np.float32(255), np.float32) for shape in given]
 
     def _trailer(self) -> Any:
         """Return the JSON at the end of a .rknn."""
