@@ -33,6 +33,9 @@ from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 ROLES = ("box", "cls", "mask"), ("box", "cls", "sum", "mask")
 """Of the outputs of a stride: ours, and the model zoo's."""
 
+BAND = 64
+"""So many rows of an image are made at a time, as they stay in the cache then."""
+
 
 class Segment(BoxTask):
     """Boxes with a class and a mask each; see tasks.task.Task."""
@@ -128,12 +131,14 @@ def _masks(
             proto, (0, slice(None), slice(top, row.last // factor + 2), slice(left, column.last // factor + 2))
         )
         total = (weight @ cells.reshape(len(weight), -1)).reshape(cells.shape[1:])
-        if factor > 1:
-            total = cv2.resize(total, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
-        total = column.sample(row.sample(total, top * factor).T, left * factor).T
         if np.isnan(total).any():
             raise InferenceError(f"output {name} has NaN where something was found: {HINT}")
-        np.greater(total, 0, out=mask[y1:y2, x1:x2])
+        if factor > 1:
+            total = cv2.resize(total, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
+        wide = np.ascontiguousarray(column.sample(total.T, left * factor).T)
+        for start in range(0, y2 - y1, BAND):
+            band = row.some(start, start + BAND)
+            np.greater(band.sample(wide, top * factor), 0, out=mask[y1 + start : min(y1 + start + BAND, y2), x1:x2])
     return masks
 
 
@@ -170,13 +175,18 @@ class _Cut(NamedTuple):
         """The last cell that is needed, where the line has one more."""
         return int(self.before[-1]) + 1
 
+    def some(self, first: int, stop: int) -> _Cut:
+        """Return some of the pixels."""
+        return _Cut(self.before[first:stop], self.share[first:stop])
+
     def sample(self, cells: Floats, start: int) -> Floats:
         """Return the pixels (N, M) of cells (K, M), of which the first has the number `start`."""
-        before = self.before - start
-        if not self.share.any():
-            return (
-                cells[before[0] : before[-1] + 1] if len(before) == np.ptp(before) + 1 else cells.take(before, axis=0)
-            )
+        cells = cells[self.first - start : self.last - start + 1]
+        before = self.before - self.first
+        if not (self.share % 1).any():
+            places = before + self.share[:, 0].astype(int)
+            stretch = len(places) == np.ptp(places) + 1
+            return cells[places[0] : places[-1] + 1] if stretch else cells.take(places, axis=0)
         steps = np.diff(cells, axis=0, append=cells[-1:])
         pixels = steps.take(before, axis=0)
         pixels *= self.share
