@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import DATASET, DEMO, needs_ort, needs_toolkit, needs_torch, on_the_demo_images
+from tests.fakes.ultralytics_export import exported_by_ultralytics
 from tests.fakes.waiting import LONGEST, until
 from yolorknn import Detector
 from yolorknn.errors import BuildError, CalibrationError, ModelError
@@ -136,9 +136,7 @@ def test_models_that_others_exported(tmp_path: Path, onnx: Path) -> None:
     from yolorknn.convert.build import build
 
     shutil.copy(DEMO, tmp_path / "stock.pt")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's tracer warns from C, where an error cannot be raised
-        stock = Path(YOLO(tmp_path / "stock.pt").export(format="onnx", imgsz=320, simplify=False, verbose=False))
+    stock = exported_by_ultralytics(YOLO(tmp_path / "stock.pt"), imgsz=320, verbose=False)
     for ours, theirs in zip(on_the_demo_images(onnx), on_the_demo_images(stock), strict=True):
         assert ours.xyxy.ravel() == pytest.approx(theirs.xyxy.ravel(), abs=0.05)
     assert Detector(stock).names == Detector(onnx).names

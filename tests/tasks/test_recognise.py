@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from tests.conftest import DATASET, needs_ort, needs_torch
 from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
+from tests.fakes.ultralytics_export import exported_by_ultralytics
 from yolorknn import Detector, MetadataError
 from yolorknn.model import onnx_file, rknn_file
 from yolorknn.model.evidence import Evidence, Node
@@ -178,9 +178,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     model.model.names = {i: f"kind {i}" for i in range(len(model.model.names))}
     model.ckpt_path = str(folder / "m.pt")
     model.model.pt_path = str(folder / "m.pt")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's tracer warns from C, where an error cannot be raised
-        return Path(model.export(format="onnx", imgsz=64, simplify=False, opset=13, **options))
+    return exported_by_ultralytics(model, **{"imgsz": 64, "opset": 13, **options})
 
 
 def stripped(path: Path) -> Path:
@@ -199,7 +197,7 @@ OTHERS: list[Any] = [
         ("yolo11n-obb", {}, "obb"),
         ("yolov8n-seg", {}, "segment"),
         ("yolov8n", {"nms": True}, "NMS"),
-        ("yolo26n", {}, "top-k"),
+        ("yolo26n", {"nms": False, "imgsz": 160}, "top-k"),
     ]
 ]
 
