@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.backends import NUMBERS
 from tests.fakes.numbered import numbered_frame, numbered_frames
+from tests.fakes.waiting import until
 from yolorknn import Detector, Result
 from yolorknn.errors import CoreHungError, InferenceError, OutputError, SourceError
 from yolorknn.stream.run import Summary, run
@@ -75,6 +76,14 @@ def test_every_sink_gets_every_result_in_order(make: Make) -> None:
     for stage, mean in summary.stages._asdict().items():
         assert mean == pytest.approx(np.mean([getattr(result.timings, stage) for result in one.results])), stage
     assert 0 < summary.stages.infer < summary.seconds
+
+
+def test_what_the_threads_did_before_the_loop_is_in_its_time(make: Make) -> None:
+    """One image may be inferred before the loop asks for it: no core is in use for longer than the run takes."""
+    with make(1, 0.05) as detector, detector.stream(numbered_frames(1, NUMBERS.imgsz)) as stream:
+        until(lambda: detector.busy[0] > 0)
+        summary = go(stream, told=Told())
+        assert 0.05 <= detector.busy[0] <= summary.seconds and summary.stages.infer <= summary.seconds
 
 
 def test_images_that_cannot_be_read_are_skipped(make: Make, images: Path) -> None:

@@ -25,6 +25,7 @@ class Summary:
     frames: int
     """That the sinks have."""
     seconds: float
+    """From before the stream's threads began, so that no core is in use for longer."""
     stages: Timings
     """Seconds of the mean frame in each stage; zeros where there is no frame."""
     dropped: int
@@ -76,7 +77,6 @@ def run(
     found: Counter[int] = Counter()
     spent = np.zeros(len(Timings._fields))
     several = not stream.source.fps and stream.source.count != 1
-    start = time.perf_counter()
     while True:
         try:
             result = next(stream)
@@ -94,6 +94,6 @@ def run(
         found.update(counted_classes(result.detections))
         spent += result.timings
         counted(frames)
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - stream.begun
     stages = Timings(*(spent / max(1, frames)).tolist())
     return Summary(frames, seconds, stages, stream.dropped, stream.lost, tuple(failures), found)

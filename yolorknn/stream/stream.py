@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from typing import Generic
 
@@ -31,6 +32,8 @@ class Stream(Generic[Found]):
         self._broken: Exception | None = None
         self.lost = 0
         """Frames that an NPU core did not answer."""
+        self.begun = time.perf_counter()
+        """Moment from which its threads work."""
         self._engine = Engine(source, stages, workers, drop)
         # The threads hold the engine alone, so that a stream nobody refers to any more is stopped.
         self._finalizer = weakref.finalize(self, self._engine.close)
