@@ -80,4 +80,4 @@ class Classifier(LoadedModel[Classification]):
             SourceError: the file cannot be read.
             InferenceError: the runtime failed.
         """
-        return self.run(image)
+        return self._run(image)

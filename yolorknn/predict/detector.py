@@ -120,4 +120,4 @@ class Detector(LoadedModel[Detections]):
             SourceError: the file cannot be read.
             InferenceError: the runtime failed.
         """
-        return self.run(image)
+        return self._run(image)

@@ -86,7 +86,7 @@ class LoadedModel(Generic[Found]):
         """Height and width of the model's input in pixels."""
         return self.metadata.imgsz
 
-    def run(self, image: NDArray[Any] | str | Path | None) -> Found:
+    def _run(self, image: NDArray[Any] | str | Path | None) -> Found:
         """Run on one image; see Detector.detect and Classifier.classify."""
         if isinstance(image, (str, Path)):
             image = read_image(Path(image))
