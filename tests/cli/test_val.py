@@ -11,11 +11,16 @@ from yolorknn.measure.average_precision import ClassAP
 from yolorknn.measure.val_report import ValReport, table
 from yolorknn.predict.open_model import Place
 
-REPORT = ValReport("m.onnx", 0.7, 0.5, 0.6, 0.4, (ClassAP(0, "person", 9, 0.7, 0.5, 0.6, 0.4),), (), 128, 0)
+REPORT = ValReport("m.onnx", 0.7, 0.5, 0.6, 0.4, (ClassAP(0, "person", 9, 0.7, 0.5, 0.6, 0.4),), (), 128, 0, (320, 640))
 
 
 @pytest.fixture
-def validate(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+def size(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    return replace_function(monkeypatch, "yolorknn.measure.val.size_to_compare_at", None)
+
+
+@pytest.fixture
+def validate(monkeypatch: pytest.MonkeyPatch, size: Recorder) -> Recorder:
     return replace_function(monkeypatch, "yolorknn.measure.val.validate", REPORT)
 
 
@@ -33,6 +38,7 @@ DEFAULTS = {
     "progress": BAR,
     "trust": False,
     "runtime": "auto",
+    "imgsz": None,
 }
 
 
@@ -81,7 +87,7 @@ def test_a_board_attached(validate: Recorder) -> None:
 
 
 def test_what_the_labels_lack(validate: Recorder) -> None:
-    validate.answer = ValReport("m.onnx", 0.7, 0.5, 0.6, 0.4, REPORT.per_class, ("car", "dog"), 128, 3)
+    validate.answer = ValReport("m.onnx", 0.7, 0.5, 0.6, 0.4, REPORT.per_class, ("car", "dog"), 128, 3, (320, 640))
     assert run("val", "m.onnx", "--data", "d.yaml").stderr.splitlines() == [
         "3 of 128 images have no label file and count as images of nothing",
         "no labels of 2 classes, which are in no mean: car, dog",
@@ -106,3 +112,15 @@ def test_what_fails_or_is_mistyped(validate: Recorder) -> None:
     assert validate.calls == []
     validate.answer = DatasetError("there is no d.yaml")
     assert refused("val", "m.onnx", "--data", "d.yaml") == "there is no d.yaml"
+
+
+def test_the_size_is_one_for_all_and_is_printed(validate: Recorder, size: Recorder) -> None:
+    size.answer = (320, 320)
+    run("val", "m.pt", "m.onnx", "n.pt", "--data", "d.yaml")
+    assert size.call == {"models": [Path("m.pt"), Path("m.onnx"), Path("n.pt")], "names": None}
+    assert [call["imgsz"] for call in validate.calls] == [(320, 320), None, (320, 320)]
+    validate.calls.clear()
+    done = run("val", "m.pt", "m.onnx", "--data", "d.yaml", "--imgsz", "384,640")
+    assert [call["imgsz"] for call in validate.calls] == [(384, 640)] * 2
+    assert done.stdout.splitlines()[0] == "1: m.onnx at 640x320"
+    assert misused("val", "m.pt", "--data", "d.yaml", "--imgsz", "big").endswith("give 640, or height,width as 384,640")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.conftest import DATASET, DEMO_ONNX, SHARED, needs_ort, needs_shared
+from tests.conftest import DATASET, DEMO, DEMO_ONNX, SHARED, needs_ort, needs_shared, needs_torch
 from yolorknn.cli.app import app
 from yolorknn.data.dataset import Dataset
 from yolorknn.errors import DatasetError, ModelError
-from yolorknn.measure.val import validate
+from yolorknn.image import Letterbox
+from yolorknn.measure.val import size_of, size_to_compare_at, validate
 from yolorknn.measure.val_report import ValReport, table
 
 pytest.importorskip("pycocotools", reason="needs yolorknn[val]")
@@ -155,3 +158,44 @@ def test_agrees_with_ultralytics_val(name: str, tmp_path: Path) -> None:
     report = validate(tmp_path / f"{name}.pt", data)
     assert (report.map50, report.map) == pytest.approx((theirs.map50, theirs.map), abs=0.002)
     assert [entry.class_id for entry in report.per_class] == theirs.ap_class_index.tolist()
+
+
+@needs_ort
+@needs_torch
+@pytest.mark.slow
+@pytest.mark.parametrize("side", [192, 320])
+def test_what_ultralytics_val_does_otherwise_is_all_the_difference(
+    side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It clips no box to the picture, and its loader rounds the sides of the resized picture up."""
+    from ultralytics import YOLO
+
+    shutil.copytree(DATASET, tmp_path / "set")  # ultralytics writes a cache beside the labels
+    shutil.copy(DEMO, tmp_path)
+    data = tmp_path / "set/data.yaml"
+    options: dict[str, Any] = {"plots": False, "workers": 0, "project": tmp_path, "verbose": False, "batch": 1}
+    theirs = YOLO(tmp_path / "demo.pt").val(data=data, imgsz=side, rect=False, **options).box
+    ours = validate(DEMO, data, imgsz=(side, side))
+
+    def rounded_up(cls: type[Letterbox], source: tuple[int, int], imgsz: tuple[int, int]) -> Letterbox:
+        height, width = (min(math.ceil(length * side / max(source)), side) for length in source)
+        left, top = round((side - width) / 2 - 0.1), round((side - height) / 2 - 0.1)
+        return cls(source, (height, width), left, top)
+
+    def unclipped(self: Letterbox, xyxy: Any) -> Any:
+        return self.undo_points(xyxy.reshape(-1, 2, 2)).reshape(-1, 4)
+
+    monkeypatch.setattr(Letterbox, "fit", classmethod(rounded_up))
+    monkeypatch.setattr(Letterbox, "undo", unclipped)
+    report = validate(DEMO, data, imgsz=(side, side))
+    assert (report.map50, report.map) == pytest.approx((theirs.map50, theirs.map), abs=0.0005)
+    assert ours.map > report.map + 0.005 and report.imgsz == (side, side)
+
+
+@needs_ort
+def test_a_fixed_size_is_not_another(data: Path) -> None:
+    with pytest.raises(ModelError, match=r"is made for 320x320, and cannot be measured at 640x640: give a .pt"):
+        validate(DEMO_ONNX, data, imgsz=(640, 640))
+    assert size_to_compare_at([DEMO, DEMO_ONNX]) == (320, 320)
+    assert size_to_compare_at([DEMO]) is None and size_to_compare_at([DEMO_ONNX, DEMO_ONNX]) is None
+    assert size_to_compare_at([DEMO, DEMO]) == size_of(DEMO)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from yolorknn.cli.options import AsJson, Device, DeviceId, Names, RuntimeOption, SimulatorDataset, Trust
-from yolorknn.cli.parse import place_of, read_names
+from yolorknn.cli.parse import parse_imgsz, place_of, read_names
 from yolorknn.cli.show import bars, put, put_json, say
 from yolorknn.errors import ModelError
+
+if TYPE_CHECKING:
+    from yolorknn.measure.val_report import ValReport
 
 
 def val_command(
@@ -30,13 +34,17 @@ def val_command(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for predictions, which an interrupted run goes on from.")
     ] = Path("runs/val"),
+    imgsz: Annotated[
+        str | None,
+        typer.Option(help="Size to measure a .pt at, as 640 or 384,640 [default: that of the first other model]."),
+    ] = None,
     names: Names = None,
     trust: Trust = False,
     runtime: RuntimeOption = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP50 and mAP50-95 of one or several models, class by class; of classifiers, top-1 and top-5."""
-    from yolorknn.measure.val import validate
+    from yolorknn.measure.val import size_to_compare_at, validate
     from yolorknn.measure.val_classes import top_table, validate_classes
     from yolorknn.measure.val_report import table
     from yolorknn.predict.open_model import HERE
@@ -53,6 +61,8 @@ def val_command(
     if place != HERE and not any(model.suffix.lower() in placed for model in models):
         hint = ", or an .onnx with --dataset, which says how to build it" if simulate else ""
         raise ModelError(f"--{'simulate' if simulate else 'device'} is for a .rknn{hint}: none of the models is one")
+    if data.is_dir() and imgsz:
+        raise typer.BadParameter("is for detectors: classifiers are measured at their own size", param_hint="--imgsz")
     if data.is_dir():
         with bars() as progress:
             tops = [
@@ -72,6 +82,7 @@ def val_command(
         else:
             put(top_table(tops), lines=True)
         return
+    size = parse_imgsz(imgsz) or size_to_compare_at(models, names=own)
     with bars() as progress:
         reports = [
             validate(
@@ -83,15 +94,23 @@ def val_command(
                 progress=progress,
                 trust=trust,
                 runtime=runtime,
+                imgsz=size if imgsz or model.suffix.lower() == ".pt" else None,
             )
             for model in models
         ]
-    first = reports[0]
-    if first.unlabelled:
-        say(f"{first.unlabelled} of {first.images} images have no label file and count as images of nothing")
-    if first.absent:
-        say(f"no labels of {len(first.absent)} classes, which are in no mean: {', '.join(first.absent)}")
+    _say_of(reports)
     if as_json:
         put_json([report.to_json() for report in reports])
     else:
         put(table(reports), lines=True)
+
+
+def _say_of(reports: Sequence[ValReport]) -> None:
+    """Tell what is to be known of what was measured."""
+    first = reports[0]
+    if len({report.imgsz for report in reports}) > 1:
+        say("the models are of different sizes: what is compared is the size too")
+    if first.unlabelled:
+        say(f"{first.unlabelled} of {first.images} images have no label file and count as images of nothing")
+    if first.absent:
+        say(f"no labels of {len(first.absent)} classes, which are in no mean: {', '.join(first.absent)}")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from yolorknn.convert.export.export import export
+from yolorknn.convert.export.inspect import inspect
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Dataset, Labelled
 from yolorknn.data.labels import label_file
@@ -28,7 +29,7 @@ from yolorknn.measure.val_report import ValReport
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.onnx_file import digest
 from yolorknn.predict.detector import Detector
-from yolorknn.predict.open_model import HERE, Place, open_model
+from yolorknn.predict.open_model import HERE, Place, open_model, read_metadata
 from yolorknn.progress import Progress
 from yolorknn.runtime.cores import Runtime
 from yolorknn.scratch import temporary_folder
@@ -52,6 +53,7 @@ def validate(
     progress: Progress | None = None,
     trust: bool = False,
     runtime: Runtime = "auto",
+    imgsz: tuple[int, int] | None = None,
 ) -> ValReport:
     """Measure a model on the `val` images of a data.yaml.
 
@@ -66,10 +68,11 @@ def validate(
         progress: told how far it is.
         trust: of a .pt; see export().
         runtime: of a .rknn on a board; see Detector.
+        imgsz: height and width of the input; default is the model's own, of a .pt the one that it was trained at.
 
     Raises:
         DatasetError: the data.yaml, an image or a label cannot be used, or the classes are not the model's.
-        ModelError: the model is absent, broken, or not for this machine.
+        ModelError: the model is absent, broken, or not for this machine; or its size is fixed, and another.
         InferenceError: the runtime failed.
         OutputError: the predictions cannot be stored.
         MissingDependencyError: pycocotools, PyYAML or the model's runtime is not installed.
@@ -77,14 +80,42 @@ def validate(
     path = Path(model)
     labelled = Dataset.open(Path(data)).labelled(images)
     own = None if names is None else list(names)
+    size = size_of(path, names=own) if imgsz is None or path.suffix.lower() != ".pt" else imgsz
+    if imgsz is not None and size != imgsz:
+        raise ModelError(
+            f"{path} is made for {size[1]}x{size[0]}, and cannot be measured at {imgsz[1]}x{imgsz[0]}: give a .pt, or "
+            "export it at that size"
+        )
 
     def opening() -> AbstractContextManager[Detector]:
-        return _open(path, place, own, labelled, progress, trust=trust, runtime=runtime)
+        return _open(path, place, own, labelled, progress, trust=trust, runtime=runtime, imgsz=size)
 
     kept = None
     if store is not None and not place.remote:
-        kept = Predictions(store, name=path.stem, key=_key(path, place, own))
-    return _report(path, labelled, _detect(labelled, opening, kept, _telling(path, progress)))
+        kept = Predictions(store, name=path.stem, key=(*_key(path, place, own), size))
+    return _report(path, labelled, _detect(labelled, opening, kept, _telling(path, progress)), size)
+
+
+def size_of(model: Path, *, names: Sequence[str] | None = None) -> tuple[int, int]:
+    """Return height and width of a model's input, of a .pt those that it was trained at.
+
+    Raises:
+        ModelError, ExportError: the model is absent or broken.
+    """
+    if model.suffix.lower() == ".pt":
+        height, width = inspect(model)["imgsz"]
+        return int(height), int(width)
+    return read_metadata(model, names=names).imgsz
+
+
+def size_to_compare_at(models: Sequence[Path], *, names: Sequence[str] | None = None) -> tuple[int, int] | None:
+    """Return the size at which models are alike: that of the first that has a fixed one; None where there is no choice.
+
+    Raises:
+        ModelError, ExportError: see size_of().
+    """
+    fixed = [model for model in models if model.suffix.lower() != ".pt"]
+    return None if len(models) < 2 or len(fixed) == len(models) else size_of((fixed or list(models))[0], names=names)
 
 
 def validate_detector(detector: Detector, model: Path, labelled: Labelled, progress: Progress | None) -> ValReport:
@@ -97,14 +128,14 @@ def validate_detector(detector: Detector, model: Path, labelled: Labelled, progr
         progress: told how far it is.
     """
     found = _detect(labelled, lambda: nullcontext(detector), None, _telling(model, progress))
-    return _report(model, labelled, found)
+    return _report(model, labelled, found, detector.imgsz)
 
 
 def _telling(model: Path, progress: Progress | None) -> Callable[[float], None]:
     return partial(progress, model.name) if progress else lambda _: None
 
 
-def _report(model: Path, labelled: Labelled, found: Sequence[Prediction]) -> ValReport:
+def _report(model: Path, labelled: Labelled, found: Sequence[Prediction], imgsz: tuple[int, int]) -> ValReport:
     kind = kind_of(found)
     sigmas = labelled.sigmas or usual_sigmas(labelled.labels)
     annotated = [of_found(some, kind) for some in found]
@@ -121,6 +152,7 @@ def _report(model: Path, labelled: Labelled, found: Sequence[Prediction]) -> Val
         absent=tuple(name for number, name in enumerate(labelled.names) if number not in present),
         images=len(labelled.images),
         unlabelled=sum(rows is None for rows in labelled.labels),
+        imgsz=imgsz,
     )
 
 
@@ -141,11 +173,12 @@ def _open(
     *,
     trust: bool,
     runtime: Runtime,
+    imgsz: tuple[int, int],
 ) -> Iterator[Detector]:
     with ExitStack() as stack:
         if path.suffix.lower() == ".pt":
             folder = stack.enter_context(temporary_folder("val"))
-            path = export(path, output=folder, trust=trust)
+            path = export(path, imgsz=imgsz, output=folder, trust=trust)
         backends = None if place == HERE else open_model(path, place, names=names, progress=progress)[1]
         detector = stack.enter_context(measuring(path, backends=backends, names=names, runtime=runtime))
         for number, (name, theirs) in enumerate(zip(detector.names.values(), labelled.names, strict=False)):

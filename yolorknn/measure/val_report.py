@@ -24,6 +24,7 @@ class ValReport:
         absent: names of the classes without a label in these images; they are in no mean.
         images: number of images.
         unlabelled: how many of them have no label file, and count as images of nothing.
+        imgsz: height and width of the model's input.
     """
 
     model: str
@@ -35,6 +36,7 @@ class ValReport:
     absent: tuple[str, ...]
     images: int
     unlabelled: int
+    imgsz: tuple[int, int]
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -50,7 +52,10 @@ def table(reports: Sequence[ValReport]) -> str:
         values = [(report.per_class[number].map50, report.per_class[number].map) for report in reports]
         rows.append((printable(entry.name), entry.labels, values))
     width = max(len(name) for name, _, _ in rows)
-    lines = [f"{number}: {printable(report.model)}" for number, report in enumerate(reports, 1)]
+    lines = [
+        f"{number}: {printable(report.model)} at {report.imgsz[1]}x{report.imgsz[0]}"
+        for number, report in enumerate(reports, 1)
+    ]
     lines.append(
         f"mAP of {first.images} images; +/-: difference to 1" if len(reports) > 1 else f"{first.images} images"
     )
