@@ -124,7 +124,7 @@ def test_the_command(data: Path, tmp_path: Path) -> None:
     assert "1 of 8 images have no label file" in shown.stderr
     assert "no labels of 1 classes, which are in no mean: star" in shown.stderr
     lines = shown.stdout.splitlines()
-    assert lines[:2] == [f"1: {DEMO_ONNX}", f"2: {DEMO_ONNX}"] and lines[4].startswith("all")
+    assert lines[:2] == [f"1: {DEMO_ONNX} at 320x320", f"2: {DEMO_ONNX} at 320x320"] and lines[4].startswith("all")
     assert lines[4].count("+0.0000") == 2 and len(lines) == 5 + 5
     first, second = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert first == second and f"{first['map50']:.4f}" in lines[4]
@@ -178,7 +178,8 @@ def test_what_ultralytics_val_does_otherwise_is_all_the_difference(
     ours = validate(DEMO, data, imgsz=(side, side))
 
     def rounded_up(cls: type[Letterbox], source: tuple[int, int], imgsz: tuple[int, int]) -> Letterbox:
-        height, width = (min(math.ceil(length * side / max(source)), side) for length in source)
+        scale = side / max(source)
+        height, width = (min(math.ceil(length * scale), side) for length in source)
         left, top = round((side - width) / 2 - 0.1), round((side - height) / 2 - 0.1)
         return cls(source, (height, width), left, top)
 
