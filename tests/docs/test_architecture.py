@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from yolorknn.convert.export.heads import HEADS
+from yolorknn.tasks.known import TASKS
 
 TEXT = (ROOT / "docs/architecture.md").read_text()
 tomllib: Any = pytest.importorskip("tomllib", reason="Python 3.11")
@@ -26,6 +28,15 @@ def test_every_room_is_in_the_table() -> None:
     files = {path.name for path in (ROOT / "yolorknn").glob("*.py")} - {"__init__.py", "__main__.py"}
     first = {name for row in table.splitlines() for name in re.findall(r"`([\w./]+)`", row.split("|")[1])}
     assert first == rooms | files
+
+
+def test_every_task_has_its_row() -> None:
+    table = TEXT.partition("| Task |")[2].partition("\n\n")[0]
+    named = {(row.split("`")[1], row.split("`")[3]) for row in table.splitlines() if "`" in row}
+    heads = {head.task: type(head).__module__ for head in HEADS}
+    there = {(type(task).__module__, heads[name]) for name, task in TASKS.items()}
+    files = {tuple(module.removeprefix("yolorknn.").replace(".", "/") + ".py" for module in pair) for pair in there}
+    assert named == files
 
 
 def test_the_files_it_names_are_there() -> None:
