@@ -45,7 +45,7 @@ def test_what_is_refused_before_connecting(tmp_path: Path) -> None:
     build = Build("rk3588", "i8", "2.3.2", dataset=str(tmp_path / "gone"), images=3)
     metadata = replace(split_metadata((64, 64), 3), source="m.onnx", sha256=sha256(DEMO_ONNX), build=build)
     model = write_rknn(tmp_path / "m.rknn", metadata)
-    with pytest.raises(ModelError, match="cannot read the model"):
+    with pytest.raises(ModelError, match="there is no model file"):
         deploy(remote, tmp_path / "absent.rknn")
     with pytest.raises(ModelError, match=r"demo\.onnx is not a \.rknn file: build one"):
         deploy(remote, DEMO_ONNX)

@@ -69,6 +69,8 @@ def test_a_report_is_consistent(options: dict) -> None:
             assert run.fps <= 1000 / options["npu_ms"] * run.cores * 1.1
     assert json.loads(json.dumps(report.to_json()))["best"]["workers"] == report.best.workers
     assert f"best: {report.best.cores} cores" in report.table()
+    where = "NPU simulated, 2 ms an inference" if "npu_ms" in options else "onnxruntime on the CPU, no NPU"
+    assert report.table().startswith(f"{DEMO_ONNX}: {where}; ") and report.npu != "real"
 
 
 @needs_ort

@@ -37,9 +37,19 @@ def detect_command(
     agnostic_nms: Annotated[
         bool, typer.Option("--agnostic-nms", help="Let a box suppress overlapping ones of other classes too.")
     ] = False,
-    save: Annotated[bool, typer.Option("--save/--no-save", help="Write annotated images or video.")] = True,
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save/--no-save",
+            help="Write annotated images or video. --no-save alone makes the run's folder too, for the JSON lines.",
+        ),
+    ] = True,
     json_file: Annotated[
-        str | None, typer.Option("--json", help="File for the JSON lines, - for stdout [default: in the run's folder].")
+        str | None,
+        typer.Option(
+            "--json",
+            help="File for the JSON lines, its folder made if absent; - for stdout [default: in the run's folder].",
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")] = Path("runs/detect"),
     masks: Annotated[

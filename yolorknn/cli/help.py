@@ -6,6 +6,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from yolorknn.cli.usage import erring_in
+
 GROUPS = {
     "to make a model, on a PC": ("calibrate", "export", "build"),
     "to see how good it is": ("analyze", "val"),
@@ -49,6 +51,11 @@ _FEW = 2
 class Command(TyperCommand):
     """A command whose options are shown by what they are about."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words."""
+        with erring_in(ctx):
+            return super().parse_args(ctx, args)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, options of no section, and the sections of which there are several."""
         groups: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Arguments", "Options", *_SECTIONS)}
@@ -75,6 +82,11 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """The commands in groups."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words before the command."""
+        with erring_in(ctx):
+            return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write them by group, each with the beginning of its help."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any
 
 import typer
@@ -26,6 +29,20 @@ _COMMANDS = {
 }  # fmt: skip
 """Commands by the names that others give them."""
 
+_TOO_MANY = re.compile(r"unexpected extra argument(?:s|\(s\))? \((.*)\)", re.DOTALL)
+_FEW = 3
+
+
+@contextmanager
+def erring_in(context: Any) -> Iterator[None]:
+    """Say of which command an error is that does not: that of an option without its value, or with one too many."""
+    try:
+        yield
+    except UsageError as exc:
+        if getattr(exc, "ctx", None) is None:
+            vars(exc)["ctx"] = context
+        raise
+
 
 def usage_text(error: Exception) -> str:
     """Return the lines for stderr."""
@@ -33,9 +50,18 @@ def usage_text(error: Exception) -> str:
     text: str = getattr(error, "format_message", lambda: str(error))()
     if context is None or text.startswith("Usage: "):  # the help, where there is not even a command
         return shown(text, lines=True)
-    message = shown(text.replace("Value error, ", "")) + suggestion(error, text)
+    message = shown(_shortened(text.replace("Value error, ", ""))) + suggestion(error, text)
     hint = f"Try '{context.command_path} {context.help_option_names[0]}' for help."
     return f"{context.get_usage()}\n{hint}\n\nError: {message}"
+
+
+def _shortened(text: str) -> str:
+    """Return a message with a few of the words that are too many: a shell makes hundreds of a glob."""
+    found = _TOO_MANY.search(text)
+    words = found[1].split() if found else []
+    if found is None or len(words) <= _FEW:
+        return text
+    return text.replace(found[1], f"{' '.join(words[:_FEW])} and {len(words) - _FEW} others")
 
 
 def suggestion(error: Exception, message: str) -> str:
@@ -43,6 +69,8 @@ def suggestion(error: Exception, message: str) -> str:
     option = getattr(error, "option_name", None)
     if option is not None:
         return _owners(getattr(error, "ctx", None), str(option))
+    if (found := _TOO_MANY.search(message)) and getattr(getattr(error, "ctx", None), "info_name", "") == "detect":
+        return f". For several images give their folder, or quote the glob as '{_glob(found[1].split()[-1])}'"
     if found := re.search(r"No such command '([^']*)'", message):
         meant = _COMMANDS.get(found[1].lower())
     elif found := re.search(r"'([^']*)' is not one of (.+)", message):
@@ -53,6 +81,12 @@ def suggestion(error: Exception, message: str) -> str:
     else:
         return ""
     return f" Did you mean '{meant}'?" if meant else ""
+
+
+def _glob(name: str) -> str:
+    """Return the glob that the shell may have made a name of."""
+    path = PurePath(name)
+    return str(path.with_name(f"*{path.suffix}")) if path.name else "*"
 
 
 def _owners(context: Any, option: str) -> str:

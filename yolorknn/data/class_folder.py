@@ -37,7 +37,10 @@ class ClassFolder:
         """
         split = next((folder / name for name in SPLITS if (folder / name).is_dir()), None)
         if split is None:
-            raise DatasetError(f"{folder} is no dataset of classified images: it has no folder {' or '.join(SPLITS)}")
+            raise DatasetError(
+                f"{folder} is a folder: give the data.yaml with the labelled images; of a classifier, the folder that "
+                f"has a folder {' or '.join(SPLITS)}, which this has not"
+            )
         classes = sorted(path for path in split.iterdir() if path.is_dir())
         found = [(number, image) for number, path in enumerate(classes) for image in read_folder(path)]
         if not found:

@@ -142,6 +142,8 @@ def read_list(listing: Path) -> list[Path]:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    if is_folder(file):
+        raise DatasetError(f"{file} is a folder: give the data.yaml with 'train' or 'val' images and 'names'")
     if not is_file(file):
         raise DatasetError(f"there is no data.yaml {file}: give one with 'train' or 'val' images and 'names'")
     data = read_yaml(file)

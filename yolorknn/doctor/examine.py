@@ -30,9 +30,19 @@ def examine(machine: Machine | None = None, *, model: Path | None = None) -> lis
     machine = machine or Machine()
     if is_board(machine):
         return list(check_board(machine, model))
-    if model is not None:
-        metadata_of(read_file(model))
-    return list(check_pc(machine))
+    return [*check_pc(machine), *([] if model is None else [_read_only(model)])]
+
+
+def _read_only(model: Path) -> Finding:
+    """Tell what can be said of a model on a PC."""
+    build = metadata_of(read_file(model)).build
+    if model.suffix.lower() != ".rknn":
+        return Finding("model", "ok", f"{model} can be read: onnxruntime runs it here")
+    made = (
+        f"built for {build.platform} by rknn-toolkit2 {build.toolkit}" if build else "which does not say its platform"
+    )
+    check = f"'yolorknn doctor --model {model.name}' on the board compares it with what is there"
+    return Finding("model", "ok", f"{model} can be read, {made}; it does not run here: {check}")
 
 
 def explain(model: Path, machine: Machine | None = None) -> Finding | None:

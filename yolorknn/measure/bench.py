@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from yolorknn.errors import BackendError
 from yolorknn.image import Image
-from yolorknn.measure.bench_report import BenchReport, Run
+from yolorknn.measure.bench_report import NO_NPU, BenchReport, Run
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import FRAME_SIZE, Paced, pictures
 from yolorknn.model.metadata import ModelMetadata
@@ -83,12 +83,14 @@ def bench(
         fps=fps,
         progress=progress,
     )
-    refused = ""
+    refused, npu = "", "real"
     if npu_ms is not None:
+        npu = f"simulated, {npu_ms:g} ms an inference"
         metadata = read_metadata(model)
         simulated = (metadata, [SimulatedNpu(metadata, npu_ms) for _ in range(cores)])
         measured = [bench_one("simulated", opening=lambda: simulated)]
     elif model.suffix.lower() != ".rknn":
+        npu = NO_NPU
         measured = [bench_one("onnxruntime", opening=lambda: open_model(model))]
     else:
         most = 1 if fps is not None else contexts
@@ -104,7 +106,7 @@ def bench(
     runs = tuple(run for one in measured for run in one.runs)
     return BenchReport(
         model=str(model),
-        npu="real" if npu_ms is None else f"simulated, {npu_ms:g} ms an inference",
+        npu=npu,
         source=shown_url(source) if source else f"made-up pictures of {FRAME_SIZE[1]}x{FRAME_SIZE[0]}",
         runs=runs,
         best=_best(runs),

@@ -8,6 +8,8 @@ from typing import Any
 
 from yolorknn.convert.figure import drawing
 
+NO_NPU = "none"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -40,7 +42,7 @@ class BenchReport:
 
     model: str
     npu: str
-    """Real, or simulated at so many ms."""
+    """Real, or simulated at so many ms; "none" where onnxruntime ran it on the CPU."""
     source: str
     runs: tuple[Run, ...]
     best: Run
@@ -56,11 +58,16 @@ class BenchReport:
         """Return plain JSON values."""
         return asdict(self)
 
+    @property
+    def place(self) -> str:
+        """What ran it, in words."""
+        return "onnxruntime on the CPU, no NPU" if self.npu == NO_NPU else f"NPU {self.npu}"
+
     def table(self) -> str:
         """Return the runs, and the best one's stages, as text."""
         best = self.best
         lines = [
-            f"{self.model}: NPU {self.npu}; {self.source}",
+            f"{self.model}: {self.place}; {self.source}",
             f"{'runtime':<11} {'cores':>5} {'contexts':>8} {'NPU MB':>6} {'workers':>7} {'fps':>8} {'dropped':>7} "
             f"{'core use':>8} {'p50 ms':>8} {'p99 ms':>8}  limit",
             *(
@@ -93,7 +100,7 @@ def draw(report: BenchReport, path: Path) -> None:
         MissingDependencyError: matplotlib is not installed.
         OutputError: the file cannot be written.
     """
-    title = f"{Path(report.model).name}: NPU {report.npu}; {report.source}"
+    title = f"{Path(report.model).name}: {report.place}; {report.source}"
     with drawing(path, title, columns=2, size=(10, 4)) as (left, right):
         names = [f"{run.cores} / {run.workers}" for run in report.runs]
         left.bar(names, [run.fps for run in report.runs], color=[_colour(run, report.best) for run in report.runs])

@@ -20,7 +20,7 @@ from yolorknn.data.labels import label_file
 from yolorknn.doctor.board import LIBRARY
 from yolorknn.doctor.machine import installed
 from yolorknn.errors import DatasetError, InferenceError, ModelError, SourceError
-from yolorknn.files import sha256
+from yolorknn.files import check_model_file, sha256
 from yolorknn.image import read_image
 from yolorknn.measure.annotations import kind_of, of_found, of_labels, unfit, usual_sigmas
 from yolorknn.measure.average_precision import precision_of
@@ -190,8 +190,7 @@ def _open(
 
 def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...]:
     """Return everything that the boxes depend on but the image."""
-    if not path.is_file():
-        raise ModelError(f"there is no model file {path}")
+    check_model_file(path)
     images: list[str] = []
     if place.simulate and place.dataset is not None:
         opened = CalibrationSet.open(place.dataset)

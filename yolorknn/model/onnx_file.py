@@ -109,6 +109,7 @@ def load(path: Path, *, weights: bool = True) -> Any:
         ModelError: unreadable, not ONNX, or a file beside it is absent.
         MissingDependencyError: onnx is not installed.
     """
+    check_model_file(path)
     onnx = _onnx()
     from google.protobuf.message import DecodeError
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
-from yolorknn.files import is_file
+from yolorknn.files import check_model_file, is_file
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.fields import FAILURES, MOST_CHARACTERS
 from yolorknn.model.metadata import ModelMetadata, Tensor
@@ -81,6 +81,7 @@ def read(path: Path) -> RknnFile:
     Raises:
         ModelError: absent, truncated, or not a .rknn.
     """
+    check_model_file(path)
     try:
         data = path.read_bytes()
     except OSError as exc:

@@ -50,6 +50,8 @@ def load(checkpoint: Path, *, trust: bool = False) -> tuple[Any, Path]:
     """
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
+    if checkpoint.suffix.lower() == ".onnx":
+        raise ExportError(f"{checkpoint} is exported already: build it with 'yolorknn build {checkpoint}'")
     if checkpoint.suffix.lower() != ".pt":
         raise ExportError(f"{checkpoint} is not a .pt: export takes a checkpoint trained with ultralytics")
     if is_folder(checkpoint):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from yolorknn.convert.recipe.config import check_names, parameters
 from yolorknn.convert.recipe.prepared import prepare
 from yolorknn.errors import BuildError, CalibrationError, ModelError
-from yolorknn.files import decoded, writing
+from yolorknn.files import check_model_file, decoded, writing
 from yolorknn.image import IMAGE_SUFFIXES
 from yolorknn.model import onnx_file
 
@@ -53,8 +53,7 @@ def loader_of(model: Path, load: Mapping[str, Any], scratch: Path) -> tuple[str,
     loader = LOADERS.get(model.suffix.lower())
     if loader is None:
         raise ModelError(f"{model} has suffix '{model.suffix}': build reads {', '.join(LOADERS)}")
-    if not model.is_file():
-        raise ModelError(f"there is no model file {model}")
+    check_model_file(model)
     known = [name for name in parameters(loader.call) if name not in (loader.file, loader.weights)]
     check_names(load, known, where=f"in [load] for {loader.call}")
     if missing := [name for name in loader.needs if name not in load]:
