@@ -16,7 +16,7 @@ import yolorknn
 from tests.conftest import DATASET, DEMO, DEMO_ONNX, needs_ort, needs_torch
 from tests.fakes.earlier import assert_still_said, names_of, onnx_of, recorded, rknn_of
 from yolorknn.cli.app import app
-from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.errors import MetadataError
 from yolorknn.model import onnx_file, rknn_file
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Tensor

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 if TYPE_CHECKING:
     from yolorknn.convert.build import build
     from yolorknn.convert.export.export import export
-    from yolorknn.convert.recipe.options import BuildOptions
+    from yolorknn.convert.recipe.build_options import BuildOptions
     from yolorknn.errors import (
         AccuracyError,
         BackendError,
@@ -96,7 +96,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BuildOptions": "convert.recipe.options",
+    "BuildOptions": "convert.recipe.build_options",
     "Place": "predict.open_model",
     "SimulatedNpu": "measure.simulated_npu",
     "ValReport": "measure.val_report",

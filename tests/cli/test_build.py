@@ -11,7 +11,7 @@ from tests.fakes.commands import BAR, Recorder, misused, refused, run
 from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
 from yolorknn.cli.app import app
-from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import AccuracyError, BuildError
 from yolorknn.model.metadata import Build, ModelMetadata

@@ -9,7 +9,7 @@ from tests.conftest import DATASET, DEMO_ONNX, needs_toolkit
 from tests.fakes.commands import BAR, Recorder, misused, refused, replace_function, run
 from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
-from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import ExportError
 from yolorknn.model.metadata import Build, ModelMetadata

@@ -172,7 +172,7 @@ def test_the_attention_can_stay_in_float16(family: str, tmp_path: Path) -> None:
     """As the gate tries it; the compiler's table shows it, still fused and on the NPU."""
     from yolorknn.convert.export.export import export
     from yolorknn.convert.recipe.attention import attention_blocks
-    from yolorknn.convert.recipe.options import BuildOptions
+    from yolorknn.convert.recipe.build_options import BuildOptions
     from yolorknn.convert.recipe.planned import planned
     from yolorknn.convert.recipe.request import BuildRequest
     from yolorknn.convert.recipe.steps import built

@@ -16,8 +16,8 @@ from tests.conftest import DATASET, DEMO, needs_ort, needs_toolkit, needs_torch
 from yolorknn import BuildError, CalibrationError, Detector, ModelError
 from yolorknn.convert.build import build
 from yolorknn.convert.export.export import export
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.generic import loader_of
-from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.recipe.prepared import prepare
 from yolorknn.convert.recipe.recorded import repeated
 from yolorknn.convert.recipe.request import BuildRequest

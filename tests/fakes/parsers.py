@@ -16,7 +16,7 @@ from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
 from yolorknn.convert.export.inspect import inspect
 from yolorknn.convert.recipe import config
-from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.tables.estimate import estimate
 from yolorknn.convert.tables.layers import lossy, parse_errors, parse_layers
 from yolorknn.convert.tables.profile import parse_memory, parse_performance

@@ -21,7 +21,7 @@ from tests.fakes.backends_of import simulated
 from tests.fakes.earlier import assert_still_said, recorded
 from yolorknn.cli.app import app
 from yolorknn.convert.build import build as rebuild
-from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.tables.layers import LayerError
 from yolorknn.data.dataset import Dataset

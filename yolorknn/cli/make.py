@@ -10,7 +10,7 @@ from yolorknn.cli.show import bars, put, say, say_concerns, say_dtype, say_float
 from yolorknn.errors import AccuracyError
 
 if TYPE_CHECKING:
-    from yolorknn.convert.recipe.options import BuildOptions
+    from yolorknn.convert.recipe.build_options import BuildOptions
     from yolorknn.measure.gate_plan import GatePlan
 
 

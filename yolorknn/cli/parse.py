@@ -14,7 +14,7 @@ from yolorknn.files import decoded
 
 if TYPE_CHECKING:
     from yolorknn.cli.groups import Quantization
-    from yolorknn.convert.recipe.options import BuildOptions
+    from yolorknn.convert.recipe.build_options import BuildOptions
     from yolorknn.predict.open_model import Place
 
 
@@ -74,8 +74,8 @@ def build_options(
     Raises:
         BuildError: the file cannot be used.
     """
+    from yolorknn.convert.recipe.build_options import BuildOptions
     from yolorknn.convert.recipe.config import read
-    from yolorknn.convert.recipe.options import BuildOptions
 
     options = read(config) if config else BuildOptions()
     chosen: dict[str, Any] = {

@@ -23,7 +23,7 @@ from rich.progress import Progress as Bars
 from yolorknn.text import dumps, printable, shown
 
 if TYPE_CHECKING:
-    from yolorknn.convert.recipe.options import BuildOptions
+    from yolorknn.convert.recipe.build_options import BuildOptions
     from yolorknn.errors import SourceError
     from yolorknn.model.platforms import Dtype
     from yolorknn.progress import Progress

@@ -14,9 +14,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from yolorknn.convert.analyze import analyze
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.calibration import Calibration
 from yolorknn.convert.recipe.generic import LOADERS
-from yolorknn.convert.recipe.options import BuildOptions
 from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.planned import planned
 from yolorknn.convert.recipe.request import BuildRequest

@@ -14,7 +14,7 @@ from pathlib import Path
 from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import Outcome, build_as
 from yolorknn.convert.recipe.attention import attention_blocks
-from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.planned import planned
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.recipe.steps import built

@@ -62,7 +62,7 @@ class Build:
     digest: str = ""
     """sha256 over the letterboxed calibration images, in order."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """The other fields of convert.recipe.options.BuildOptions, where they differ from the defaults."""
+    """The other fields of convert.recipe.build_options.BuildOptions, where they differ from the defaults."""
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     """What the gate measured: see measure.gate_report.GateReport.summary; empty where there was none."""
 

@@ -12,8 +12,8 @@ from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.read import ModelFile
 from yolorknn.tasks.classify import Classify
 from yolorknn.tasks.detect import Detect
-from yolorknn.tasks.foreign import EXPORT, GENERIC, name_layout
 from yolorknn.tasks.obb import Obb
+from yolorknn.tasks.other_layouts import EXPORT, GENERIC, name_layout
 from yolorknn.tasks.pose import Pose
 from yolorknn.tasks.segment import Segment
 from yolorknn.tasks.task import Task

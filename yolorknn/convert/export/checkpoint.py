@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from yolorknn.convert.export import foreign, restricted
+from yolorknn.convert.export import other_pt, restricted
 from yolorknn.convert.export.pickled import Contents, Thing, Unreadable, contents
 from yolorknn.convert.export.restricted import UntrustedError
 from yolorknn.errors import ExportError, MissingDependencyError
@@ -87,12 +87,12 @@ def check_contents(checkpoint: Path) -> Contents:
     except OSError as exc:
         raise ExportError(f"cannot read {checkpoint}: {exc.strerror or exc}") from exc
     except Unreadable as exc:
-        what = foreign.beginning(checkpoint) or "it is truncated, or a .pt of something else"
+        what = other_pt.beginning(checkpoint) or "it is truncated, or a .pt of something else"
         raise ExportError(f"{checkpoint} is not a checkpoint of ultralytics: {what}") from exc
     if isinstance(found.root, Thing) and found.root.kind.startswith("torch.nn."):
         raise ExportError(f"{checkpoint} is a {found.root.kind.rpartition('.')[2]}, not a YOLO model of ultralytics")
-    if not foreign.is_ultralytics(found.root):
-        raise ExportError(f"{checkpoint} is not a checkpoint of ultralytics, but {foreign.name_foreign(found)}")
+    if not other_pt.is_ultralytics(found.root):
+        raise ExportError(f"{checkpoint} is not a checkpoint of ultralytics, but {other_pt.name_foreign(found)}")
     return found
 
 
@@ -115,7 +115,7 @@ def _restricted(file: Path) -> Any:
     from ultralytics.utils import DEFAULT_CFG_DICT
 
     checkpoint = restricted.load(file)
-    model = foreign.model_of(checkpoint)
+    model = other_pt.model_of(checkpoint)
     restricted.check_layers(model)
     model = model.float().eval()
     model.args = {**DEFAULT_CFG_DICT, **(checkpoint.get("train_args") or {})}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from yolorknn.convert.export.checkpoint import check_contents
-from yolorknn.convert.export.foreign import model_of
+from yolorknn.convert.export.other_pt import model_of
 from yolorknn.convert.export.pickled import Contents, Thing, reading
 from yolorknn.errors import ExportError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.ranges import Observed
 from yolorknn.convert.toolkit.process import CustomOp
 from yolorknn.model.metadata import ModelMetadata, Tensor

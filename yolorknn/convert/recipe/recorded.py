@@ -6,7 +6,7 @@ import glob
 from dataclasses import replace
 from pathlib import Path
 
-from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import CalibrationError, ModelError
 from yolorknn.model import rknn_file

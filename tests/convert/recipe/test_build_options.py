@@ -15,7 +15,7 @@ from yolorknn import Detector
 from yolorknn.cli.app import app
 from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import build
-from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.recorded import read_recorded
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import BuildError, ModelError

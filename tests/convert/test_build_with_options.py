@@ -16,7 +16,7 @@ from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit, needs_t
 from tests.fakes.waiting import until
 from yolorknn import Detector
 from yolorknn.convert.build import build
-from yolorknn.convert.recipe.options import BuildOptions
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.planned import planned
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.recipe.steps import built
