@@ -16,7 +16,7 @@ from yolorknn.image import read_image
 from yolorknn.stream.sinks.video import VideoWriter
 from yolorknn.stream.sources.capture import count_frames, open_video
 from yolorknn.stream.sources.images import ImageFiles
-from yolorknn.stream.sources.open_source import is_recorded, open_source
+from yolorknn.stream.sources.open_source import has_many_frames, open_source
 
 
 def write_images(folder: Path, *names: str) -> None:
@@ -117,10 +117,10 @@ def test_arrays_must_be_images() -> None:
         read_all([np.zeros((4, 4))])
 
 
-def test_what_is_recorded_by_its_name(tmp_path: Path) -> None:
-    assert all(map(is_recorded, ["video.mp4", str(tmp_path), "images/*.png", "frames.mkv"]))
+def test_what_has_many_frames_by_its_name(tmp_path: Path) -> None:
+    assert all(map(has_many_frames, ["video.mp4", str(tmp_path), "images/*.png", "frames.mkv"]))
     assert not any(
-        map(is_recorded, ["camera0", "0", "/dev/video12", "rtsp://host/1", "http://host/a.mp4", "a.jpg", "A.PNG"])
+        map(has_many_frames, ["camera0", "0", "/dev/video12", "rtsp://host/1", "http://host/a.mp4", "a.jpg", "A.PNG"])
     )
 
 

@@ -11,7 +11,7 @@ import typer
 
 from yolorknn.cli.options import Contexts, Device, DeviceId, Names, RuntimeOption, SimulatorDataset
 from yolorknn.cli.parse import check_lines, parse_classes, place_of, read_names
-from yolorknn.cli.show import FramesBar, SayFound, bars, in_words, say, say_summary
+from yolorknn.cli.show import FramesBar, TellImages, bars, in_words, say, say_summary
 from yolorknn.errors import SourceError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def detect_command(
     from yolorknn.predict.loaded_model import LoadedModel
     from yolorknn.predict.open_model import HERE, open_model
     from yolorknn.runtime.memory import share_arena
-    from yolorknn.stream.sources.open_source import is_recorded
+    from yolorknn.stream.sources.open_source import has_many_frames
     from yolorknn.tasks.task import Thresholds
 
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
@@ -89,7 +89,7 @@ def detect_command(
                 classes=parse_classes(classes),
                 names=own,
                 runtime=runtime,
-                contexts=contexts or (2 if is_recorded(source) else 1),
+                contexts=contexts or (2 if has_many_frames(source) else 1),
                 backends=backends,
             )
         )
@@ -131,7 +131,7 @@ def _run(
         wanted = _sinks(opened, folder, json_file, read, save=save, wording=wording)
         sinks = [stack.enter_context(closing(sink)) for sink in wanted]
         if not opened.fps:
-            sinks.append(SayFound(wording.names))
+            sinks.append(TellImages(wording.names))
         shown = stack.enter_context(FramesBar(opened.name, opened.count))
         try:
             summary = run(stream, sinks, counted=shown.count, skipped=shown.skip)

@@ -115,7 +115,7 @@ class FramesBar:
         self._bars.stop()
 
 
-class SayFound:
+class TellImages:
     """A sink that tells of each image what was found in it."""
 
     def __init__(self, names: Mapping[int, str]) -> None:

@@ -116,7 +116,7 @@ def bench(
     )
 
 
-class _Measured(NamedTuple):
+class _Benched(NamedTuple):
     runtime: str
     runs: list[Run]
     first: float
@@ -140,7 +140,7 @@ def _bench_one(
     progress: Progress | None,
     opening: Callable[[], tuple[ModelMetadata, Sequence[Backend]]],
     contexts: int = 1,
-) -> _Measured:
+) -> _Benched:
     start = time.perf_counter()
     metadata, backends = opening()
     cores = len(backends) // contexts
@@ -162,7 +162,7 @@ def _bench_one(
     finally:
         for backend in reversed(backends):
             backend.close()
-    return _Measured(runtime, runs, seconds_to_first, [one for one in found if isinstance(one, Detections)])
+    return _Benched(runtime, runs, seconds_to_first, [one for one in found if isinstance(one, Detections)])
 
 
 def _npu_mb(backends: Sequence[Backend]) -> float | None:
@@ -178,7 +178,7 @@ def _best(runs: Sequence[Run]) -> Run:
     return min(enough, key=lambda run: (run.cores, run.contexts, run.workers))
 
 
-def _compared(measured: Sequence[_Measured]) -> str:
+def _compared(measured: Sequence[_Benched]) -> str:
     """Return a sentence on two runtimes; empty for one."""
     if len(measured) < 2:
         return ""

@@ -14,11 +14,11 @@ def is_of_attention(softmax: Any, producers: dict[str, Any]) -> bool:
     return node is not None and node.op_type == "MatMul"
 
 
-def attention_blocks(onnx: Path) -> tuple[tuple[str, str], ...]:
+def attention_blocks(model: Path) -> tuple[tuple[str, str], ...]:
     """Return for each attention of an ONNX the tensor that its first Conv takes, and what its last Conv gives."""
-    import onnx as onnx_package
+    import onnx
 
-    nodes = onnx_package.load(str(onnx)).graph.node
+    nodes = onnx.load(str(model)).graph.node
     producers = {name: node for node in nodes for name in node.output}
     makers = {name: [node] for name, node in producers.items()}
     users: dict[str, list[Any]] = {}

@@ -112,15 +112,15 @@ def _multiple(known: Range, ours: Range) -> float | None:
     return factor if abs(ours[0] * factor - known[0]) <= SAME * width else None
 
 
-def observe(onnx: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: Sequence[float]) -> Observed:
+def observe(file: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: Sequence[float]) -> Observed:
     """Run an ONNX on calibration images."""
-    import onnx as onnx_package
+    import onnx
 
     try:
         import onnxruntime
     except ImportError as exc:
         raise MissingDependencyError("onnxruntime", "onnx", "measuring ranges for int8") from exc
-    model = onnx_package.load(str(onnx))
+    model = onnx.load(str(file))
     inputs, outputs = (frozenset(node.name for node in nodes) for nodes in (model.graph.input, model.graph.output))
     logits = frozenset(
         node.input[0] for node in model.graph.node if node.op_type == "Sigmoid" and node.output[0] in outputs

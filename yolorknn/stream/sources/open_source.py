@@ -54,7 +54,7 @@ def open_source(source: str | Path | int | Iterable[Image]) -> Source:
     return open_video(path)
 
 
-def is_recorded(source: str) -> bool:
+def has_many_frames(source: str) -> bool:
     """Tell by its name whether a source has many frames, all there already: no camera or stream, nor a single image."""
     named = re.fullmatch(r"(?:camera|/dev/video)?\d{1,4}", source, re.ASCII) or "://" in source
     return not named and (is_folder(Path(source)) or glob.has_magic(source) or not _is_image(Path(source)))
