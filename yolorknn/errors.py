@@ -37,8 +37,7 @@ class MissingDependencyError(YolorknnError, ImportError):
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         """Say which extra brings `package`, needed for `purpose`."""
         super().__init__(
-            f"{purpose} needs {package}, which is not installed: pip install 'yolorknn[{extra}]' "
-            f"(in a checkout: pip install '.[{extra}]')"
+            f"{purpose} needs {package}, which is not installed: in a checkout of yolorknn, pip install '.[{extra}]'"
         )
 
 

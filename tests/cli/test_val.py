@@ -16,7 +16,7 @@ REPORT = ValReport("m.onnx", 0.7, 0.5, 0.6, 0.4, (ClassAP(0, "person", 9, 0.7, 0
 
 @pytest.fixture
 def size(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    return replace_function(monkeypatch, "yolorknn.measure.val.size_to_compare_at", None)
+    return replace_function(monkeypatch, "yolorknn.measure.val_size.size_to_compare_at", None)
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ BAD: dict[str, tuple[Spoil, str, str, str, str]] = {
         "runtime",
         "warning",
         "older than 2.3.2",
-        r"pip install -U 'yolorknn\[board\]'",
+        r"pip install -U rknn-toolkit-lite2",
     ),
     "NPU powersave": (
         lambda t: t.write(f"{NPU}/governor", "powersave"),

@@ -38,7 +38,7 @@ def test_a_good_pc(tmp_path: Path) -> None:
     [
         ("rknn-toolkit2", "2.5.0", "warning", "pip install 'rknn-toolkit2>=2.3.2,<2.5'"),
         ("rknn-toolkit2", "2.2.0", "problem", "pip install 'rknn-toolkit2>=2.3.2,<2.5'"),
-        ("rknn-toolkit2", None, "problem", "pip install 'yolorknn[export]'"),
+        ("rknn-toolkit2", None, "problem", "pip install '.[export]'  # in a checkout of yolorknn"),
         ("onnx", "1.19.0", "problem", "pip install 'onnx>=1.16.1,<1.19'"),
         ("numpy", "2.2.6", "problem", "pip install 'numpy<2'"),
         ("setuptools", "82.0.1", "problem", "pip install 'setuptools<82'"),
@@ -46,7 +46,7 @@ def test_a_good_pc(tmp_path: Path) -> None:
         ("torch", "2.8.0+cu128", "warning", "pip install 'torch==2.4.0'"),
         ("protobuf", "6.31.0", "warning", "pip install 'protobuf<=4.25.4'"),
         ("ultralytics", "8.3.10", "problem", "pip install 'ultralytics>=8.4,<9'"),
-        ("onnxruntime", None, "warning", "pip install 'yolorknn[onnx]'"),
+        ("onnxruntime", None, "warning", "pip install '.[onnx]'  # in a checkout of yolorknn"),
     ],
 )
 def test_a_bad_pc(tmp_path: Path, package: str, version: str | None, status: str, fix: str) -> None:
@@ -91,4 +91,4 @@ def test_a_pc_that_runs_onnx_alone(tmp_path: Path) -> None:
     machine = Machine(root=tmp_path, architecture="arm64", python=(3, 13), version=packages.get)
     found = by_check(examine(machine))
     assert {finding.status for finding in found.values()} == {"ok"}
-    assert "yolorknn[export]" in found["conversion"].fix
+    assert "'.[export]'" in found["conversion"].fix

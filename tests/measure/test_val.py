@@ -17,8 +17,9 @@ from yolorknn.cli.app import app
 from yolorknn.data.dataset import Dataset
 from yolorknn.errors import DatasetError, ModelError
 from yolorknn.image import Letterbox
-from yolorknn.measure.val import size_of, size_to_compare_at, validate
+from yolorknn.measure.val import validate
 from yolorknn.measure.val_report import ValReport, table
+from yolorknn.measure.val_size import size_of, size_to_compare_at
 
 pytest.importorskip("pycocotools", reason="needs yolorknn[val]")
 

@@ -395,7 +395,7 @@ def test_auto_is_the_wheel_where_it_is_installed(
     assert chosen("auto") == "c" and chosen("lite") == "lite"
     with Detector(model) as detector:
         is_of(detector.detect(picture(0)), 0)
-    with pytest.raises(MissingDependencyError, match=r"yolorknn\[board\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install '\.\[board\]'"):
         Detector(model, runtime="lite")
     installed = model.parent / "site/rknnlite"
     installed.mkdir(parents=True)

@@ -44,9 +44,10 @@ def val_command(
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP50 and mAP50-95 of one or several models, class by class; of classifiers, top-1 and top-5."""
-    from yolorknn.measure.val import size_to_compare_at, validate
+    from yolorknn.measure.val import validate
     from yolorknn.measure.val_classes import top_table, validate_classes
     from yolorknn.measure.val_report import table
+    from yolorknn.measure.val_size import size_to_compare_at
     from yolorknn.predict.open_model import HERE
 
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)

@@ -181,7 +181,7 @@ def _runtime(machine: Machine) -> Finding:
         return Finding("runtime", "ok", f"librknnrt is used directly (--runtime c), as {why}")
     if numbers(version) < (2, 3, 2):
         text = f"rknn-toolkit-lite2 {version} is older than 2.3.2, with which yolorknn is tested"
-        return Finding("runtime", "warning", text, "pip install -U 'yolorknn[board]'")
+        return Finding("runtime", "warning", text, "pip install -U rknn-toolkit-lite2")
     text = (
         f"rknn-toolkit-lite2 is used (--runtime lite), as {version} is installed; 'yolorknn bench' compares it with c"
     )

@@ -60,13 +60,15 @@ def check_pc(machine: Machine) -> Iterator[Finding]:
             yield _package(machine, row)
     else:
         text = "rknn-toolkit2 and ultralytics are not installed, with which models are exported and built"
-        yield Finding("conversion", "ok", text, "pip install 'yolorknn[export]'  # where that is wanted")
+        yield Finding(
+            "conversion", "ok", text, "pip install '.[export]'  # in a checkout of yolorknn, where that is wanted"
+        )
     if machine.version("onnxruntime") is None:
         yield Finding(
             "onnxruntime",
             "warning",
             "onnxruntime is not installed: an .onnx cannot be run",
-            "pip install 'yolorknn[onnx]'",
+            "pip install '.[onnx]'  # in a checkout of yolorknn",
         )
     else:
         yield Finding("onnxruntime", "ok", f"onnxruntime {machine.version('onnxruntime')}")
@@ -82,7 +84,7 @@ def _package(machine: Machine, row: tuple[str, str, Status, str, str]) -> Findin
     if version is None:
         # setuptools is needed by rknn-toolkit2, which does not declare it
         what = "rknn-toolkit2 needs it" if package == "setuptools" else "models cannot be exported or built"
-        command = fix if package == "setuptools" else "pip install 'yolorknn[export]'"
+        command = fix if package == "setuptools" else "pip install '.[export]'  # in a checkout of yolorknn"
         return Finding(package, "problem", f"{package} is not installed: {what}", command)
     if numbers(version) >= numbers(bad):
         return Finding(package, status, f"{package} {version}: {happens}", fix)

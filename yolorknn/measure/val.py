@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from yolorknn.convert.export.export import export
-from yolorknn.convert.export.inspect import inspect
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Dataset, Labelled
 from yolorknn.data.labels import label_file
@@ -26,10 +25,11 @@ from yolorknn.measure.annotations import kind_of, of_found, of_labels, unfit, us
 from yolorknn.measure.average_precision import precision_of
 from yolorknn.measure.predictions import Prediction, Predictions
 from yolorknn.measure.val_report import ValReport
+from yolorknn.measure.val_size import size_of
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.onnx_file import digest
 from yolorknn.predict.detector import Detector
-from yolorknn.predict.open_model import HERE, Place, open_model, read_metadata
+from yolorknn.predict.open_model import HERE, Place, open_model
 from yolorknn.progress import Progress
 from yolorknn.runtime.cores import Runtime
 from yolorknn.scratch import temporary_folder
@@ -94,28 +94,6 @@ def validate(
     if store is not None and not place.remote:
         kept = Predictions(store, name=path.stem, key=(*_key(path, place, own), size))
     return _report(path, labelled, _detect(labelled, opening, kept, _telling(path, progress)), size)
-
-
-def size_of(model: Path, *, names: Sequence[str] | None = None) -> tuple[int, int]:
-    """Return height and width of a model's input, of a .pt those that it was trained at.
-
-    Raises:
-        ModelError, ExportError: the model is absent or broken.
-    """
-    if model.suffix.lower() == ".pt":
-        height, width = inspect(model)["imgsz"]
-        return int(height), int(width)
-    return read_metadata(model, names=names).imgsz
-
-
-def size_to_compare_at(models: Sequence[Path], *, names: Sequence[str] | None = None) -> tuple[int, int] | None:
-    """Return the size at which models are alike: that of the first that has a fixed one; None where there is no choice.
-
-    Raises:
-        ModelError, ExportError: see size_of().
-    """
-    fixed = [model for model in models if model.suffix.lower() != ".pt"]
-    return None if len(models) < 2 or len(fixed) == len(models) else size_of((fixed or list(models))[0], names=names)
 
 
 def validate_detector(detector: Detector, model: Path, labelled: Labelled, progress: Progress | None) -> ValReport:

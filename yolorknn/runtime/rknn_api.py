@@ -14,7 +14,7 @@ from yolorknn.errors import BackendError
 
 LIBRARIES = ("librknnrt.so", "/usr/lib/librknnrt.so")
 """As the dynamic linker finds it (LD_LIBRARY_PATH, the system's folders); and where the vendor's wheel looks."""
-WAY_OUT = "take the vendor's wheel (pip install 'yolorknn[board]' and --runtime lite), and see 'yolorknn doctor'"
+WAY_OUT = "take the vendor's wheel (pip install rknn-toolkit-lite2 and --runtime lite), and see 'yolorknn doctor'"
 
 CODES = {
     -1: "RKNN_ERR_FAIL",

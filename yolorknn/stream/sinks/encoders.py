@@ -145,7 +145,7 @@ class _OpenCv:
                 path.unlink()
             raise OutputError(f"cannot write the video {path}: OpenCV has no encoder; pip install av")
         what = "H.264 in .mkv, which not all" if code == "avc1" else "MPEG-4 in .mkv, which no"
-        self.caveat = f"the video is {what} browsers and phones play: for H.264 in .mp4, pip install 'yolorknn[live]'"
+        self.caveat = f"the video is {what} browsers and phones play: for H.264 in .mp4, pip install av"
 
     def write(self, image: Image, seconds: float) -> None:
         held, self._last = self._last, image  # before it is written: Ctrl-C amid that is raised when it has been

@@ -1,0 +1,31 @@
+"""At which size models are measured: alike, where there is a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from yolorknn.convert.export.inspect import inspect
+from yolorknn.predict.open_model import read_metadata
+
+
+def size_of(model: Path, *, names: Sequence[str] | None = None) -> tuple[int, int]:
+    """Return height and width of a model's input, of a .pt those that it was trained at.
+
+    Raises:
+        ModelError, ExportError: the model is absent or broken.
+    """
+    if model.suffix.lower() == ".pt":
+        height, width = inspect(model)["imgsz"]
+        return int(height), int(width)
+    return read_metadata(model, names=names).imgsz
+
+
+def size_to_compare_at(models: Sequence[Path], *, names: Sequence[str] | None = None) -> tuple[int, int] | None:
+    """Return the size at which models are alike: that of the first that has a fixed one; None where there is no choice.
+
+    Raises:
+        ModelError, ExportError: see size_of().
+    """
+    fixed = [model for model in models if model.suffix.lower() != ".pt"]
+    return None if len(models) < 2 or len(fixed) == len(models) else size_of((fixed or list(models))[0], names=names)
