@@ -215,8 +215,8 @@ def test_a_documented_service(
 ) -> None:
     server.command("systemctl", "true")
     server.command("install", "true")
-    done = documented.run("--service camera0")
-    assert done.returncode == 0 and "yolorknn-camera0.service runs now and after each boot" in done.stdout, done.stderr
+    done = documented.run("--service camera20")
+    assert done.returncode == 0 and "yolorknn-camera20.service runs now and after each boot" in done.stdout, done.stderr
     assert documented.left == [], "every documented command is run"
 
 
