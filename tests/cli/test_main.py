@@ -139,9 +139,10 @@ def test_a_full_disk(tmp_path: Path, video: Path, command: str) -> None:
     assert done.stderr.splitlines()[-1].startswith("error: "), done.stderr
     assert "Traceback" not in done.stderr
     left = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".log"]
-    assert all(path.suffix in (".jpg", ".jsonl") for path in left), left
+    assert all(path.suffix in (".jpg", ".jsonl", ".mp4") for path in left), left
     for path in left:
         assert path.suffix != ".jpg" or cv2.imread(str(path)) is not None, "whole or not there"
+        assert path.suffix != ".mp4" or cv2.VideoCapture(str(path)).read()[0], "it plays up to its last part"
 
 
 @needs_torch
