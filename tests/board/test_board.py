@@ -16,8 +16,6 @@ import shutil
 import signal
 import struct
 import sys
-import threading
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -199,30 +197,19 @@ def test_detect_points_to_the_doctors_finding(
     assert list(tmp_path.glob("runs")) == []
 
 
-def press_ctrl_c_during_a_run(library: Library) -> None:
-    """Press it once the library says that a run began: the input is set, and the run has not ended."""
-
-    def watch() -> None:
-        while not library.calls("rknn_inputs_set"):
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=watch).start()
-
-
 @pytest.mark.parametrize("direct", [False, True])
 def test_ctrl_c_in_the_middle_of_inference(library: Library, direct: bool) -> None:
     library.set(MS=1500)
     if direct:  # the vendor's call in the main thread, where it swallows the KeyboardInterrupt
         backend = on_core_0(MODEL)
         picture, _ = letterbox(read_image(FRAMES[0]), read_metadata(MODEL).imgsz)
-        press_ctrl_c_during_a_run(library)
+        library.interrupt_a_run()
         with pytest.raises(KeyboardInterrupt):
             backend.infer(picture)
         backend.close()
     else:
         with Detector(MODEL) as detector:
-            press_ctrl_c_during_a_run(library)
+            library.interrupt_a_run()
             with pytest.raises(KeyboardInterrupt):
                 detector.detect(FRAMES[0])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

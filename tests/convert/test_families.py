@@ -103,7 +103,8 @@ def test_floats_are_ultralytics(checkpoint: Path, onnx: Path, tmp_path: Path) ->
             # Where 300 boxes are the limit, the last of them may be another one of the same score.
             floor = float(boxes.conf.min()) if len(theirs) == 300 else conf
             for ours in (split.detect(path), other.detect(path)):
-                assert len(ours) == pytest.approx(len(theirs), abs=2)
+                for some, others in ((ours, theirs), (theirs, ours)):
+                    assert (some.confidence >= floor + 0.002).sum() <= len(others), "more than may be at the threshold"
                 assert_same(ours, theirs, pixels=0.5, score=0.002, conf=floor)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import struct
 import subprocess
 import threading
@@ -15,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.fakes.waiting import until
 
 SOURCE = Path(__file__).resolve().parents[1] / "board/librknnrt.c"
 Call = dict[str, Any]
@@ -66,6 +70,15 @@ class Library:
     def opened(self) -> list[Call]:
         """Return the calls that opened contexts, those that failed among them."""
         return [call for call in self.calls() if call["f"] in ("rknn_init", "rknn_dup_context")]
+
+    def interrupt_a_run(self) -> None:
+        """Press Ctrl-C once the library says that a run began: the input is set, and the run has not ended."""
+
+        def watch() -> None:
+            until(lambda: self.calls("rknn_inputs_set"))
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=watch).start()
 
     def let_go(self) -> None:
         """End every hang, and wait for the threads that were in one."""

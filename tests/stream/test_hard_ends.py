@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.fakes.backends import NUMBERS
 from tests.fakes.numbered import numbered_frame
+from tests.fakes.waiting import until
 from yolorknn import Detector
 from yolorknn.errors import BackendError, SourceError
 from yolorknn.image import read_image
@@ -115,12 +117,21 @@ def test_a_source_that_blocks_does_not_hold_up_the_process(tmp_path: Path, end: 
 
 
 def test_sigterm_while_a_video_is_opened(tmp_path: Path) -> None:
+    """One that gives nothing: a pipe that somebody reads, as only then it can be opened to write without waiting."""
     os.mkfifo(tmp_path / "v.mp4")
+    ends: list[int] = []
+
+    def is_read() -> bool:
+        with suppress(OSError):
+            ends.append(os.open(tmp_path / "v.mp4", os.O_WRONLY | os.O_NONBLOCK))
+        return bool(ends)
+
     code = BLOCKED.replace("stream = ", "print('opening', flush=True)\nstream = ")
     words = [sys.executable, "-c", code, str(tmp_path), str(tmp_path / "v.mp4"), "exit"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None and process.stdout.readline() == "opening\n"
-    time.sleep(0.3)
+    until(is_read, by=process)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=15)
+    os.close(ends[0])
     assert process.returncode == -signal.SIGINT
