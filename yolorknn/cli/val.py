@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -62,22 +62,16 @@ def val_command(
     if place != HERE and not any(model.suffix.lower() in placed for model in models):
         hint = ", or an .onnx with --dataset, which says how to build it" if simulate else ""
         raise ModelError(f"--{'simulate' if simulate else 'device'} is for a .rknn{hint}: none of the models is one")
+
+    def options_of(model: Path) -> dict[str, Any]:
+        where = place if model.suffix.lower() in placed else HERE
+        return {"place": where, "names": own, "trust": trust, "runtime": runtime}
+
     if data.is_dir() and imgsz:
         raise typer.BadParameter("is for detectors: classifiers are measured at their own size", param_hint="--imgsz")
     if data.is_dir():
         with bars() as progress:
-            tops = [
-                validate_classes(
-                    model,
-                    data,
-                    place=place if model.suffix.lower() in placed else HERE,
-                    names=own,
-                    progress=progress,
-                    trust=trust,
-                    runtime=runtime,
-                )
-                for model in models
-            ]
+            tops = [validate_classes(model, data, progress=progress, **options_of(model)) for model in models]
         if as_json:
             put_json([report.to_json() for report in tops])
         else:
@@ -89,13 +83,10 @@ def val_command(
             validate(
                 model,
                 data,
-                place=place if model.suffix.lower() in placed else HERE,
-                names=own,
                 store=output,
                 progress=progress,
-                trust=trust,
-                runtime=runtime,
                 imgsz=size if imgsz or model.suffix.lower() == ".pt" else None,
+                **options_of(model),
             )
             for model in models
         ]

@@ -66,10 +66,8 @@ class Obb(BoxTask):
     def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence, xyxy and the corners of each box."""
         assert found.xyxyxyxy is not None
-        return [
-            {**record, "xyxyxyxy": [[round(x, 2), round(y, 2)] for x, y in corners.tolist()]}
-            for record, corners in zip(box_records(found, wording), found.xyxyxyxy, strict=True)
-        ]
+        boxes = ([[round(x, 2), round(y, 2)] for x, y in corners] for corners in found.xyxyxyxy.tolist())
+        return box_records(found, wording, xyxyxyxy=boxes)
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
         """Return the boxes of records."""

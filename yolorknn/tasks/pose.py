@@ -58,10 +58,8 @@ class Pose(BoxTask):
     def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence and xyxy of each object, and x, y, visibility of its keypoints by name."""
         assert found.keypoints is not None
-        return [
-            {**record, "keypoints": dict(zip(wording.keypoints, _rounded(points), strict=True))}
-            for record, points in zip(box_records(found, wording), found.keypoints, strict=True)
-        ]
+        named = (dict(zip(wording.keypoints, _rounded(points), strict=True)) for points in found.keypoints)
+        return box_records(found, wording, keypoints=named)
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
         """Return the objects of records."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.task import Wording
 
 
-def box_records(detections: Detections, wording: Wording) -> list[dict[str, Any]]:
-    """Return class_id, name, confidence and xyxy of each box, rounded."""
-    return [
+def box_records(detections: Detections, wording: Wording, **more: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return class_id, name, confidence and xyxy of each box, rounded; and its value of each further field."""
+    records = [
         {
             "class_id": class_id,
             "name": wording.names[class_id],
@@ -23,6 +23,10 @@ def box_records(detections: Detections, wording: Wording) -> list[dict[str, Any]
         }
         for xyxy, confidence, class_id in detections
     ]
+    for name, values in more.items():
+        for record, value in zip(records, values, strict=True):
+            record[name] = value
+    return records
 
 
 def read_boxes(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:

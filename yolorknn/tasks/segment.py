@@ -81,10 +81,7 @@ class Segment(BoxTask):
     def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence, xyxy and mask of each object."""
         assert found.mask is not None
-        return [
-            {**record, "mask": write_mask(mask, wording.masks)}
-            for record, mask in zip(box_records(found, wording), found.mask, strict=True)
-        ]
+        return box_records(found, wording, mask=(write_mask(mask, wording.masks) for mask in found.mask))
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> Detections:
         """Return the objects of records; with none, masks of an image without pixels."""

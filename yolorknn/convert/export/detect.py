@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from typing import Any
 
 from yolorknn.convert.export.network import fused
@@ -32,10 +33,7 @@ class DetectHead:
         Of an end-to-end head the one-to-one branch is taken, as far as its scores and boxes; the top-k that ultralytics
         puts behind them is done in tasks/boxes.py.
         """
-        model = one_branch(model)
-        detect = model.model[-1]
-        detect.forward = types.MethodType(_split_forward if layout == "split" else _decoded_forward, detect)
-        return model
+        return computing_with(model, _split_forward if layout == "split" else _decoded_forward)
 
 
 def grids(head: Any, *roles: str) -> tuple[Output, ...]:
@@ -46,6 +44,14 @@ def grids(head: Any, *roles: str) -> tuple[Output, ...]:
 def is_end_to_end(head: Any) -> bool:
     """Return whether the head, as in YOLOv10 and YOLO26, has a branch trained one-to-one, which needs no NMS."""
     return getattr(head, "one2one_cv2", None) is not None
+
+
+def computing_with(model: Any, forward: Callable[..., Any]) -> Any:
+    """Return one_branch() of a model, with a head that computes its outputs with a function of the features."""
+    model = one_branch(model)
+    head = model.model[-1]
+    head.forward = types.MethodType(forward, head)
+    return model
 
 
 def one_branch(model: Any) -> Any:

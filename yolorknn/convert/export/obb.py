@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import types
 from typing import Any
 
-from yolorknn.convert.export.detect import box_and_scores, grids, is_end_to_end, one_branch, split_only
+from yolorknn.convert.export.detect import box_and_scores, computing_with, grids, is_end_to_end, split_only
 from yolorknn.model.metadata import Head
 
 RAW = "OBB26"
@@ -31,10 +30,7 @@ class ObbHead:
 
     def prepare(self, model: Any, layout: Head) -> Any:
         """Return a module that computes the outputs."""
-        model = one_branch(model)
-        obb = model.model[-1]
-        obb.forward = types.MethodType(_forward, obb)
-        return model
+        return computing_with(model, _forward)
 
 
 def _forward(self: Any, features: list[Any]) -> tuple[Any, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import types
 from typing import Any
 
-from yolorknn.convert.export.detect import box_and_scores, grids, is_end_to_end, one_branch, split_only
+from yolorknn.convert.export.detect import box_and_scores, computing_with, grids, is_end_to_end, split_only
 from yolorknn.errors import ExportError
 from yolorknn.model.metadata import Head
 
@@ -40,10 +39,9 @@ class PoseHead:
 
     def prepare(self, model: Any, layout: Head) -> Any:
         """Return a module that computes the outputs."""
-        model = one_branch(model)
+        model = computing_with(model, _forward)
         pose = model.model[-1]
         pose.parts = [_parts(pose, number) for number in range(pose.nl)]
-        pose.forward = types.MethodType(_forward, pose)
         return model
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import types
 from typing import Any
 
-from yolorknn.convert.export.detect import box_and_scores, grids, is_end_to_end, one_branch, split_only
+from yolorknn.convert.export.detect import box_and_scores, computing_with, grids, is_end_to_end, split_only
 from yolorknn.model.metadata import Head, Output
 
 PROTO_STRIDE = 2
@@ -32,10 +31,7 @@ class SegmentHead:
 
     def prepare(self, model: Any, layout: Head) -> Any:
         """Return a module that computes the outputs."""
-        model = one_branch(model)
-        segment = model.model[-1]
-        segment.forward = types.MethodType(_forward, segment)
-        return model
+        return computing_with(model, _forward)
 
 
 def _forward(self: Any, features: list[Any]) -> tuple[Any, ...]:
