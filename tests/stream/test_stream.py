@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 from tests.fakes.backends import NUMBERS, NumberBackend
 from tests.fakes.numbered import cell_of, number_of, numbered_frame, numbered_frames
 from yolorknn import Detector, InferenceError
-from yolorknn.errors import BackendError, SourceError
+from yolorknn.errors import SourceError
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.result import Result
 from yolorknn.stream.sources.images import Images
@@ -135,19 +135,6 @@ def test_a_frame_that_cannot_be_read_keeps_its_place(make: Make, tmp_path: Path)
         assert [result.index for result in stream] == [3, 4, 5]
 
 
-def test_closing_the_detector_in_the_middle(make: Make) -> None:
-    detector = make(2, 0.002)
-    stream = detector.stream(frames(500))
-    next(stream)
-    detector.close()
-    with pytest.raises(BackendError, match="closed while its stream was open"):
-        next(stream)
-    for use in (lambda: detector.detect(numbered_frame(0, IMGSZ)), lambda: detector.stream(frames(3))):
-        with pytest.raises(BackendError, match="closed"):
-            use()
-    detector.close()
-
-
 def test_an_error_does_not_keep_the_threads(make: Make) -> None:
     """The stream is not closed: the exception's traceback must not be what keeps it, and so its threads, alive."""
     detector = make(2, 0.0, frozenset({0, 1}))
@@ -219,24 +206,6 @@ def test_of_a_live_source_only_the_newest_frame_waits(make: Make) -> None:
         with Stream(Fast(0.0, 100), detector._stages, workers=1, drop="old") as stream:
             assert [result.index for result in stream] == [0, 99]
         assert stream.dropped == 98
-
-
-def test_detect_from_many_threads(make: Make) -> None:
-    wrong: list[int] = []
-
-    def work(start: int) -> None:
-        for number in range(start, start + 40):
-            found = detector.detect(numbered_frame(number, IMGSZ))
-            if found.class_id.tolist() != [number % 5]:
-                wrong.append(number)
-
-    with make(3, 0.001) as detector:
-        threads = [threading.Thread(target=work, args=(100 * i,)) for i in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert wrong == []
 
 
 def test_an_uncaught_error_in_the_loop_ends_the_process(tmp_path: Path) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import DEMO_ONNX, needs_ort
-from tests.fakes.rknn_files import write_rknn
-from yolorknn import Classification, Classifier, Detections, Detector, ModelError, SimulatedNpu, draw
+from yolorknn import Classification, Detections, draw
 from yolorknn.image import CropCanvas, Letterbox
-from yolorknn.model.metadata import Build, ModelMetadata, Output
+from yolorknn.model.metadata import ModelMetadata, Output
 from yolorknn.model.values import Quantized
 from yolorknn.tasks.drawing import colour
 from yolorknn.tasks.known import TASKS, showing
@@ -84,21 +80,3 @@ def test_classes_are_written_into_the_corner() -> None:
     drawn = draw(np.zeros((60, 200, 3), np.uint8), found, NAMES)
     assert tuple(drawn[1, 0]) == colour(2) and not drawn[59].any()
     draw(np.zeros((3, 2, 3), np.uint8), found, NAMES)
-
-
-def test_a_classifier_classifies(tmp_path: Path) -> None:
-    facts = ModelMetadata(**{**FACTS.__dict__, "build": Build("rk3588", "i8", "2.3.2")})
-    model = write_rknn(tmp_path / "c.rknn", facts)
-    image = np.zeros((40, 50, 3), np.uint8)
-    with Classifier(model, backends=[SimulatedNpu(facts, 0.1)]) as classifier:
-        found = classifier.classify(image)
-        assert len(found) == 7 and classifier.names[1] == "n1" and classifier.imgsz == (32, 32)
-        assert [result.detections for result in classifier.stream([image, image])] == [found, found]
-    with pytest.raises(ModelError, match=r"classifies whole images .* use Classifier"):
-        Detector(model, backends=[SimulatedNpu(facts, 0.1)])
-
-
-@needs_ort
-def test_a_detector_is_no_classifier() -> None:
-    with pytest.raises(ModelError, match=r"finds objects .* use Detector"):
-        Classifier(DEMO_ONNX)
