@@ -78,7 +78,7 @@ def test_bad_input_of_the_conversion(
         (("export", "absent.pt"), "no checkpoint absent.pt"),
         (("export", "empty.pt"), "empty"),
         (("build", DEMO), "yolorknn export"),
-        (("export", DEMO_ONNX), "not a .pt"),
+        (("export", DEMO_ONNX), "is exported already: build it"),
         (("export", DEMO, "--dataset", "none"), "no images"),
         (("export", DEMO, "--imgsz", "330"), "use 320,320"),
         (("export", DEMO, "--platform", "rk9"), "unknown platform"),
