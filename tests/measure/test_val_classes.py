@@ -56,7 +56,7 @@ def test_top_1_and_top_5_are_ultralytics(tmp_path: Path) -> None:
 
 
 def test_what_is_no_such_folder_or_model(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="has no folder val or"):
+    with pytest.raises(DatasetError, match="has a folder val or validation or valid or test, which this has not"):
         validate_classes(DEMO_ONNX, tmp_path)
     (tmp_path / "val" / "a").mkdir(parents=True)
     with pytest.raises(DatasetError, match="has no images"):
