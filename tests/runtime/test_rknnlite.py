@@ -237,7 +237,7 @@ def test_on_a_first_generation_chip(model: Path, monkeypatch: pytest.MonkeyPatch
 def test_without_the_wheel_it_names_the_extra(board: Board, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     board("rk3588")
     monkeypatch.setitem(sys.modules, "rknnlite.api", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'yolorknn\[board\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install '\.\[board\]'"):
         Detector(model, runtime="lite")
 
 
