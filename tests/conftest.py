@@ -7,6 +7,7 @@ import importlib.util
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from yolorknn import Detections, Detector
 
 os.environ["YOLO_AUTOINSTALL"] = "False"
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests in the background
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored below nohup
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("YOLORKNN_SHARED", ROOT.parent / "shared"))
@@ -52,13 +54,23 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the slow tests that nobody names; the emulated board's, which take longest, come first."""
+    """Leave out the slow tests that nobody names; files that take longest come first, so that workers end together."""
     if any("::" in argument for argument in config.args):
         return
     left = [item for item in items if any(item.get_closest_marker(name) for name in _left_out(config))]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
-    items.sort(key=lambda item: item.get_closest_marker("emulator") is None)
+    for mark in ("slow", "emulator") if "PYTEST_XDIST_WORKER" in os.environ else ():
+        long = {item.path for item in items if item.get_closest_marker(mark)}
+        items.sort(key=lambda item: item.path not in long)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_toolkit() -> Iterator[None]:
+    from tests.warm.toolkit import warm_toolkit
+
+    with warm_toolkit():
+        yield
 
 
 @pytest.fixture(scope="session")

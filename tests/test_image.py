@@ -10,6 +10,7 @@ from tests.conftest import needs_torch
 from yolorknn.image import Letterbox, letterbox
 
 SIZES = [(480, 641), (1000, 1), (3, 4000), (1, 1), (640, 640), (641, 639), (1080, 1920), (427, 640), (2, 3)]
+SIZES += [(1920, 1080), (1920, 1001), (3200, 300), (2560, 77), (1152, 1200)]  # 3, 5, 4 and 1 or 3 rows for one
 IMGSZ = [(640, 640), (384, 640), (320, 320), (32, 64)]
 
 

@@ -15,7 +15,7 @@ from yolorknn.image import read_image
 
 pytestmark = [needs_shared, pytest.mark.shared, pytest.mark.slow]
 
-MODELS = ("yolov8n", "yolo11n")
+MODELS = ("yolov8n", pytest.param("yolo11n", marks=pytest.mark.exhaustive))
 IMAGES = sorted((SHARED / "coco128/images/train2017").glob("*.jpg"))
 
 

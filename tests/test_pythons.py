@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 NEEDED = ["numpy", "opencv-python-headless", "typer>=0.19", "rich>=13", "pytest>=8", "hypothesis>=6.100"]
 TESTS = [
     "tests/runtime/test_rknnrt.py",
+    "tests/runtime/test_rknnrt_faults.py",
     "tests/runtime/test_recovering.py",
+    "tests/runtime/test_recovering_streams.py",
     "tests/tasks",
     "tests/stream",
     "tests/model",
@@ -38,9 +42,9 @@ def test_there_is_no_upper_bound() -> None:
     assert BOUND.search((ROOT / "pyproject.toml").read_text())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("python", pythons(), ids=lambda path: path.parts[-3])
-def test_the_base_package(python: Path, tmp_path: Path) -> None:
+def installed_and_tested(python: Path, folder: Path) -> str:
+    """Return what the tests printed, in an environment made with this Python."""
+
     def run(*command: object) -> str:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
         words = list(map(str, command))
@@ -50,10 +54,26 @@ def test_the_base_package(python: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
 
-    ours = tmp_path / "venv/bin/python"
-    run(python, "-m", "venv", tmp_path / "venv")
+    ours = folder / "venv/bin/python"
+    run(python, "-m", "venv", folder / "venv")
     run(ours, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *NEEDED)
     run(ours, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", ROOT)
-    assert "yolorknn" in run(tmp_path / "venv/bin/yolorknn", "--help")
-    printed = run(ours, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS)
+    assert "yolorknn" in run(folder / "venv/bin/yolorknn", "--help")
+    return run(ours, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS)
+
+
+@pytest.fixture(scope="module")
+def side_by_side(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[str]]]:
+    """All at once: a third of each is waiting."""
+    with ThreadPoolExecutor() as threads:
+        yield {
+            python: threads.submit(installed_and_tested, python, tmp_path_factory.mktemp("base"))
+            for python in pythons()
+        }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("python", pythons(), ids=lambda path: path.parts[-3])
+def test_the_base_package(python: Path, side_by_side: dict[Path, Future[str]]) -> None:
+    printed = side_by_side[python].result()
     assert " passed" in printed and " failed" not in printed

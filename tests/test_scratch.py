@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,3 +139,19 @@ def test_a_folder_is_looked_through_once(tmp_path: Path) -> None:
     left.touch()
     clear_leftovers(tmp_path)
     assert left.exists()
+
+
+def test_a_folder_that_is_still_written_to_goes_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a child that was told to end does, between the look into the folder and its removal."""
+    removed, late = shutil.rmtree, iter(("first", "second"))
+
+    def disturbed(path: Path, **options: Any) -> None:
+        removed(path, **options)
+        if name := next(late, ""):
+            path.mkdir()
+            (path / name).write_text("late")
+
+    monkeypatch.setattr(shutil, "rmtree", disturbed)
+    with temporary_folder("kind", parent=tmp_path):
+        pass
+    assert not list(tmp_path.iterdir()) and next(late, "none") == "none"

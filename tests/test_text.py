@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
-from yolorknn.text import dumps, printable, quoted, shown, shown_url, url_name
+from yolorknn.text import dumps, printable, quoted, reason_of, short_reason, shown, shown_url, url_name
 
 ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)
 ACTED_ON = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -85,7 +85,7 @@ def test_a_quoted_word_is_one_word_to_bash(text: str) -> None:
 
 
 def test_few_files_print() -> None:
-    """cli/show.py for what commands say, and main() for how they end; a sink writes JSON lines, the doctor a colour."""
+    """cli/show.py for what commands say, main() for the end; a sink and the log write JSON, the doctor a colour."""
     printing = re.compile(
         r"^\s*(?:print\(|(?:err|out|console)\.print\(|typer\.echo\(|sys\.std(?:out|err)\.write\()", re.M
     )
@@ -94,9 +94,20 @@ def test_few_files_print() -> None:
         for path in (ROOT / "yolorknn").rglob("*.py")
         if printing.search(_code(path))
     }
-    others = {"cli/doctor.py", "convert/toolkit/child.py", "stream/sinks/json_lines.py"}
+    others = {"cli/doctor.py", "cli/log.py", "convert/toolkit/child.py", "stream/sinks/json_lines.py"}
     assert files <= {"__main__.py", "cli/show.py", *others}
 
 
 def _code(path: Path) -> str:
     return re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL)
+
+
+def test_reasons_are_without_numbers_and_never_empty(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as refused:
+        (tmp_path / "absent").read_bytes()
+    assert reason_of(refused.value) == "No such file or directory"
+    assert reason_of(OSError("no number")) == "no number"
+    assert reason_of(ValueError("line 3")) == "line 3"
+    assert reason_of(TimeoutError()) == "TimeoutError"
+    assert short_reason(RuntimeError("\n first \nsecond")) == "first"
+    assert short_reason(RuntimeError("x" * 900)) == "x" * 200 and short_reason(RuntimeError()) == "no reason given"

@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from yolorknn import Detections, Detector, Result, Timings, draw
+from yolorknn.stream.result import without_pixels
 
 PROGRAM = """
 from collections.abc import Iterator
@@ -109,3 +110,6 @@ def test_a_result_is_a_value() -> None:
             setattr(result, name, None)
     for again in (copy.copy(result), pickle.loads(pickle.dumps(result))):
         assert tuple(again)[1:] == tuple(result)[1:] and again.timings == timings
+    given = Result(frame, 7, 1.25, Detections.empty(), timings, "clip", "unix", "door", 3, 1.5)
+    for again in (copy.copy(given), without_pixels(given)):
+        assert (again.clock, again.camera, again.epoch, again.arrived) == ("unix", "door", 3, 1.5)

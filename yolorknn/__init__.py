@@ -15,16 +15,19 @@ if sys.argv[:1] == ["-m"] and any(word.endswith("yolorknn") for word in sys.orig
     sys.path[:1] = [] if sys.path[0] in ("", os.getcwd()) else sys.path[:1]
 del os, sys
 
-from importlib import import_module  # noqa: E402
-from typing import TYPE_CHECKING, Any  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
+
+from yolorknn.lazy import lazily  # noqa: E402
 
 if TYPE_CHECKING:
     from yolorknn.convert.build import build
     from yolorknn.convert.export.export import export
+    from yolorknn.convert.export.module import export_module
     from yolorknn.convert.recipe.build_options import BuildOptions
     from yolorknn.errors import (
         AccuracyError,
         BackendError,
+        BoardAwayError,
         BuildError,
         CalibrationError,
         ConversionError,
@@ -34,20 +37,24 @@ if TYPE_CHECKING:
         DeployError,
         ExportError,
         InferenceError,
+        InputError,
         MetadataError,
         MissingDependencyError,
         ModelError,
         OutputError,
+        RestartsError,
+        SiteError,
         SourceError,
         YolorknnError,
     )
     from yolorknn.measure.simulated_npu import SimulatedNpu
     from yolorknn.measure.val import validate
     from yolorknn.measure.val_report import ValReport
-    from yolorknn.model.metadata import ModelMetadata
+    from yolorknn.model.metadata import ModelMetadata, Tensor
     from yolorknn.predict.classifier import Classifier
     from yolorknn.predict.detector import Detector
     from yolorknn.predict.open_model import Place
+    from yolorknn.predict.runner import Runner
     from yolorknn.runtime.backend import Backend
     from yolorknn.stream.result import Result, Timings
     from yolorknn.stream.stream import Stream
@@ -61,6 +68,7 @@ __all__ = [
     "AccuracyError",
     "Backend",
     "BackendError",
+    "BoardAwayError",
     "BuildError",
     "BuildOptions",
     "CalibrationError",
@@ -75,16 +83,21 @@ __all__ = [
     "Detector",
     "ExportError",
     "InferenceError",
+    "InputError",
     "MetadataError",
     "MissingDependencyError",
     "ModelError",
     "ModelMetadata",
     "OutputError",
     "Place",
+    "RestartsError",
     "Result",
+    "Runner",
     "SimulatedNpu",
+    "SiteError",
     "SourceError",
     "Stream",
+    "Tensor",
     "Timings",
     "ValReport",
     "YolorknnError",
@@ -92,6 +105,7 @@ __all__ = [
     "build",
     "draw",
     "export",
+    "export_module",
     "validate",
 ]
 
@@ -102,6 +116,7 @@ _HOMES = {
     "ValReport": "measure.val_report",
     "build": "convert.build",
     "export": "convert.export.export",
+    "export_module": "convert.export.module",
     "validate": "measure.val",
     "Backend": "runtime.backend",
     "Classification": "tasks.classification",
@@ -110,19 +125,13 @@ _HOMES = {
     "Detector": "predict.detector",
     "ModelMetadata": "model.metadata",
     "Result": "stream.result",
+    "Runner": "predict.runner",
     "Stream": "stream.stream",
+    "Tensor": "model.metadata",
     "Timings": "stream.result",
     "draw": "tasks.draw",
 }
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that `yolorknn --help` need not load OpenCV."""
-    if name not in __all__:
-        raise AttributeError(f"module 'yolorknn' has no attribute '{name}'")
-    value = getattr(import_module(f"yolorknn.{_HOMES.get(name, 'errors')}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, {name: _HOMES.get(name, "errors") for name in __all__})
 
 
 def __dir__() -> list[str]:

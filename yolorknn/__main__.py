@@ -10,6 +10,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from yolorknn.text import reason_of
+
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 USAGE = 2
@@ -81,7 +83,7 @@ def run() -> None:
         fail("there is not enough memory for this")
     except OSError as exc:
         where = exc.filename if exc.filename is not None else "stdout"
-        fail(f"cannot use {os.fsdecode(where) if isinstance(where, (str, bytes)) else where}: {exc.strerror or exc}")
+        fail(f"cannot use {os.fsdecode(where) if isinstance(where, (str, bytes)) else where}: {reason_of(exc)}")
     if isinstance(status, int):  # of typer.Exit
         sys.exit(status)
 

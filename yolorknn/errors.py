@@ -13,15 +13,24 @@ YolorknnError
 │   └── InferenceError                          a runtime returned nothing, or something else than the model promises
 │       └── CoreHungError                       an NPU core gave no answer; a stream counts the frame as lost
 │           └── CoreDeadError                   it will not any more: its core is taken out of use
+├── InputError (also ValueError)                what is given to a model is not what it takes
 ├── DatasetError                                a data.yaml, its images or its labels cannot be used
-├── DeployError                                 a board cannot be reached or set up, or does not find what the PC does
+├── DeployError                                 a board cannot be set up, or does not find what the PC does
+│   └── BoardAwayError                          it cannot be reached, or the connection was lost
 ├── SourceError                                 an image, video or camera cannot be read
-└── OutputError                                 a result cannot be written
+├── OutputError                                 a result cannot be written
+├── SiteError                                   a site file cannot be read, or has mistakes: all of them
+└── RestartsError                               a part of what is watched fails again as often as it is restarted
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from yolorknn.text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class YolorknnError(Exception):
@@ -34,11 +43,10 @@ class YolorknnError(Exception):
 class MissingDependencyError(YolorknnError, ImportError):
     """A package that this function needs is not installed."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        """Say which extra brings `package`, needed for `purpose`."""
-        super().__init__(
-            f"{purpose} needs {package}, which is not installed: in a checkout of yolorknn, pip install '.[{extra}]'"
-        )
+    def __init__(self, package: str, extra: str, purpose: str, *, mend: str | None = None) -> None:
+        """Say which extra brings `package`, needed for `purpose`; or else what mends it."""
+        mend = mend or f"in a checkout of yolorknn, pip install '.[{extra}]'"
+        super().__init__(f"{purpose} needs {package}, which is not installed: {mend}")
 
 
 class ModelError(YolorknnError):
@@ -89,12 +97,20 @@ class CoreDeadError(CoreHungError):
     """An NPU core hung, or could not be opened again, several times in a row: it is not used any more."""
 
 
+class InputError(YolorknnError, ValueError):
+    """What is given to a model is not what it takes: by name, its shape or its numbers."""
+
+
 class DatasetError(YolorknnError):
     """A data.yaml, its images or its labels are absent, unreadable or contradict each other."""
 
 
 class DeployError(YolorknnError):
-    """A board cannot be reached or set up, or it does not find what the PC finds."""
+    """A board cannot be set up, or it does not find what the PC finds."""
+
+
+class BoardAwayError(DeployError):
+    """A board cannot be reached, or the connection to it was lost."""
 
 
 class SourceError(YolorknnError):
@@ -103,3 +119,15 @@ class SourceError(YolorknnError):
 
 class OutputError(YolorknnError):
     """A result cannot be written."""
+
+
+class SiteError(YolorknnError):
+    """A site file cannot be read, or has mistakes; `mistakes` are sentences, each with file and line."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("; ".join(mistakes))
+        self.mistakes = tuple(shown(mistake) for mistake in mistakes)
+
+
+class RestartsError(YolorknnError):
+    """A part of what is watched failed again as often as it was restarted."""

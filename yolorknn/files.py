@@ -13,6 +13,10 @@ from typing import BinaryIO
 
 from yolorknn.errors import ModelError, OutputError
 from yolorknn.scratch import temporary_file, temporary_folder
+from yolorknn.text import reason_of
+
+LONGEST_LINE = 4096
+"""Characters that first_line() reads."""
 
 
 @contextlib.contextmanager
@@ -72,7 +76,7 @@ def writing(path: Path) -> Iterator[None]:
     except BrokenPipeError:  # of `| head`: no error of ours
         raise
     except OSError as exc:
-        raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
+        raise OutputError(f"cannot write {path}: {reason_of(exc)}") from exc
 
 
 def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
@@ -149,6 +153,50 @@ def sha256(*paths: Path) -> str:
     for path in paths:
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def state_folder() -> Path:
+    """Return where a program of this user keeps what it is to remember: of a systemd service its own.
+
+    Raises:
+        OutputError: the user has no home, as in containers, and nothing says where else.
+    """
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    try:
+        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    except RuntimeError as exc:
+        raise OutputError("this user has no home to remember things in: set STATE_DIRECTORY to a folder") from exc
+    return Path(home) / "yolorknn"
+
+
+def first_line(path: Path) -> str:
+    """Return the first line of a text file in UTF-8, without blanks around it; a longer one is cut off.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no text, or no file can have its name.
+    """
+    with path.open(encoding="utf-8") as opened:
+        return opened.readline(LONGEST_LINE).strip()
+
+
+def read_secret(text: str, option: str) -> str:
+    """Return what `option` was given, or of @FILE its first line, so that no list of processes shows it.
+
+    Raises:
+        OutputError: the file cannot be read.
+    """
+    if not text.startswith("@"):
+        return text
+    try:
+        line = first_line(Path(text[1:]))
+    except (OSError, ValueError) as exc:
+        raise OutputError(f"cannot read {text[1:]} of {option}: {reason_of(exc)}") from exc
+    if not line:
+        raise OutputError(f"{text[1:]} of {option} has nothing in its first line")
+    return line
 
 
 def decoded(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from yolorknn.errors import SourceError
 from yolorknn.picture_size import check_size
+from yolorknn.text import reason_of
 
 Image = NDArray[np.uint8]
 
@@ -36,17 +38,30 @@ def read_image(path: Path) -> Image:
                 raise SourceError(f"{path} is not a readable image: it is a pipe or device")
             data = np.fromfile(file, np.uint8)
     except OSError as exc:
-        raise SourceError(f"cannot read the image {path}: {exc.strerror or exc}") from exc
+        raise SourceError(f"cannot read the image {path}: {reason_of(exc)}") from exc
     if path.suffix.lower() in VIDEO_SUFFIXES:
         raise SourceError(f"{path} is a video: iterate over Detector.stream(), or give it to 'yolorknn detect'")
+    return decode_image(data, str(path))
+
+
+def decode_image(data: NDArray[np.uint8], what: str) -> Image:
+    """Return an image file's bytes, uint8 (N,), as read_image() does.
+
+    Args:
+        data: the file.
+        what: what it is called in errors.
+
+    Raises:
+        SourceError: not an image.
+    """
     if why := check_size(data.data):
-        raise SourceError(f"{path} is not to be used: it {why}")
+        raise SourceError(f"{what} is not to be used: it {why}")
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except (cv2.error, MemoryError):  # of more pixels than it takes, in a part that is read later
         image = None
     if image is None:
-        raise SourceError(f"{path} is not a readable image: it is {'damaged' if data.size else 'empty'}")
+        raise SourceError(f"{what} is not a readable image: it is {'damaged' if data.size else 'empty'}")
     return np.asarray(image, np.uint8)
 
 
@@ -82,11 +97,20 @@ class Letterbox:
 
     def undo_points(self, points: NDArray[Any], *, clip: bool = False) -> NDArray[np.float32]:
         """Map points (..., 2), x and y, from input pixels to pixels of the image; with `clip` to the nearest in it."""
-        height, width = self.source
-        moved = points.astype(np.float64)
-        moved -= (self.left, self.top)
-        moved *= (width / self.resized[1], height / self.resized[0])
-        return (np.clip(moved, 0, (width, height)) if clip else moved).astype(np.float32)
+        offset, factor, limit = _way_back(self)
+        moved = np.subtract(points, offset, dtype=np.float64)
+        moved *= factor
+        if clip:
+            np.minimum(np.maximum(moved, 0, out=moved), limit, out=moved)
+        return moved.astype(np.float32)
+
+
+@lru_cache
+def _way_back(placed: Letterbox) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return what is taken off points (x, y) of the input, times what they are pixels of the image, and their limit."""
+    height, width = placed.source
+    factor = (width / placed.resized[1], height / placed.resized[0])
+    return np.array((placed.left, placed.top), float), np.array(factor), np.array((width, height), float)
 
 
 def check_image(image: Any) -> Image:
@@ -137,9 +161,20 @@ class Canvas:
         if placed.resized == placed.source:
             cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=picture)
         else:
-            cv2.resize(image, (width, height), dst=picture, interpolation=cv2.INTER_LINEAR)
+            rows = _middle_rows(image, height)
+            cv2.resize(rows, (width, height), dst=picture, interpolation=cv2.INTER_LINEAR)
             cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
         return placed
+
+
+def _middle_rows(image: Image, height: int) -> Image:
+    """Return the rows that linear interpolation to so many makes pixels of, where it needs only some, else all.
+
+    Of an odd number of rows for each of the new ones, as of 1080 to 360, that is the one in the middle: cv2.resize
+    would read its neighbour too, times 0.
+    """
+    count, rest = divmod(image.shape[0], height)
+    return image[count // 2 :: count] if rest == 0 and count % 2 else image
 
 
 class CropCanvas(Canvas):
@@ -185,6 +220,11 @@ def as_seen(pixels: Image, colour: str) -> Image:
     if colour == "GRAY":
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
     return pixels if colour == "RGB" else pixels[..., ::-1]
+
+
+def as_batch(pixels: Image, colour: str) -> Image:
+    """Return an image, RGB (H, W, 3), as the batch of one (1, C, H, W) that a network is given; see as_seen()."""
+    return np.ascontiguousarray(as_seen(pixels, colour).transpose(2, 0, 1)[None])
 
 
 def letterbox(image: Image, imgsz: tuple[int, int]) -> tuple[Image, Letterbox]:

@@ -12,9 +12,12 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+TRIES, PAUSE = 10, 0.05
+"""How often a folder is removed that does not stay so, and the seconds between."""
 _OURS = re.compile(r"\.?yolorknn-(\w+-)?[0-9a-f]{16}(\..*)?", re.DOTALL)
 _cleared: set[Path] = set()
 
@@ -63,7 +66,7 @@ def temporary_folder(kind: str, *, parent: Path | None = None, mode: int = 0o700
         if _hold(held):
             break
         os.close(held)
-    remove = functools.partial(shutil.rmtree, path, ignore_errors=True)
+    remove = functools.partial(_remove, path)
     atexit.register(remove)  # where Ctrl-C came before whoever asked for it could say so
     try:
         yield path
@@ -71,6 +74,15 @@ def temporary_folder(kind: str, *, parent: Path | None = None, mode: int = 0o700
         remove()
         atexit.unregister(remove)
         os.close(held)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, also one into which a process that is about to end still writes."""
+    for _ in range(TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(PAUSE)
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Container, Sequence
 from typing import Any
 
 # What moves the cursor, changes colours, ends the line or turns the direction of writing; bytes of a file's name that
@@ -59,10 +60,26 @@ def shown_url(url: str) -> str:
     return printable(f"{scheme}://{_rest(rest)}" if mark else without_secrets(url))
 
 
+def reason_of(exc: object) -> str:
+    """Return what an exception says, without number and file name where the operating system refused."""
+    return str(getattr(exc, "strerror", None) or str(exc) or type(exc).__name__)
+
+
+def short_reason(exc: object) -> str:
+    """Return the first line of what an exception says, as those of torch say many."""
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    return lines[0][:200] if lines else "no reason given"
+
+
 def url_name(url: str) -> str:
     """Return a name for files and folders after a URL's host and path: letters, digits and single hyphens."""
     place = re.split(r"[?#]", shown_url(url).partition("://")[2])[0]
     return re.sub(r"[^\w.-]+", "-", place, flags=re.ASCII)[:100].strip("-.")
+
+
+def file_word(text: str) -> str:
+    """Return a text as a part of a file's name: letters of all scripts, digits, dots and hyphens."""
+    return re.sub(r"[^\w.-]+", "-", text)[:100].strip(".-") or "unnamed"
 
 
 def _rest(rest: str) -> str:
@@ -83,6 +100,18 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     # Where JSON has such a character as it is, it stands in a string; line ends of `indent` are its only others.
     return _UNSAFE_BUT_NEWLINE.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def aligned(lines: Sequence[Sequence[str]], *, right: Container[int] = ()) -> str:
+    """Return cells as a table of text, each line of which has as many; `right` are the columns of numbers."""
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
 
 
 def quoted(*words: str) -> str:
