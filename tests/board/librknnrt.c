@@ -11,7 +11,7 @@
  *   STANDIN_REPLAY  recorded outputs: "YKRP", then per record: u32 crc32 (0: for any input), u32 number of floats, the floats
  *                   of all outputs
  *   STANDIN_SOC     the chip; default: the last name in /proc/device-tree/compatible
- *   STANDIN_MS      how long one rknn_run holds its core, in ms
+ *   STANDIN_MS      how long one rknn_run holds its core, in ms; a core does one after the other, without a pause
  *   STANDIN_CONVERT_MS  how long rknn_outputs_get takes at least, in ms, as on a board's slower CPU
  *   STANDIN_FAIL    faults, comma-separated: FUNCTION:CODE[@K[+]] returns CODE at the K-th call of the process (and all
  *                   after it with +; without @K at every call); coreN:MS[@K[+]] hangs core N for MS ms at its K-th run,
@@ -85,8 +85,9 @@ typedef struct {
 } Context;
 static Context contexts[MAX_CONTEXTS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* contexts and counters */
-static double core_late[MAX_CORES]; /* seconds that the last hold of a core overslept */
-static pthread_mutex_t core_lock[MAX_CORES] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER };
+static pthread_mutex_t core_lock = PTHREAD_MUTEX_INITIALIZER;
+static double core_free[MAX_CORES]; /* when each has done all that was asked of it */
+static double core_late[MAX_CORES]; /* seconds that the last wait for it overslept, which no NPU does */
 
 /* ---- log, counters, faults ---- */
 
@@ -429,10 +430,45 @@ static void as_npu(const Context *x, const float *from, float fill, uint8_t *to)
     }
 }
 
+enum { TILE = 64 }; /* places of a block that are turned at a time */
+typedef uint8_t Bytes __attribute__((vector_size(BLOCK)));
+
+/* Turn BLOCK x BLOCK bytes about their diagonal, as a library for the chip's CPU does it: in registers. */
+static void turn(const uint8_t *from, uint8_t *to, size_t row)
+{
+    Bytes a[BLOCK], b[BLOCK];
+    memcpy(a, from, sizeof a);
+    for (int step = 0; step < 4; step++) {
+        for (int i = 0; i < BLOCK / 2; i++) {
+            b[2 * i] = __builtin_shufflevector(a[i], a[i + BLOCK / 2], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            b[2 * i + 1] =
+                __builtin_shufflevector(a[i], a[i + BLOCK / 2], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        }
+        memcpy(a, b, sizeof a);
+    }
+    for (int i = 0; i < BLOCK; i++) memcpy(to + (size_t)i * row, &a[i], BLOCK);
+}
+
+/* Gather some places of a block, a row for each channel. */
+static void gather_int8(const int8_t *from, uint32_t places, int8_t to[BLOCK][TILE])
+{
+    uint32_t at = 0;
+    for (; at + BLOCK <= places; at += BLOCK) turn((const uint8_t *)from + (size_t)at * BLOCK, (uint8_t *)to[0] + at, TILE);
+    for (; at < places; at++)
+        for (int c = 0; c < BLOCK; c++) to[c][at] = from[(size_t)at * BLOCK + c];
+}
+
+static void gather_half(const _Float16 *from, uint32_t places, _Float16 to[BLOCK][TILE])
+{
+    for (uint32_t at = 0; at < places; at++)
+        for (int c = 0; c < BLOCK; c++) to[c][at] = from[(size_t)at * BLOCK + c];
+}
+
 /* From NC1HWC2 to NCHW: of every number the type it has. */
-#define UNBLOCK(NAME, TYPE, OUT, VALUE)                                                                      \
+#define UNBLOCK(NAME, TYPE, OUT, GATHER, VALUE)                                                              \
     static void NAME(const TYPE *restrict from, OUT *restrict to, const Tensor *t)                           \
     {                                                                                                        \
+        TYPE tile[BLOCK][TILE];                                                                              \
         uint32_t batch, channels, area;                                                                      \
         float scale = t->scale, zero = (float)t->zero_point;                                                 \
         (void)scale, (void)zero;                                                                             \
@@ -443,16 +479,20 @@ static void as_npu(const Context *x, const float *from, float fill, uint8_t *to)
         }                                                                                                    \
         uint32_t blocks = (channels + BLOCK - 1) / BLOCK;                                                    \
         for (uint32_t n = 0; n < batch; n++)                                                                 \
-            for (uint32_t c = 0; c < channels; c++) {                                                        \
-                const TYPE *source = from + (size_t)(n * blocks + c / BLOCK) * area * BLOCK + c % BLOCK;     \
-                OUT *plane = to + (size_t)(n * channels + c) * area;                                         \
-                for (uint32_t at = 0; at < area; at++) { TYPE v = source[(size_t)at * BLOCK]; plane[at] = VALUE; } \
-            }                                                                                                \
+            for (uint32_t block = 0; block < blocks; block++)                                                \
+                for (uint32_t at = 0; at < area; at += TILE) {                                               \
+                    uint32_t places = area - at < TILE ? area - at : TILE;                                   \
+                    GATHER(from + ((size_t)(n * blocks + block) * area + at) * BLOCK, places, tile);         \
+                    for (uint32_t c = block * BLOCK; c < channels && c < (block + 1) * BLOCK; c++) {         \
+                        OUT *plane = to + (size_t)(n * channels + c) * area + at;                            \
+                        for (uint32_t k = 0; k < places; k++) { TYPE v = tile[c % BLOCK][k]; plane[k] = VALUE; } \
+                    }                                                                                        \
+                }                                                                                            \
     }
-UNBLOCK(unblock_int8, int8_t, int8_t, v)
-UNBLOCK(unblock_half, _Float16, _Float16, v)
-UNBLOCK(float_int8, int8_t, float, ((float)v - zero) * scale)
-UNBLOCK(float_half, _Float16, float, (float)v)
+UNBLOCK(unblock_int8, int8_t, int8_t, gather_int8, v)
+UNBLOCK(unblock_half, _Float16, _Float16, gather_half, v)
+UNBLOCK(float_int8, int8_t, float, gather_int8, ((float)v - zero) * scale)
+UNBLOCK(float_half, _Float16, float, gather_half, (float)v)
 
 /* ---- recorded outputs ---- */
 
@@ -740,8 +780,16 @@ static int convert_input(const Context *x, const Input *given, uint8_t *to)
     if (image && given->type == TYPE_UINT8 && given->format == NHWC && t->type == TYPE_INT8) { /* the usual: by a table */
         int8_t table[4][256];
         const uint8_t *from = given->data;
+        int shifted = 1; /* by 128, which is what 0 to 255 as the values 0 to 1 comes to */
         for (uint32_t c = 0; c < channels; c++)
-            for (int v = 0; v < 256; v++) table[c][v] = int8_of((float)v, mean[c], std[c], t);
+            for (int v = 0; v < 256; v++) {
+                table[c][v] = int8_of((float)v, mean[c], std[c], t);
+                shifted &= table[c][v] == v - 128;
+            }
+        if (shifted) {
+            for (size_t k = 0, count = t->n_elems; k < count; k++) to[k] = from[k] ^ 0x80;
+            return 0;
+        }
         for (uint32_t k = 0; k < t->n_elems; k += channels)
             for (uint32_t c = 0; c < channels; c++) to[k + c] = (uint8_t)table[c][from[k + c]];
         return 0;
@@ -808,17 +856,20 @@ API int rknn_run(uint64_t handle, RunExtend *extend)
         char name[16];
         while (core < MAX_CORES - 1 && !(x->cores >> core & 1) && x->cores) core++;
         snprintf(name, sizeof name, "core%d", core);
-        pthread_mutex_lock(&core_lock[core]);
+        pthread_mutex_lock(&core_lock);
         int held = fault(name);
-        double start = seconds_now();
+        double start = seconds_now(), end = start;
+        if (!held) { /* what was asked for before goes first, as in the driver's queue */
+            start = fmax(start - core_late[core], core_free[core]);
+            core_free[core] = end = start + milliseconds("STANDIN_MS") / 1000;
+        }
+        pthread_mutex_unlock(&core_lock);
         if (!held) {
-            double end = start + milliseconds("STANDIN_MS") / 1000 - core_late[core];
             hold_until(end);
             core_late[core] = fmin(seconds_now() - end, milliseconds("STANDIN_MS") / 2000);
         }
-        pthread_mutex_unlock(&core_lock[core]);
         if (hang(held, limit)) code = TIMED_OUT; /* off the lock: a fresh context gets the core back, as after a reset */
-        x->duration_us = (int64_t)((seconds_now() - start) * 1e6);
+        x->duration_us = (int64_t)(((held ? seconds_now() : end) - start) * 1e6);
     }
     if (x) x->frame++;
     if (!code && !(stale && *stale == '2' && x->ran)) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from yolorknn.model import rknn_file
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import Build, ModelMetadata, Tensor
 from yolorknn.model.packing import MAX_CUSTOM_STRING, pack, unpack
-from yolorknn.model.platforms import FIRST_GENERATION, PLATFORMS, chips, get_platform, runs_on, this_platform
 from yolorknn.tasks.known import check_outputs_of, metadata_of, output_shapes, recognise, task_of
 
 BUILD = Build("rk3588", "i8", "2.3.2", dataset="dataset/données été", images=40, digest="ab" * 32)
@@ -101,8 +101,11 @@ def test_rknn_says_what_was_written(tmp_path: Path) -> None:
 def test_sidecar_is_read_where_the_string_did_not_fit(tmp_path: Path) -> None:
     metadata = full()
     path = write_rknn(tmp_path / "m.rknn", metadata, custom=None)
-    (tmp_path / "m.json").write_text(metadata.to_json())
-    assert metadata_of(rknn_file.read(path)) == metadata
+    long = "\u72ac" * 400_000  # beyond a MiB, but not a million characters
+    for names in (metadata.names, (long, *metadata.names[1:])):
+        named = replace(metadata, names=names)
+        (tmp_path / "m.json").write_text(named.to_json(), encoding="utf-8")
+        assert metadata_of(rknn_file.read(path)) == named
 
 
 def test_a_foreign_rknn_is_recognised(tmp_path: Path) -> None:
@@ -208,30 +211,6 @@ def test_decoded_metadata_checks_its_tensor() -> None:
         check_outputs_of(metadata, [Tensor("output0", (1, 85, 8400), "float")], where="x")
 
 
-@pytest.mark.parametrize(
-    ("compatible", "name"),
-    [
-        (b"radxa,rock-5b\0rockchip,rk3588\0", "rk3588"),
-        (b"xunlong,orangepi-5\0rockchip,rk3588s\0", "rk3588"),
-        (b"rockchip,rk3566-evb\0rockchip,rk3566\0", "rk3566"),
-        (b"raspberrypi,5-model-b\0brcm,bcm2712\0", None),
-        (b"", None),
-        (b"\xff\xfe", None),
-    ],
-)
-def test_platform_of_a_device_tree(tmp_path: Path, compatible: bytes, name: str | None) -> None:
-    (tmp_path / "compatible").write_bytes(compatible)
-    assert getattr(this_platform(tmp_path / "compatible"), "name", None) == name
-    assert this_platform(tmp_path / "absent") is None
-
-
-def test_platform_names() -> None:
-    assert get_platform("RK3588S") is PLATFORMS["rk3588"]
-    with pytest.raises(ModelError, match=r"unknown platform 'rk3599': choose one of rk3588"):
-        get_platform("rk3599")
-    assert runs_on("rk3568", PLATFORMS["rk3566"]) and not runs_on("rk3568", PLATFORMS["rk3562"])
-
-
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "result.bin"
     target.write_bytes(b"old")
@@ -253,24 +232,3 @@ def test_a_full_disk_and_a_folder_that_cannot_be_written(tmp_path: Path) -> None
         temporary.symlink_to("/dev/full")
         temporary.write_bytes(b"x" * 10000)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-@pytest.mark.parametrize("chip", FIRST_GENERATION)
-def test_first_generation_chips_are_pointed_to_the_old_toolkit(chip: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=rf"{chip} has an NPU of the first generation.*old rknn-toolkit 1\.x"):
-        get_platform(chip.upper())
-    tree = tmp_path / "compatible"
-    tree.write_bytes(f"maker,board\0rockchip,{chip}\0".encode())
-    assert this_platform(tree) is None and chips(tree) == ["board", chip]
-
-
-def test_cores_and_core_masks() -> None:
-    assert {name: platform.cores for name, platform in PLATFORMS.items() if platform.core_mask} == {
-        "rk3588": 3,
-        "rk3576": 2,
-    }
-    assert {platform.cores for platform in PLATFORMS.values() if not platform.core_mask} == {1}
-
-
-def test_a_hidden_device_tree_names_no_chip(tmp_path: Path) -> None:
-    assert chips(tmp_path / "compatible") == []

@@ -1,14 +1,10 @@
-"""The board's half of cstSoftmax, compiled for this machine and for aarch64, against numpy."""
+"""The board's half of cstSoftmax, compiled for this machine, against numpy."""
 
 from __future__ import annotations
 
 import ctypes
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,29 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from tests.conftest import ROOT
-from tests.fakes.emulated_board import PYTHON
 from tests.fakes.plugin import NC1HWC2, NHWC, Attr, Context, CustomOp, Memory, OpAttr, Plugin, Tensor
+from tests.plugins.conftest import INVALID, assert_softmax, compiled, extremes
 from yolorknn.convert.export.custom_op import OP_TYPE
-
-CROSS = "aarch64-linux-gnu-gcc"
-STRICT = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-Wl,-soname,librknnrt.so")
-INVALID = -5
-"""RKNN_ERR_PARAM_INVALID."""
-
-needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
-needs_cross = pytest.mark.skipif(shutil.which(CROSS) is None, reason=f"no {CROSS}: apt install gcc-aarch64-linux-gnu")
-
-
-def compiled(folder: Path, compiler: str, *, flags: str = "") -> tuple[Path, Path]:
-    """Return the plug-in, made by the script, and the stand-in for the runtime."""
-    environment = {**os.environ, "CC": compiler, "CFLAGS": flags}
-    script = [str(ROOT / "scripts/build-plugin.sh"), str(folder)]
-    subprocess.run(["sh", *script], env=environment, check=True, capture_output=True)
-    runtime = folder / "librknnrt.so"
-    subprocess.run([compiler, *STRICT, "-o", str(runtime), str(ROOT / "tests/board/custom_op.c")], check=True)
-    assert {path.name for path in folder.iterdir()} == {"librkcst_softmax.so", "librknnrt.so"}
-    return folder / "librkcst_softmax.so", runtime
 
 
 @pytest.fixture(scope="module")
@@ -48,25 +24,6 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Plugin:
     if shutil.which("gcc") is None:
         pytest.skip("no gcc")
     return Plugin(*compiled(tmp_path_factory.mktemp("plugin"), "gcc"))
-
-
-def softmax(x: NDArray[Any], axis: int) -> NDArray[Any]:
-    """exp(x - max) / sum: the difference in float32, the rest in float64."""
-    if x.size == 0:
-        return x
-    with np.errstate(all="ignore"):
-        wide = x.astype(np.float32)
-        weights = np.exp((wide - wide.max(axis=axis, keepdims=True)).astype(float))
-        result: NDArray[Any] = weights / weights.sum(axis=axis, keepdims=True)
-        return result
-
-
-def assert_softmax(ours: NDArray[Any], x: NDArray[Any], axis: int) -> None:
-    """To the last digits of the type; the absolute part is two of its smallest numbers."""
-    relative = {"float32": 1e-6, "float16": 2e-3}[x.dtype.name]
-    smallest = 2 * float(np.finfo(x.dtype).smallest_subnormal)
-    assert ours.dtype == x.dtype
-    np.testing.assert_allclose(ours.astype(float), softmax(x, axis), rtol=relative, atol=smallest)
 
 
 SIDES = st.sampled_from([0, 1, 1, 2, 3, 5, 16, 63, 64, 65, 130])
@@ -95,32 +52,6 @@ def test_any_tensor_along_any_axis(plugin: Plugin, case: tuple[NDArray[Any], int
     for in_place in (False, True):
         code, through = plugin.compute(x, axis, in_place=in_place)
         assert code == 0 and np.array_equal(through, result, equal_nan=True)
-
-
-def extremes() -> dict[str, NDArray[Any]]:
-    """Tensors `NAME.AXIS`: what a network gives when it goes wrong, and what YOLO's heads give when it does not."""
-    inf, nan, big, tiny = np.inf, np.nan, np.finfo(np.float32).max, np.finfo(np.float32).smallest_subnormal
-    generator = np.random.default_rng(0)
-    rows = np.array(
-        [[1, nan, 2], [inf, 0, 1], [inf, inf, 0], [-inf, -inf, -inf], [-inf, 0, -inf], [nan, nan, nan],
-         [big, -big, 0], [-big, -big, -big], [big, big, big], [tiny, -tiny, 0], [88.8, -88.8, 0], [0, -103.9, -95]],
-        np.float32,
-    )  # fmt: skip
-    return {
-        "rows.1": rows,
-        "columns.0": np.ascontiguousarray(rows.T),
-        "half.-1": np.nan_to_num(rows, posinf=inf, neginf=-inf, nan=nan).clip(-65504, 65504).astype(np.float16),
-        "one.0": rows[:1],
-        "size 1.1": rows.reshape(3, 1, 12),
-        "scalar row.0": np.array([nan], np.float32),
-        "empty.1": np.zeros((3, 0, 2), np.float32),
-        "dfl.1": generator.normal(0, 8, (1, 16, 4, 525)).astype(np.float32),
-        "dfl transposed.3": generator.normal(0, 8, (1, 4, 525, 16)).astype(np.float32),
-        "attention.-1": generator.normal(0, 20, (1, 2, 100, 100)).astype(np.float32),
-        "long.1": generator.normal(0, 1, (1, 8400)).astype(np.float32),
-        "long half.1": generator.normal(0, 1, (1, 8400)).astype(np.float16),
-        "16 dimensions.7": generator.normal(0, 1, (1, 2) * 8).astype(np.float32),
-    }
 
 
 def test_extreme_values(plugin: Plugin) -> None:
@@ -205,78 +136,3 @@ def test_the_kernel_refuses_too(plugin: Plugin, shape: tuple[int, ...], axis: in
     code, result = plugin.kernel(np.ones(shape, np.float32), axis)
     assert code == INVALID and (result == 7).all()
     assert plugin.kernel(np.ones((2, 2), np.int8), 0)[0] == INVALID
-
-
-def assert_answers(command: list[str], folder: Path, **environment: str) -> None:
-    """Let another process answer the extreme cases, and look at its answers here."""
-    cases = extremes()
-    np.savez(folder / "cases.npz", **cases)
-    files = [str(folder / name) for name in ("so/librkcst_softmax.so", "so/librknnrt.so", "cases.npz", "answers.npz")]
-    environment = {**{name: text for name, text in os.environ.items() if name != "PYTHONPATH"}, **environment}
-    done = subprocess.run(
-        [*command, str(ROOT / "tests/fakes/plugin.py"), *files],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    with np.load(folder / "answers.npz") as answers:
-        assert set(answers) == set(cases)
-        for name, x in cases.items():
-            assert_softmax(answers[name], x, int(name.rpartition(".")[2]))
-
-
-@needs_gcc
-def test_no_sanitizer_complains(tmp_path: Path) -> None:
-    preload = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout
-    if not Path(preload.strip()).is_absolute():
-        pytest.skip("this gcc has no AddressSanitizer")
-    (tmp_path / "so").mkdir()
-    compiled(tmp_path / "so", "gcc", flags="-g -fsanitize=address,undefined -fno-sanitize-recover=all")
-    libraries = {"LD_PRELOAD": str(Path(preload.strip()).resolve()), "ASAN_OPTIONS": "detect_leaks=0"}
-    assert_answers([sys.executable], tmp_path, **libraries)
-
-
-@pytest.fixture(scope="module")
-def aarch64(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("aarch64")
-    (folder / "so").mkdir()
-    compiled(folder / "so", CROSS)
-    return folder
-
-
-@needs_cross
-def test_the_boards_library_exports_the_entry_point(aarch64: Path) -> None:
-    library = aarch64 / "so/librkcst_softmax.so"
-    assert int.from_bytes(library.read_bytes()[18:20], "little") == 183, "e_machine is EM_AARCH64"
-
-    def tool(*words: str) -> str:
-        command = [CROSS.replace("gcc", words[0]), *words[1:], str(library)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    defined = {line.split()[-1] for line in tool("nm", "-D", "--defined-only").splitlines()}
-    assert defined == {"get_rknn_custom_op", "cst_softmax"}
-    dynamic = tool("readelf", "-d", "-W")
-    for needed in ("librknnrt.so", "libm.so.6", "libc.so.6"):
-        assert f"Shared library: [{needed}]" in dynamic
-    assert dynamic.count("(NEEDED)") == 3 and "Library soname: [librkcst_softmax.so]" in dynamic
-
-
-@needs_cross
-@pytest.mark.emulator
-@pytest.mark.slow
-@pytest.mark.skipif(not PYTHON.exists(), reason="no emulated board: sh scripts/board-emulator.sh")
-def test_the_boards_library_on_the_emulated_board(aarch64: Path) -> None:
-    assert_answers([str(PYTHON)], aarch64)
-
-
-def test_no_compiler_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    for name in ("sh", "uname", "dirname"):
-        (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
-    script = ["sh", str(ROOT / "scripts/build-plugin.sh"), str(tmp_path / "out")]
-    done = subprocess.run(script, env={"PATH": str(tmp_path / "bin")}, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and done.stderr.startswith("error: there is no ") and done.stderr.count("\n") == 1
-    assert not (tmp_path / "out").exists()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
+from yolorknn.model.anchor_sizes import KEY, AnchorSizes, stated_anchors
 from yolorknn.model.fields import FAILURES, MOST_CHARACTERS
 
 Kind = Literal["scores", "sum", "raw"]
@@ -42,6 +43,8 @@ class Evidence:
     """The least and the largest value that a quantized output can have."""
     classes: int | None = None
     """How many there are, where someone said so."""
+    anchors: AnchorSizes | None = None
+    """Of anchor boxes, where someone said so."""
 
     @property
     def task(self) -> str | None:
@@ -62,6 +65,10 @@ class Evidence:
         """Return the same with a number of classes."""
         return replace(self, classes=classes)
 
+    def anchored(self, anchors: AnchorSizes | None) -> Evidence:
+        """Return the same with sizes of anchor boxes, or where there are none with those in the metadata_props."""
+        return replace(self, anchors=anchors or stated_anchors(self.properties.get(KEY)))
+
     def kind(self, name: str) -> Kind | None:
         """Return what an output is; None where nothing shows it."""
         if self.nodes is not None:
@@ -75,6 +82,17 @@ class Evidence:
         if node is None or node.op != "Concat" or node.axis not in (1, -2):
             return [name]
         return [part for entry in node.inputs for part in self.parts(entry)]
+
+    def stacked(self, name: str) -> list[list[str]]:
+        """Return what each stride's part of an output (1, rows, columns) is joined of along the columns.
+
+        The strides are joined along the rows, and each was of more axes before.
+        """
+        node = self._made(name)
+        if node is None or node.op != "Concat" or node.axis not in (1, -2):
+            return []
+        ends = [self._made(entry, CARRYING | {"Reshape"}) for entry in node.inputs]
+        return [list(end.inputs) if end and end.op == "Concat" and end.axis in (4, -1) else [] for end in ends]
 
     def maker(self, name: str) -> str:
         """Return the op that makes a tensor's values; "" where there is none."""

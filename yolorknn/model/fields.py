@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 FAILURES = (
@@ -15,7 +15,7 @@ MOST_CHARACTERS = 1 << 20
 MOST_NUMBER = 1 << 31
 
 
-def metadata_fields(text: str, known: Mapping[str, object], build: Mapping[str, object]) -> dict[str, Any]:
+def metadata_fields(text: str, known: Collection[str], build: Collection[str]) -> dict[str, Any]:
     """Return the fields that there are, with tuples for lists; those of a newer version are left out.
 
     Args:
@@ -48,6 +48,10 @@ def _mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("no JSON object")
     return value
+
+
+def _custom_ops(value: Any) -> dict[str, dict[str, str]]:
+    return {name: {key: _text(op[key]) for key in ("class", "sha256")} for name, op in _mapping(value).items()}
 
 
 def _text(value: Any) -> str:
@@ -91,10 +95,11 @@ def _output(value: Any) -> tuple[str, str, int]:
 _FIELDS: dict[str, Callable[[Any], Any]] = {
     "names": _each(_text), "imgsz": _each(_whole), "head": _text, "outputs": _each(_output), "reg_max": _whole,
     "normalized": _flag, "end_to_end": _flag, "task": _text, "prototypes": _whole, "keypoints": _each(_text),
+    "anchors": _each(_each(_number)),
     "colour": _text, "mean": _each(_number), "std": _each(_number), "custom_softmax": _flag, "source": _text,
     "sha256": _text,
 }  # fmt: skip
 _BUILD: dict[str, Callable[[Any], Any]] = {
     "platform": _text, "dtype": _text, "toolkit": _text, "algorithm": _text, "method": _text, "dataset": _text,
-    "images": _whole, "digest": _text, "options": _mapping, "accuracy": _mapping,
+    "images": _whole, "digest": _text, "options": _mapping, "custom_ops": _custom_ops, "accuracy": _mapping,
 }  # fmt: skip

@@ -19,6 +19,8 @@ from yolorknn.model.platforms import Dtype
 
 ONNX_KEY = "yolorknn"
 Head = Literal["split", "decoded"]
+Program = Literal["frigate", "zoo", "ultralytics"]
+"""Other programs that models are made for; the zoo is Rockchip's rknn_model_zoo."""
 MOST_PIXELS = 1 << 26
 """Of an input: more would be a buffer of hundreds of MB."""
 Triple = tuple[float, float, float]
@@ -63,8 +65,15 @@ class Build:
     """sha256 over the letterboxed calibration images, in order."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The other fields of convert.recipe.build_options.BuildOptions, where they differ from the defaults."""
+    custom_ops: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The user's, by their types: `class`, as FILE.py:CLASS, and `sha256` of the file."""
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     """What the gate measured: see measure.gate_report.GateReport.summary; empty where there was none."""
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields; what only some builds have is left out of the others'."""
+        rare = ("options", "custom_ops", "accuracy")
+        return {name: value for name, value in asdict(self).items() if value or name not in rare}
 
 
 def _are_finite(*numbers: float) -> bool:
@@ -95,6 +104,8 @@ class ModelMetadata:
     """Of task "segment": how many prototypes a mask is the weighted sum of."""
     keypoints: tuple[str, ...] = ()
     """Of task "pose": the keypoints' names."""
+    anchors: tuple[tuple[float, ...], ...] = ()
+    """Of each output `anchored`: width and height of its anchor boxes in turn, in pixels of the input."""
     colour: str = "RGB"
     """Of the input: "RGB", "BGR", or "GRAY" where it has one channel."""
     mean: Triple = (0.0, 0.0, 0.0)
@@ -119,6 +130,10 @@ class ModelMetadata:
             problem = "two keypoints have one name"
         elif self.reg_max < 1 or not self.outputs:
             problem = "the head has no outputs"
+        elif not all(group and len(group) % 2 == 0 and min(group) > 0 for group in self.anchors):
+            problem = f"anchors {self.anchors} are not widths and heights in turn"
+        elif not _are_finite(*(side for group in self.anchors for side in group)):
+            problem = f"anchors {self.anchors} are not finite"
         elif self.head not in get_args(Head) or min(out.stride for out in self.outputs) < 0:
             problem = f"a head '{self.head}' with outputs {[tuple(out) for out in self.outputs[:3]]} is unknown"
         elif len(self.mean) != 3 or len(self.std) != 3 or not _are_finite(*self.mean, *self.std) or 0 in self.std:
@@ -142,18 +157,14 @@ class ModelMetadata:
 
     def source_of(self, model: Path) -> Path:
         """Return where the file is, or should be, that a model file was made from; beside the model it may be too."""
-        beside = model.parent / (Path(self.source).name or f"{model.stem}.onnx")
-        named = model.parent / self.source
-        return named if is_file(named) and not is_file(beside) else beside
+        return source_beside(model, self.source)
 
     def to_json(self) -> str:
         """Return compact JSON; what only some models and builds have is left out of the others'."""
         fields = {name: value for name, value in asdict(self).items() if value is not None}
-        if self.build is not None and not self.build.options:
-            del fields["build"]["options"]
-        if self.build is not None and not self.build.accuracy:
-            del fields["build"]["accuracy"]
-        for rare in ("end_to_end", "prototypes", "keypoints"):
+        if self.build is not None:
+            fields["build"] = self.build.fields()
+        for rare in ("end_to_end", "prototypes", "keypoints", "anchors"):
             if not fields[rare]:
                 del fields[rare]
         text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
@@ -177,3 +188,10 @@ class ModelMetadata:
     def describe(self) -> Mapping[str, Any]:
         """Return the fields as plain JSON values."""
         return dict(json.loads(self.to_json()))
+
+
+def source_beside(model: Path, source: str) -> Path:
+    """Return where a model's source is or should be; `source` is its name, or its way from the model's folder."""
+    beside = model.parent / (Path(source).name or f"{model.stem}.onnx")
+    named = model.parent / source
+    return named if is_file(named) and not is_file(beside) else beside

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MissingDependencyError, ModelError
 from yolorknn.files import check_model_file, is_file, sha256
+from yolorknn.model.custom_ops import CUSTOM, is_custom
 from yolorknn.model.evidence import Evidence, Node
 from yolorknn.model.fields import FAILURES
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Tensor
+from yolorknn.text import reason_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class OnnxFacts:
             if 0 in tensor.shape:
                 raise ModelError(
                     f"{self.path} has a dynamic shape ({tensor.name}): export it with a fixed size, as 'yolorknn "
-                    "export' does; or build it with --generic and a size in [load]"
+                    "export' does; or build it with --generic and --size"
                 )
         return ModelMetadata.from_json(self.properties[ONNX_KEY]) if ONNX_KEY in self.properties else None
 
@@ -56,6 +58,8 @@ class OnnxFile(OnnxFacts):
     opset: int
     producer: str
     ops: frozenset[str]
+    open_sides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By tensor, where sides are of any length: the file's names of these, and the lengths of the others."""
 
     @property
     def quantized(self) -> bool:
@@ -85,17 +89,25 @@ def read(path: Path) -> OnnxFile:
 
 
 def _facts(path: Path, model: Any) -> OnnxFile:
-    opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     constants = {constant.name for constant in model.graph.initializer}
     return OnnxFile(
         path=path,
-        opset=opsets[0] if opsets else 0,
+        opset=next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0),
         producer=f"{model.producer_name} {model.producer_version}".strip(),
         inputs=_tensors(node for node in model.graph.input if node.name not in constants),
         outputs=_tensors(model.graph.output),
         properties={entry.key: entry.value for entry in model.metadata_props},
         ops=frozenset(node.op_type for node in model.graph.node),
+        open_sides={
+            info.name: _sides(info)
+            for info in [*model.graph.input, *model.graph.output]
+            if not all(side.isdecimal() for side in _sides(info))
+        },
     )
+
+
+def _sides(info: Any) -> tuple[str, ...]:
+    return tuple(str(side.dim_value or side.dim_param or "any") for side in info.type.tensor_type.shape.dim)
 
 
 def load(path: Path, *, weights: bool = True) -> Any:
@@ -118,7 +130,7 @@ def load(path: Path, *, weights: bool = True) -> Any:
         if weights and external_files(path, model):
             onnx.load_external_data_for_model(model, str(path.parent))
     except OSError as exc:
-        raise ModelError(f"cannot read the model {path}: {exc.strerror or exc}") from exc
+        raise ModelError(f"cannot read the model {path}: {reason_of(exc)}") from exc
     except (DecodeError, onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
         raise ModelError(f"{path} is empty, truncated or not ONNX: copy or export it again") from exc
     return model
@@ -146,9 +158,7 @@ def external_files(path: Path, model: Any | None = None) -> tuple[Path, ...]:
         files[file] = max(files[file], (part.offset or 0) + (part.length or 0))
     for file, size in files.items():
         if path.parent.resolve() not in file.resolve().parents:
-            raise ModelError(
-                f"{path} has weights in {file}, outside its folder: save it anew with the weights beside it"
-            )
+            raise ModelError(f"{path} has weights in {file}, outside its folder: save them beside it")
         if not is_file(file):
             raise ModelError(f"{path} has weights in {file.name}, but there is no {file}: copy both files together")
         if file.stat().st_size < size:
@@ -158,8 +168,7 @@ def external_files(path: Path, model: Any | None = None) -> tuple[Path, ...]:
 
 def fix_batch(model: Any) -> bool:
     """Make an onnx.ModelProto whose first axis alone is dynamic one of batch 1, in place; return whether it was so."""
-    import onnx
-
+    onnx = _onnx()
     infos = [info for info in [*model.graph.input, *model.graph.output] if info.type.tensor_type.shape.dim]
     sides = [[side.dim_value for side in info.type.tensor_type.shape.dim] for info in infos]
     inputs = sides[: len(model.graph.input)]
@@ -203,7 +212,6 @@ def digest(path: Path) -> str:
 
 def _onnx() -> Any:
     try:
-        import onnx
         import onnx.checker
     except ImportError as exc:
         raise MissingDependencyError("onnx", "onnx", "reading an .onnx") from exc
@@ -219,13 +227,13 @@ def _nodes(model: Any) -> dict[str, Node]:
 
 
 def _without_custom_ops(model: Any) -> Any:
-    """Return a copy that the checker accepts: cstSoftmax stands in the standard domain, as rknn-toolkit2 wants it."""
-    import onnx
-
+    """Return a copy that the checker accepts: custom ops stand in the standard domain, as rknn-toolkit2 wants it."""
+    onnx = _onnx()
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     for node in copy.graph.node:
-        node.op_type = node.op_type.removeprefix("cst")
+        node.domain = CUSTOM if is_custom(node.op_type) else node.domain
+    copy.opset_import.append(onnx.helper.make_opsetid(CUSTOM, 1))
     return copy
 
 

@@ -9,20 +9,23 @@ import base64
 import zlib
 
 from yolorknn.errors import MetadataError
+from yolorknn.model.generic import GenericMetadata
 from yolorknn.model.metadata import ModelMetadata
 
 MAGIC = "yolorknn1:"
 GENERIC = f"{MAGIC}generic"
-"""The custom_string of a model that is no detector."""
+"""How the custom_string of a model that is no detector begins."""
 MAX_CUSTOM_STRING = 1023
 
 
 def pack(metadata: ModelMetadata) -> str | None:
     """Return the text for a .rknn's custom_string, or None where it does not fit."""
-    squeeze = zlib.compressobj(9, zdict=_DICTIONARY)
-    data = squeeze.compress(metadata.to_json().encode()) + squeeze.flush()
-    text = MAGIC + base64.b85encode(data).decode("ascii")
-    return text if len(text) <= MAX_CUSTOM_STRING else None
+    return _fitting(MAGIC + _squeezed(metadata.to_json()))
+
+
+def pack_generic(metadata: GenericMetadata) -> str | None:
+    """Return the same for a model that is no detector."""
+    return _fitting(f"{GENERIC}:{_squeezed(metadata.to_json())}")
 
 
 def unpack(text: str) -> ModelMetadata:
@@ -31,10 +34,30 @@ def unpack(text: str) -> ModelMetadata:
     Raises:
         MetadataError: not such a text.
     """
+    return ModelMetadata.from_json(_inflated(text.removeprefix(MAGIC)))
+
+
+def unpack_generic(text: str) -> GenericMetadata:
+    """Parse what pack_generic() wrote.
+
+    Raises:
+        MetadataError: not such a text.
+    """
+    return GenericMetadata.from_json(_inflated(text.removeprefix(f"{GENERIC}:")))
+
+
+def _fitting(text: str) -> str | None:
+    return text if len(text) <= MAX_CUSTOM_STRING else None
+
+
+def _squeezed(text: str) -> str:
+    squeeze = zlib.compressobj(9, zdict=_DICTIONARY)
+    return base64.b85encode(squeeze.compress(text.encode()) + squeeze.flush()).decode("ascii")
+
+
+def _inflated(text: str) -> str:
     try:
-        data = base64.b85decode(text.removeprefix(MAGIC))
-        inflate = zlib.decompressobj(zdict=_DICTIONARY)
-        return ModelMetadata.from_json(inflate.decompress(data, 1 << 20).decode())
+        return zlib.decompressobj(zdict=_DICTIONARY).decompress(base64.b85decode(text), 1 << 20).decode()
     except (ValueError, zlib.error) as exc:
         raise MetadataError(f"the model's metadata is not readable ({exc}); build the model again") from exc
 

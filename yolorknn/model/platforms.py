@@ -53,8 +53,9 @@ INTERCHANGEABLE = ({"rk3566", "rk3568"},)
 """Chips that run each other's models, by RKNNLite.list_support_target_platform."""
 
 
-FIRST_GENERATION = ("rv1109", "rv1126", "rk1808", "rk3399pro")
-"""Chips whose NPU (RKNPU1) takes the .rknn of the old rknn-toolkit 1.x only."""
+FIRST_FAMILIES = (("rv1109", "rv1126"), ("rk1808", "rk1806", "rk3399pro"))
+"""Chips that run each other's models, among those whose NPU (RKNPU1) takes the .rknn of rknn-toolkit 1.x only."""
+FIRST_GENERATION = tuple(chip for family in FIRST_FAMILIES for chip in family)
 
 
 def get_platform(name: str) -> Platform:
@@ -95,8 +96,8 @@ def chips(device_tree: Path = DEVICE_TREE) -> list[str]:
 def first_generation(chip: str) -> str:
     """Return the sentence that says why such a chip is out of reach."""
     return (
-        f"{chip} has an NPU of the first generation, which rknn-toolkit2 and yolorknn do not build for: "
-        "use Rockchip's old rknn-toolkit 1.x for it"
+        f"{chip} has an NPU of the first generation, of which yolorknn knows less: 'yolorknn build' and 'export' make "
+        "models for it with Rockchip's rknn-toolkit 1.7, see docs/first-generation.md"
     )
 
 

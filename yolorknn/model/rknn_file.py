@@ -19,11 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
-from yolorknn.files import check_model_file, is_file
+from yolorknn.files import check_model_file
 from yolorknn.model.evidence import Evidence
-from yolorknn.model.fields import FAILURES, MOST_CHARACTERS
-from yolorknn.model.metadata import ModelMetadata, Tensor
-from yolorknn.model.packing import GENERIC, MAGIC, unpack
+from yolorknn.model.fields import FAILURES
+from yolorknn.model.first_file import first_metadata
+from yolorknn.model.generic import GenericMetadata
+from yolorknn.model.metadata import Build, ModelMetadata, Tensor
+from yolorknn.model.packing import GENERIC, MAGIC, unpack, unpack_generic
+from yolorknn.model.sidecar import read_sidecar
+from yolorknn.text import reason_of
 
 HEADER = 64
 MOST_BYTES = 2 << 20
@@ -46,6 +50,16 @@ class RknnFile:
     """yolorknn's packed metadata, None in a file that others made."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The least and the largest value of each quantized output."""
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    """numpy's name of the type that each input and output had in the model that this one was built from."""
+
+    several: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+    """The shapes of the inputs and outputs of a model that was built for several, with `dynamic_input`."""
+
+    @property
+    def generic(self) -> bool:
+        """Whether yolorknn built it as it is, as no detector."""
+        return self.custom_string is not None and self.custom_string.startswith(GENERIC)
 
     def embedded(self) -> ModelMetadata | None:
         """Return the metadata inside the file or in the .json beside it; None in a file that others made.
@@ -53,22 +67,41 @@ class RknnFile:
         Raises:
             MetadataError: unreadable, it contradicts what the file states, or the model is generic.
         """
-        sidecar = self.path.with_suffix(".json")
-        if self.custom_string == GENERIC:
+        if self.generic:
             raise MetadataError(f"{self.path} is a generic model: built as it is, and no detector that yolorknn runs")
         if self.custom_string is not None:
             metadata = unpack(self.custom_string)
-        elif is_file(sidecar):
-            metadata = ModelMetadata.from_json(_beside(sidecar))
+        elif (beside := read_sidecar(self.path)) is not None:
+            metadata = ModelMetadata.from_json(beside)
         else:
             return None
-        if metadata.build is None or metadata.build.platform not in self.platforms:
-            raise MetadataError(
-                f"{self.path} is built for {', '.join(self.platforms)}, but its metadata says otherwise"
-            )
+        self._check_platform(metadata.build)
         if (metadata.mean, metadata.std) != (self.mean, self.std):
             raise MetadataError(f"{self.path} has mean {self.mean} and std {self.std}, but its metadata says otherwise")
         return metadata
+
+    def recorded(self) -> ModelMetadata | GenericMetadata | None:
+        """Return the metadata of a model of either kind; None where others made it, or an earlier version as generic.
+
+        Raises:
+            MetadataError: see embedded().
+        """
+        if not self.generic:
+            return self.embedded()
+        if self.custom_string != GENERIC:
+            metadata = unpack_generic(self.custom_string or "")
+        elif (beside := read_sidecar(self.path)) is not None:
+            metadata = GenericMetadata.from_json(beside)
+        else:
+            return None
+        self._check_platform(metadata.build)
+        return metadata
+
+    def _check_platform(self, build: Build | None) -> None:
+        if build is None or build.platform not in self.platforms:
+            raise MetadataError(
+                f"{self.path} is built for {', '.join(self.platforms)}, but its metadata says otherwise"
+            )
 
     def evidence(self) -> Evidence:
         """Return what it shows of its outputs: the ranges of those that are quantized."""
@@ -82,10 +115,14 @@ def read(path: Path) -> RknnFile:
         ModelError: absent, truncated, or not a .rknn.
     """
     check_model_file(path)
+    if first_metadata(path) is not None:
+        raise ModelError(
+            f"{path} is for a chip of the first generation: detect, val and info take it, other commands do not"
+        )
     try:
         data = path.read_bytes()
     except OSError as exc:
-        raise ModelError(f"cannot read the model {path}: {exc.strerror}") from exc
+        raise ModelError(f"cannot read the model {path}: {reason_of(exc)}") from exc
     if not data:
         raise ModelError(f"{path} is empty: copy or build it again")
     if data[:4] == b"CYPT":
@@ -110,14 +147,6 @@ def read(path: Path) -> RknnFile:
         raise ModelError(f"{path} is truncated or damaged: copy or build it again") from exc
 
 
-def _beside(sidecar: Path) -> str:
-    try:
-        with sidecar.open("rb") as file:
-            return file.read(MOST_CHARACTERS + 1).decode("utf-8", "replace")
-    except OSError as exc:
-        raise MetadataError(f"cannot read {sidecar}: {exc.strerror or exc}") from exc
-
-
 def _parse(path: Path, body: bytes, trailer: Any) -> RknnFile:
     stated: dict[str, Any] = ast.literal_eval(_text(body, b"{'attrs'") or "")
     attrs, table = stated["attrs"], stated.get("quant_tab", {})
@@ -137,6 +166,11 @@ def _parse(path: Path, body: bytes, trailer: Any) -> RknnFile:
         std=_triple(first.get("std", ())),
         custom_string=_text(body, MAGIC.encode()),
         ranges={tensor.name: ends for tensor in tensors[True] if (ends := _range(table.get(tensor.name)))},
+        several={
+            str(name): tuple(tuple(int(side) for side in shape) for shape in shapes)
+            for name, shapes in stated.get("dynamic_shapes", {}).items()
+        },
+        dtypes={name: str(attr.get("dtype", "float32")) for name, attr in attrs.items()},
     )
 
 

@@ -50,6 +50,11 @@ def numbers_of(values: Values) -> NDArray[Any]:
     return values.numbers if isinstance(values, Quantized) else values
 
 
+def with_numbers(values: Values, numbers: NDArray[Any]) -> Values:
+    """Return numbers, some of an output's or in another shape, that stand for what the output's do."""
+    return values._replace(numbers=numbers) if isinstance(values, Quantized) else numbers
+
+
 def floats(values: Values) -> Floats:
     """Return the values as float32; an output that is float32 is returned itself."""
     if not isinstance(values, Quantized):
@@ -60,22 +65,16 @@ def floats(values: Values) -> Floats:
     return array
 
 
-def columns(values: Values, index: NDArray[np.int64]) -> Floats:
-    """Return the values of some cells of an output (1, channels, ...), as float32 (channels, N).
-
-    Args:
-        values: the output.
-        index: the cells, numbered row by row.
-    """
-    numbers = numbers_of(values)
-    chosen = numbers.reshape(numbers.shape[1], -1).take(index, axis=1)
-    return floats(values._replace(numbers=chosen) if isinstance(values, Quantized) else chosen)
+def sigmoid(logits: Floats) -> Floats:
+    """Return 1 / (1 + exp(-logits)), of any shape."""
+    with np.errstate(over="ignore"):  # of a logit far below 0, whose score is 0
+        scores: Floats = 1 / (1 + np.exp(-logits))
+    return scores
 
 
 def part(values: Values, index: tuple[int | slice, ...]) -> Floats:
     """Return some of an output's values as float32, indexed as numpy's arrays are."""
-    chosen = numbers_of(values)[index]
-    return floats(values._replace(numbers=chosen) if isinstance(values, Quantized) else chosen)
+    return floats(with_numbers(values, numbers_of(values)[index]))
 
 
 def usable(dtype: str, scale: float, zero_point: int) -> bool:
@@ -87,13 +86,14 @@ def usable(dtype: str, scale: float, zero_point: int) -> bool:
     return float(kinds.tiny) <= scale <= float(kinds.max) / span and limits.min <= zero_point <= limits.max
 
 
-def ordered(values: Values) -> NDArray[Any]:
-    """Return numbers that are in the order of the values, as far as these are above 0; no copy.
+def comparable(values: Values) -> NDArray[Any]:
+    """Return numbers in the order of the values, as far as these are not negative; no copy.
 
-    The bits of a float16 are: a sign, then exponent and fraction, which as an integer grow with the value.
+    Of floats it is their bits: exponent and fraction, which as an integer grow with the value. What has a sign, and
+    NaN, is above all of them.
     """
     numbers = numbers_of(values)
-    return numbers.view(np.int16) if numbers.dtype == np.float16 else numbers
+    return numbers.view(f"u{numbers.itemsize}") if numbers.dtype.kind == "f" else numbers
 
 
 @lru_cache(maxsize=256)
@@ -101,11 +101,13 @@ def limit(dtype: str, scale: float, zero_point: int, threshold: float) -> int:
     """Return the largest number whose value is not above `threshold`, which is not negative.
 
     Args:
-        dtype: of the numbers: one of INTEGERS, or "float16" for the bits of one as `ordered` has them.
+        dtype: of the numbers: one of INTEGERS, "float16" or "float32", of which it is the bits; see comparable().
         scale: of Quantized.
         zero_point: of Quantized.
         threshold: compared in float32, as it is with an output of float32.
     """
+    if dtype == "float32":
+        return int(np.array(threshold, np.float32).view(np.uint32))
     if dtype == "float16":
         bits = np.arange(0x7C01, dtype=np.uint16)  # from 0 to infinity
         return int(bits.view(np.float16).astype(np.float32).searchsorted(np.float32(threshold), side="right")) - 1

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ from yolorknn.errors import ModelError
 from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
 from yolorknn.model.rknn_file import RknnFile
 from yolorknn.runtime.recovering import RecoveringSession
-from yolorknn.runtime.rknnlite import RknnLiteSession
+from yolorknn.runtime.rknnlite import open_lite
 from yolorknn.runtime.rknnrt import Weights
 from yolorknn.runtime.session import on_core
 from yolorknn.runtime.vendor_text import give_back_stderr
@@ -35,8 +36,19 @@ def chosen(runtime: Runtime) -> Literal["lite", "c"]:
     return "lite" if "rknnlite" in sys.modules or importlib.util.find_spec("rknnlite") else "c"
 
 
+def runtimes() -> tuple[Literal["lite", "c"], ...]:
+    """Return the runtimes that there are, the one that is used first; librknnrt is under both."""
+    return ("lite", "c") if chosen("auto") == "lite" else ("c",)
+
+
 def open_cores(
-    file: RknnFile, *, source: Path, board: Platform | None = None, runtime: Runtime = "auto", contexts: int = 1
+    file: RknnFile,
+    *,
+    source: Path,
+    board: Platform | None = None,
+    runtime: Runtime = "auto",
+    contexts: int = 1,
+    cores: Sequence[int] | None = None,
 ) -> list[RecoveringSession]:
     """Open contexts on each NPU core of this board; each is replaced when it fails.
 
@@ -46,6 +58,7 @@ def open_cores(
         board: the platform; by default the one the device tree names.
         runtime: which of the vendor's.
         contexts: how many on a core, at least 1: while the CPU converts for one, the core works for another.
+        cores: which, from 0; None for all.
 
     Returns:
         The sessions: the first of each core, then the second of each, ...
@@ -54,20 +67,20 @@ def open_cores(
         ModelError: built for another platform, or this machine has no NPU.
         BackendError: the runtime refused it; what was opened is closed again.
         MissingDependencyError: rknn-toolkit-lite2 is asked for and not installed.
-        ValueError: contexts is below 1, or there is no such runtime.
+        ValueError: contexts is below 1, or there is no such runtime or core.
     """
     if contexts < 1:
         raise ValueError(f"a core has at least 1 context, not {contexts}")
     kind = chosen(runtime)
     board = _checked(file, board or this_platform(), source)
+    if cores is not None and not set(cores) <= set(range(board.cores)):
+        raise ValueError(f"{board.name} has {board.cores} NPU cores, numbered from 0: not {', '.join(map(str, cores))}")
     weights = Weights(file)
     with contextlib.ExitStack() as opened:  # what was opened is closed again when a later core fails
         sessions = []
-        for core in [*(range(board.cores) if board.core_mask else [None])] * contexts:
+        for core in [*((cores or range(board.cores)) if board.core_mask else [None])] * contexts:
             session = RecoveringSession(
-                functools.partial(weights.open, core)
-                if kind == "c"
-                else functools.partial(RknnLiteSession, file, core=core),
+                functools.partial(weights.open, core) if kind == "c" else functools.partial(open_lite, file, core=core),
                 where=on_core(file.path, core),
                 abandon=give_back_stderr,
                 suspects=kind == "lite",
@@ -85,7 +98,7 @@ def _checked(file: RknnFile, board: Platform | None, source: Path) -> Platform:
     if board is None:
         raise ModelError(
             f"{file.path} runs on a Rockchip board, which this machine is not: copy it to the board, or here use the "
-            f".onnx it was built from ({source}); detect and val run it here too, with --simulate (in "
+            f".onnx it was built from ({source}); detect, val and run do so here too, with --simulate (in "
             "Python, simulate=True)"
         )
     if not any(runs_on(name, board) for name in file.platforms):

@@ -9,9 +9,13 @@ from pathlib import Path
 _M_ARENA_MAX = -8  # glibc's malloc.h
 
 
-def resident_mb() -> float:
-    """Return this process's resident memory, in MiB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def resident_mb(process: int | None = None) -> float:
+    """Return the resident memory of a process, this one by default, in MiB; 0 of one that has ended.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    pages = int(Path(f"/proc/{process or 'self'}/statm").read_text().split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import InferenceError, MissingDependencyError, ModelError
+from yolorknn.model.interface import NUMPY, Interface
 from yolorknn.model.metadata import Tensor
 from yolorknn.model.onnx_file import OnnxFacts
 from yolorknn.runtime.session import Arrays, named
-
-DTYPES = {"float": "float32", "float16": "float16", "double": "float64"}
-"""numpy's names for ONNX's, where they differ."""
 
 
 class OrtSession:
@@ -39,10 +38,14 @@ class OrtSession:
         try:
             self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as exc:  # onnxruntime's exceptions share no base of their own
-            if "cstSoftmax" in str(exc):
+            if op := re.search(r"\b(cst[A-Z0-9]\w*)", str(exc).replace(str(path), "")):
                 raise ModelError(
-                    f"{path} has the custom op cstSoftmax, which onnxruntime does not know: "
-                    "use --simulate, or export it without --custom-softmax"
+                    f"{path} has the custom op {op[1]}, which onnxruntime does not know: "
+                    + (
+                        "use --simulate, or export it without --custom-softmax"
+                        if op[1] == "cstSoftmax"
+                        else f"build it with --custom-op FILE.py:{op[1]}, and run the .rknn with --simulate"
+                    )
                 ) from exc
             raise ModelError(f"{path} is empty, truncated or not ONNX: copy or export it again") from exc
         self._path = path
@@ -59,6 +62,11 @@ class OrtSession:
         except Exception:  # what is wrong with the model shows when it is used
             return list(self.outputs)
         return [tensor._replace(shape=array.shape) for tensor, array in zip(self.outputs, given, strict=True)]
+
+    @property
+    def interface(self) -> Interface:
+        """What the model itself takes and gives, which is the same."""
+        return Interface(tuple(self.inputs), tuple(self.outputs))
 
     def facts(self) -> OnnxFacts:
         """Return what the file says of itself, for which the onnx package is not needed here."""
@@ -83,4 +91,4 @@ def _tensor(node: Any) -> Tensor:
     if shape[:1] == (0,) and 0 not in shape[1:]:
         shape = (1, *shape[1:])  # a batch of any size, of which one is given
     kind = str(node.type).removeprefix("tensor(").removesuffix(")")
-    return Tensor(node.name, shape, DTYPES.get(kind, kind), "NCHW" if len(shape) == 4 else "")
+    return Tensor(node.name, shape, NUMPY.get(kind, kind), "NCHW" if len(shape) == 4 else "")

@@ -1,4 +1,4 @@
-"""BackendPool: lends each backend to one thread at a time."""
+"""Pool: lends each of several backends or sessions to one thread at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from yolorknn.errors import BackendError, CoreDeadError
 from yolorknn.runtime.backend import Backend
@@ -15,10 +16,20 @@ from yolorknn.runtime.backend import Backend
 _logger = logging.getLogger(__name__)
 
 
-class BackendPool:
-    """Owner of the backends. A borrower has one for itself; the vendor's contexts mix up two threads' results."""
+class Closable(Protocol):
+    """What a pool asks of what it lends."""
 
-    def __init__(self, backends: Sequence[Backend]) -> None:
+    def close(self) -> None:
+        """Free what it holds; a second call does nothing."""
+
+
+Lent = TypeVar("Lent", bound=Closable)
+
+
+class Pool(Generic[Lent]):
+    """Owner of what it lends. A borrower has one for itself; the vendor's contexts mix up two threads' results."""
+
+    def __init__(self, backends: Sequence[Lent]) -> None:
         if not backends:
             raise ValueError("a pool needs at least one backend")
         self._all = tuple(backends)
@@ -63,8 +74,8 @@ class BackendPool:
                 hurry()
 
     @contextmanager
-    def lend(self) -> Iterator[Backend]:
-        """Wait for an idle backend and hold it for the length of the block; who came first is served first.
+    def lend(self) -> Iterator[Lent]:
+        """Wait for an idle one and hold it for the length of the block; who came first is served first.
 
         One that raises CoreDeadError in the block is not lent again.
 
@@ -101,7 +112,7 @@ class BackendPool:
                     lambda: self._closed or self._all_dead() or (self._idle and self._queue[0] is ticket)
                 )
                 if self._closed:
-                    raise BackendError("the detector is closed")
+                    raise BackendError("the model is closed")
                 if self._all_dead():
                     raise BackendError(f"no NPU core is left: {self._dead[-1]}")
                 # On the core with the least to do; of these the one that has rested longest.
@@ -128,3 +139,6 @@ class BackendPool:
         if first:
             for backend in reversed(self._all):  # last the one whose weights others may share
                 backend.close()
+
+
+BackendPool: TypeAlias = Pool[Backend]

@@ -68,12 +68,24 @@ def named(outputs: object, promised: Sequence[Tensor], *, where: str) -> dict[st
     """
     expected = [tensor.shape for tensor in promised]
     got = [getattr(array, "shape", None) for array in outputs] if isinstance(outputs, (list, tuple)) else None
-    if got is None or list(map(_plain, got)) != list(map(_plain, expected)):
+    if got is None or len(got) != len(expected) or not all(map(_fits, got, expected)):
         raise InferenceError(f"{where} returned arrays of shape {got}, the model promises {expected}")
     assert isinstance(outputs, (list, tuple))
     return {
-        tensor.name: np.asarray(array).reshape(tensor.shape) for tensor, array in zip(promised, outputs, strict=True)
+        tensor.name: np.asarray(array).reshape(array.shape if 0 in tensor.shape else tensor.shape)
+        for tensor, array in zip(promised, outputs, strict=True)
     }
+
+
+def _fits(got: tuple[int, ...] | None, promised: tuple[int, ...]) -> bool:
+    """Compare a shape with the one that is promised, of which sides of 0 may be of any length."""
+    given, expected = _plain(got), _plain(promised)
+    return (
+        given is not None
+        and expected is not None
+        and len(given) == len(expected)
+        and all(side in (0, own) for side, own in zip(expected, given, strict=True))
+    )
 
 
 def _plain(shape: tuple[int, ...] | None) -> tuple[int, ...] | None:

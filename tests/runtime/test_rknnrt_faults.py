@@ -1,0 +1,166 @@
+"""What librknnrt answers is not believed: every code, hangs, nonsense, and libraries that are others."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.pictured import METADATA, RUN, is_of, one_core, picture
+from tests.fakes.rknn_files import write_rknn
+from tests.fakes.standin import Library, needs_compiler
+from yolorknn import Detector
+from yolorknn.errors import BackendError, CoreHungError, InferenceError
+from yolorknn.model import rknn_file
+from yolorknn.model.metadata import ModelMetadata
+from yolorknn.runtime import recovering, rknn_api
+from yolorknn.runtime.rknnrt import Weights
+
+pytestmark = needs_compiler
+AT_OPENING = ("rknn_init", "rknn_set_core_mask", "rknn_query")
+AT_RUN = ("rknn_inputs_set", RUN, "rknn_outputs_get", "rknn_outputs_release")
+
+
+@pytest.mark.parametrize("code", [-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13, -99, 1])
+def test_every_code_of_every_call_at_opening(
+    library: Library, model: Path, code: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = rknn_api.CODES.get(code, "a code that is not documented")
+    for function in AT_OPENING:
+        for number in (1, 2):
+            library.set(FAIL=f"{function}:{code}@{number},rknn_dup_context:-1", LOG=f"{model}.{function}{number}")
+            with pytest.raises(
+                BackendError, match=rf"{function}(\(\d\))? returned {code} \({name}\) for .* on NPU core"
+            ):
+                Detector(model, runtime="c")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("code", [-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13, -99, 1])
+def test_every_code_of_every_call_of_an_inference(library: Library, model: Path, code: int) -> None:
+    """One costs a context and no frame; but a run that timed out is a hung core's, as nobody knows what it does."""
+    for function in AT_RUN:
+        library.set(FAIL=f"{function}:{code}@2", LOG=f"{model}.{function}")
+        with Detector(model, runtime="c") as detector:
+            is_of(detector.detect(picture(0)), 0)
+            if (function, code) == (RUN, -2):
+                with pytest.raises(CoreHungError, match="the frame is lost, the context replaced"):
+                    detector.detect(picture(1))
+            for number in range(1, 5):
+                is_of(detector.detect(picture(number)), number)
+        library.set(FAIL=f"{function}:{code}")
+        with Detector(model, runtime="c") as detector:
+            name = rknn_api.CODES.get(code, "a code that is not documented")
+            said = rf"{function} returned {code} \({name}\) for .*a second time"
+            with pytest.raises(InferenceError, match="gave no answer" if (function, code) == (RUN, -2) else said):
+                detector.detect(picture(1))
+
+
+def test_codes_of_closing_are_told_and_nothing_more(
+    library: Library, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = one_core(model)
+    library.set(FAIL="rknn_destroy:-7@1")
+    session.close()
+    assert "rknn_destroy returned -7 (RKNN_ERR_CTX_INVALID)" in caplog.text
+    os.truncate(library.log, 0)
+
+
+@pytest.mark.parametrize("where", ["rknn_init", "rknn_dup_context", "rknn_set_core_mask", "rknn_query"])
+def test_a_hang_in_a_call_at_opening(
+    library: Library, model: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovering, "Patience", functools.partial(recovering.Patience, opening=0.4))
+    library.set(FAIL=f"hang_{where}:600000@1")
+    with pytest.raises(BackendError, match=r"the runtime did not open the model in 0.4 s"):
+        Detector(model, runtime="c")
+    library.let_go()
+
+
+@pytest.mark.parametrize("deaf", [0, 1])
+@pytest.mark.parametrize("where", ["core1", *(f"hang_{name}" for name in AT_RUN)])
+def test_a_hang_in_a_call_of_an_inference(library: Library, model: Path, where: str, deaf: int) -> None:
+    """It costs one frame; the library's own time-out, where it has one, leaves no thread behind."""
+    library.set(FAIL=f"{where}:600000@4", DEAF=deaf, MS=2)
+    with Detector(model, runtime="c", contexts=2) as detector:
+        stream = detector.stream(picture(number % 8) for number in range(60))
+        indices = []
+        for result in stream:
+            is_of(result.detections, result.index)
+            indices.append(result.index)
+        assert stream.lost == 1 and len(indices) == 59
+        if where == "core1" and not deaf:
+            assert [call["ret"] for call in library.calls(RUN)].count(-2) == 1
+        working = {call["ctx"] for call in library.calls(RUN)[-40:]}
+        assert len(working) >= 5, "a hung context takes no other with it"
+
+
+def test_outputs_of_the_run_before_are_not_believed(library: Library, model: Path) -> None:
+    library.set(STALE=2)
+    with Detector(model, runtime="c") as detector:
+        for number in range(8):
+            is_of(detector.detect(picture(number)), number)
+    assert len(library.calls("rknn_init")) > 3, "a fresh context for each"
+
+
+@pytest.mark.parametrize("kept", [0, 3, 4, 8, 60, 72, 200, 328, 332, 336, 340, 344, 350, 352, 356])
+def test_a_struct_that_reads_as_nonsense(library: Library, model: Path, kept: int) -> None:
+    library.set(GARBLE=kept)
+    with pytest.raises(BackendError, match=r"(librknnrt says of|too old).*(--runtime lite|doctor)"):
+        Detector(model, runtime="c")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("1.5.0 (old)", "librknnrt 1.5.0 is too old"),
+        ("0.9", "librknnrt 0.9 is too old"),
+        ("garbage", "its version is b'garbage', which cannot be: .*--runtime lite"),
+        ("", "its version is b'', which cannot be"),
+        ("2.3.2.1.9", "which cannot be"),
+    ],
+)
+def test_a_library_of_another_version(library: Library, model: Path, version: str, said: str) -> None:
+    library.set(API=version)
+    with pytest.raises(BackendError, match=said):
+        Detector(model, runtime="c")
+
+
+def test_a_newer_library_is_as_good(library: Library, model: Path) -> None:
+    library.set(API="9.1.0 (of the future)")
+    with Detector(model, runtime="c") as detector:
+        is_of(detector.detect(picture(0)), 0)
+
+
+def test_a_model_of_another_shape_than_the_library_says(library: Library, model: Path, tmp_path: Path) -> None:
+    other = write_rknn(tmp_path / "o.rknn", ModelMetadata(**{**METADATA.__dict__, "imgsz": (64, 64)}))
+    file = rknn_file.read(model)
+    os.replace(other, model)
+    with pytest.raises(
+        BackendError, match=r"that images has shape \(1, 64, 64, 3\), where the file has .*--runtime lite"
+    ):
+        Weights(file).open(0)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("int rknn_init(void) { return 0; }", "has no rknn_dup_context, it is too old: .*--runtime lite"),
+        (None, r"cannot be loaded \(.*invalid ELF header\): see 'yolorknn doctor'"),
+    ],
+)
+def test_a_library_that_is_none(
+    library: Library, model: Path, monkeypatch: pytest.MonkeyPatch, code: str | None, said: str
+) -> None:
+    path = model.parent / "other.so"
+    path.write_text("<html>" * 100)
+    if code:
+        source = model.parent / "other.c"
+        source.write_text(code)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", str(path), str(source)], check=True)
+    monkeypatch.setattr(rknn_api, "LIBRARIES", (str(path),))
+    with pytest.raises(BackendError, match=said):
+        Detector(model, runtime="c")
