@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yolorknn import Detections
+from yolorknn import Classification, Detections
 from yolorknn.tasks.agreement import SAME_BOX, agreement, table, total
 
 
@@ -80,3 +80,14 @@ def test_what_is_missing_and_what_is_extra() -> None:
     assert cells[1][:7] == ["a.jpg", "3", "4", "2", "1", "2", "0.950"] and cells[2] == ["b", *["0"] * 5, "-", "-"]
     assert cells[3][:6] == ["all 2 images", "3", "4", "2", "1", "2"]
     assert total([row, row]).matched == 4
+
+
+def test_classes() -> None:
+    pc, board = Classification(np.array([2, 0]), np.array([0.75, 0.25])), Classification(np.array([2]), np.array([0.5]))
+    row, other = agreement("a.jpg", pc, board), agreement("b.jpg", pc, Classification(np.array([0]), np.array([0.5])))
+    assert (row.expected, row.found, row.matched, row.share, row.differences) == (1, 1, 1, 1, (-0.25,))
+    assert (other.matched, other.share, total([row, other]).share) == (0, 0, 0.5)
+    line = table([row], names=("PC", "board")).splitlines()[1]
+    assert line.split() == ["a.jpg", "1", "1", "1", "0", "0", "-", "-0.250"]
+    with pytest.raises(TypeError):
+        agreement("c.jpg", pc, detections())

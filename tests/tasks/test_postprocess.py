@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.fakes.encode import Cell, decoded_metadata, encode_decoded, encode_split, split_metadata
-from yolorknn.errors import InferenceError
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.values import Quantized, Values
 from yolorknn.tasks.anchors import dfl
@@ -67,11 +66,14 @@ def test_decoded_head(expected: list[Cell], normalized: bool) -> None:
     assert_decodes(encode_decoded(metadata, expected), metadata, expected)
 
 
-def test_dfl_is_the_mean_of_the_softmax() -> None:
-    logits = np.random.default_rng(0).normal(0, 30, (4, 16, 50)).astype(np.float32)
+@pytest.mark.parametrize("spread", [1, 15, 30, 1000])
+@pytest.mark.parametrize("reg_max", [2, 16])
+def test_dfl_is_the_mean_of_the_softmax(spread: float, reg_max: int) -> None:
+    logits = np.random.default_rng(0).normal(0, spread, (4, reg_max, 50)).astype(np.float32)
     chance = np.exp(logits.astype(float) - logits.max(1, keepdims=True))
     chance /= chance.sum(1, keepdims=True)
-    assert dfl(logits) == pytest.approx((chance * np.arange(16)[:, None]).sum(1), abs=1e-4)
+    found = dfl(logits.reshape(4 * reg_max, 50))
+    assert found == pytest.approx((chance * np.arange(reg_max)[:, None]).sum(1), abs=1e-4)
 
 
 def brute_force_nms(
@@ -185,54 +187,6 @@ def test_multi_label_gives_a_box_for_each_class() -> None:
     every = postprocess(outputs, metadata, Thresholds(conf=0.25, iou=0.7, max_det=300, multi_label=True))
     assert best.class_id.tolist() == [5]
     assert every.class_id.tolist() == [5, 2]
-
-
-NINE = [Cell(8, 2, 3, 1, 0.9, (1, 1, 1, 1)), Cell(8, 2, 4, 1, 0.8, (1, 1, 1, 1)), Cell(16, 4, 8, 5, 0.7, (2, 1, 2, 1))]
-
-
-@pytest.mark.parametrize("reg_max", [1, 16])
-@pytest.mark.parametrize("value", [np.inf, -np.inf, 3e38, -3e38])
-def test_one_bad_number_changes_no_other_box(value: float, reg_max: int) -> None:
-    metadata = split_metadata(IMGSZ, CLASSES, reg_max=reg_max)
-    thresholds = Thresholds(conf=0.25, iou=0.5)
-    outputs = encode_split(metadata, NINE)
-    expected = postprocess(outputs, metadata, thresholds)
-    assert len(expected.confidence) == 3
-    outputs = encode_split(metadata, [*NINE, Cell(32, 1, 2, 3, 0.95, (1, 1, 1, 1))])
-    outputs[4][0, 0, 1, 2] = value
-    found = postprocess(outputs, metadata, thresholds)
-    assert np.isfinite(found.xyxy).all()
-    others = np.flatnonzero(found.class_id != 3)
-    assert len(others) == 3 and np.array_equal(found[others].xyxy, expected.xyxy)
-
-
-@pytest.mark.parametrize("normalized", [False, True])
-def test_one_bad_coordinate_of_a_decoded_head_changes_no_other_box(normalized: bool) -> None:
-    metadata = decoded_metadata(IMGSZ, CLASSES, normalized=normalized)
-    expected = postprocess(encode_decoded(metadata, NINE), metadata, Thresholds(iou=0.5))
-    outputs = encode_decoded(metadata, [*NINE, Cell(32, 1, 2, 3, 0.95, (1, 1, 1, 1))])
-    outputs[0][0, 2, -int(IMGSZ[0] / 32 * IMGSZ[1] / 32) + 7] = np.inf
-    found = postprocess(outputs, metadata, Thresholds(iou=0.5))
-    assert np.array_equal(found[np.flatnonzero(found.class_id != 3)].xyxy, expected.xyxy)
-
-
-@pytest.mark.parametrize("reg_max", [1, 16])
-def test_nan_where_a_box_is_names_the_output(reg_max: int) -> None:
-    metadata = split_metadata(IMGSZ, CLASSES, reg_max=reg_max)
-    outputs = encode_split(metadata, NINE)
-    outputs[0][0, 0, 0, 0] = np.nan  # where there is no box
-    assert len(postprocess(outputs, metadata, Thresholds(iou=0.5)).confidence) == 3
-    outputs[2][0, -1, 4, 8] = np.nan
-    with pytest.raises(InferenceError, match="output box16 has NaN"):
-        postprocess(outputs, metadata, Thresholds(iou=0.5))
-
-
-@given(st.lists(st.sampled_from([0.0, 1.5, 40, 1e5, np.inf, -np.inf, 3e38, -3e38]), min_size=4, max_size=4))
-@settings(max_examples=100, deadline=None)
-def test_nms_keeps_other_boxes_whatever_one_is(odd: list[float]) -> None:
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60], odd], np.float32)
-    confidence, classes = np.array([0.9, 0.8, 0.7, 0.6], np.float32), np.array([0, 0, 1, 2])
-    assert [i for i in nms(boxes, confidence, classes, iou=0.5) if i != 3] == [0, 2]
 
 
 def straightforward(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,16 +15,15 @@ from numpy.typing import NDArray
 from tests.fakes.encode import decoded_metadata, split_metadata
 from yolorknn.errors import InferenceError
 from yolorknn.image import Letterbox
-from yolorknn.model.metadata import ModelMetadata, Tensor
+from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 from yolorknn.model.values import (
     INTEGERS,
     Quantized,
     Values,
-    columns,
+    comparable,
     floats,
     limit,
     numbers_of,
-    ordered,
     usable,
     values_of,
 )
@@ -35,6 +35,8 @@ from yolorknn.tasks.task import Thresholds
 IMGSZ = (32, 64)
 CLASSES = 5
 PLACED = Letterbox.fit((480, 640), IMGSZ)
+SCORES_FROM = {"cls": 0, "sum": 0, "decoded": 4, "anchored": 0, "yolox": 4}
+"""The channel from which an output's numbers are scores, by role."""
 
 
 @st.composite
@@ -61,7 +63,7 @@ def outputs_of(draw: st.DrawFn, metadata: ModelMetadata, *, kinds: Sequence[str]
             numbers = rng.normal(0, draw(st.sampled_from([0.3, 1, 5])), steps).astype(kind)
             scores = rng.random(steps).astype(kind)
             values = rng.choice(numbers, shape)
-        places = numbers_of(values)[:, {"cls": 0, "sum": 0, "decoded": 4}.get(output.role, shape[1]) :]
+        places = numbers_of(values)[:, SCORES_FROM.get(output.role, shape[1]) :]
         places[:] = rng.choice(scores, places.shape)
         made.append(values)
     return made
@@ -98,6 +100,43 @@ def test_boxes_are_those_of_the_dequantized_tensors(
     assert found == task_of(metadata).decode(dense, metadata, Thresholds(conf=conf), PLACED)
 
 
+def of_task(task: str, roles: Sequence[str], *once: Output, **facts: Any) -> ModelMetadata:
+    outputs = tuple(Output(f"{role}{stride}", role, stride) for stride in (8, 16, 32) for role in roles)
+    names = tuple(f"n{number}" for number in range(CLASSES))
+    return ModelMetadata(names, IMGSZ, "split", (*outputs, *once), task=task, **facts)
+
+
+TASKS_HEADS = {
+    "segment": of_task("segment", ("box", "cls", "mask"), Output("proto", "proto", 4), prototypes=4),
+    "segment with sums": of_task("segment", ("box", "cls", "sum", "mask"), Output("proto", "proto", 4), prototypes=3),
+    "pose": of_task("pose", ("box", "cls", "keypoints", "visibility"), keypoints=("a", "b", "c")),
+    "pose without visibility": of_task("pose", ("box", "cls", "keypoints"), reg_max=1, keypoints=("a", "b")),
+    "obb": of_task("obb", ("box", "cls", "angle")),
+    "obb in radians": of_task("obb", ("box", "cls", "radians"), reg_max=1),
+    "classify": ModelMetadata(
+        tuple(map(str, range(9))), IMGSZ, "split", (Output("logits", "logits", 0),), task="classify"
+    ),
+    "anchor boxes": of_task("detect", ("anchored",), anchors=((4, 5, 8, 3), (10, 13, 16, 30), (33, 23, 30, 61))),
+    "YOLOX": of_task("detect", ("yolox",)),
+}
+
+
+@pytest.mark.parametrize("head", TASKS_HEADS)
+@pytest.mark.parametrize("kinds", [("int8",), ("uint8",), ("float16",), ("int8", "float16", "float32")])
+@given(data=st.data())
+@settings(max_examples=8, deadline=None)
+def test_every_task_finds_what_it_finds_in_the_dequantized_tensors(
+    head: str, kinds: tuple[str, ...], data: st.DataObject
+) -> None:
+    metadata = TASKS_HEADS[head]
+    outputs = data.draw(outputs_of(metadata, kinds=kinds))
+    some = data.draw(st.sampled_from([0.2, 0.5, 0.9]))
+    thresholds = Thresholds(conf=some, iou=0.5, max_det=20, multi_label=data.draw(st.booleans()))
+    task, placed = task_of(metadata), Letterbox.fit((41, 99), IMGSZ)
+    found = task.decode(outputs, metadata, thresholds, placed)
+    assert found == task.decode([floats(output) for output in outputs], metadata, thresholds, placed)
+
+
 @given(
     st.sampled_from(INTEGERS),
     st.floats(float(np.finfo(np.float32).tiny), 1e30),
@@ -116,13 +155,16 @@ def test_numbers_are_compared_as_their_values_are(dtype: str, scale: float, zero
     assert np.array_equal(numbers > highest, values > np.float32(conf))
 
 
-@given(st.floats(0, 1))
+@given(st.floats(0, 1), st.sampled_from(["float16", "float32"]), st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
-def test_float16_is_compared_by_its_bits(conf: float) -> None:
-    values = np.arange(2**16, dtype=np.uint16).view(np.float16)
-    values = values[~np.isnan(values)]
-    above = ordered(values) > limit("float16", 1.0, 0, conf)
-    assert np.array_equal(above, values.astype(np.float32) > np.float32(conf))
+def test_floats_are_compared_by_their_bits(conf: float, dtype: str, seed: int) -> None:
+    """All there are of float16; what is no number from 0 on is above any threshold."""
+    size = np.dtype(dtype).itemsize
+    bits = np.arange(2**16) if size == 2 else np.random.default_rng(seed).integers(0, 2**32, 2**16)
+    values = np.append(bits.astype(f"u{size}").view(dtype), np.array([conf, np.nextafter(conf, 2)], dtype))
+    above = comparable(values) > limit(dtype, 1.0, 0, conf)
+    odd = np.isnan(values) | np.signbit(values)
+    assert np.array_equal(above, odd | (values.astype(np.float32) > np.float32(conf)))
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -183,10 +225,21 @@ def test_values_of_a_sessions_output() -> None:
     assert numbers_of(values_of(array.astype(float), Tensor("a", (1, 3), "float64"))).dtype == np.float32
     quantized = values_of(array, Tensor("a", (1, 3), "int8", "", 0.5, -128))
     assert floats(quantized).tolist() == [[0, 64, 127.5]]
-    assert columns(quantized, np.array([0])).tolist() == [[0], [64], [127.5]]
 
 
 def test_values_at_takes_from_each_stride_its_own() -> None:
     parts = [np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2), np.array([[[[50]], [[60]]]], np.float32)]
     assert values_at(parts, np.array([1, 3, 4])).tolist() == [[1, 3, 50], [5, 7, 60]]
     assert values_at(parts, np.zeros(0, np.int64)).shape == (2, 0)
+
+
+def test_numbers_beyond_all_measure_are_no_nan() -> None:
+    """Neither an error nor a warning, which is one here."""
+    metadata = HEADS["no DFL"]
+    outputs = [np.zeros(shape, np.float32) for shape in output_shapes(metadata).values()]
+    outputs[0][0, :, 0, :3] = np.array([np.inf, -np.inf, np.finfo(np.float32).max])
+    outputs[1][0, 0, 0, :3] = 0.5
+    assert np.isfinite(decode(list(outputs), metadata, conf=0.25).xyxy).all()
+    outputs[0][0, 2, 0, 1] = np.nan
+    with pytest.raises(InferenceError, match=r"^output box4 has NaN"):
+        decode(list(outputs), metadata, conf=0.25)

@@ -81,6 +81,30 @@ def test_nothing_found() -> None:
     assert len(SEGMENT.read([])) == 0
 
 
+def test_memory_is_used_again_but_never_while_somebody_holds_it() -> None:
+    facts = metadata((160, 160))
+    scenes = []
+    for seed in range(4):
+        outputs = box_scene(facts, SEGMENT.shapes(facts).values(), seed=seed)
+        outputs[-1] = smooth(outputs[-1].shape, seed)
+        size = (100 + 30 * (seed % 2), 170)
+        scenes.append((outputs, facts, Thresholds(), Letterbox.fit(size, (160, 160))))
+    held = [SEGMENT.decode(*scene) for scene in scenes]
+    copies = [found.mask.copy() for found in held if found.mask is not None]
+    part = held.pop().mask
+    assert part is not None and copies[0].any()
+    corner = part[-1:, 40:]
+    del part
+    places = set()
+    for turn in range(12):
+        found = SEGMENT.decode(*scenes[turn % 4])
+        assert found.mask is not None and np.array_equal(found.mask, copies[turn % 4])
+        places.add(found.mask.__array_interface__["data"][0])
+    assert len(places) < 6, "no memory was used again"
+    assert np.array_equal(corner, copies[3][-1:, 40:])
+    assert all(np.array_equal(found.mask, copy) for found, copy in zip(held, copies, strict=False))
+
+
 def test_int8_is_decoded_as_what_it_stands_for() -> None:
     facts = metadata((160, 160))
     made = box_scene(facts, SEGMENT.shapes(facts).values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -53,14 +54,26 @@ def test_drawing_changes_a_copy_only() -> None:
     assert np.array_equal(draw(image, Detections.empty(), NAMES), image)
 
 
+def test_a_font_without_digits_is_none_for_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one of symbols, which has the name and not the confidence beside it."""
+    monkeypatch.setattr(lettering, "_pillow", lambda: True)
+    monkeypatch.setattr(lettering, "_files", lambda: (Path("symbols.ttf"),))
+    monkeypatch.setattr(lettering, "_has", lambda _, character: character == "\ue123")
+    lettering._font_of.cache_clear()
+    assert lettering.drawable("\ue123", otherwise="#0") == "#0" and lettering.missing(["\ue123"])
+    lettering._font_of.cache_clear()
+
+
 def test_names_in_other_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     """With Pillow in their own, where a font has them; without it without accents, or by number."""
     lettering._font_of.cache_clear()
     image = np.full((200, 300, 3), 255, np.uint8)
-    pictures = {name: draw(image, FOUND, {**NAMES, 0: name}) for name in ("persön", "person", "Жук", "#0", "\ue123")}
-    assert np.array_equal(pictures["\ue123"], pictures["#0"]), "no font has it"
+    pictures = {
+        name: draw(image, FOUND, {**NAMES, 0: name}) for name in ("persön", "person", "Жук", "#0", "\U0010fffd")
+    }
+    assert np.array_equal(pictures["\U0010fffd"], pictures["#0"]), "no font has it"
     mend = "install a font that has it, as fonts-noto-cjk" if find_spec("PIL") else "pip install pillow"
-    assert lettering.missing(["a", "\ue123"]) == f"the name '\ue123' cannot be drawn in its own letters: {mend}"
+    assert lettering.missing(["a", "\U0010fffd"]) == f"the name '\U0010fffd' cannot be drawn in its own letters: {mend}"
     if lettering.missing(["Жук"]) is None:  # a machine with fonts and Pillow
         assert not np.array_equal(pictures["persön"], pictures["person"])
         assert not np.array_equal(pictures["Жук"], pictures["#0"])

@@ -1,4 +1,4 @@
-"""What one run found against what another found: boxes matched by class and IoU."""
+"""What one run found against what another found: boxes matched by class and IoU, classified images by class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.tasks.classification import Classification
 from yolorknn.tasks.detections import Detections
+from yolorknn.text import aligned
 
 SAME_BOX = 0.5
 """IoU at which two boxes of one class are the same object's, as in COCO's AP50."""
@@ -20,18 +22,18 @@ class Agreement:
 
     image: str
     expected: int
-    """Boxes of the reference."""
+    """Boxes of the reference; of a classified image 1, its most probable class."""
     found: int
-    """Boxes of the other."""
+    """The same of the other."""
     ious: tuple[float, ...]
-    """Of the boxes that both have, IoU."""
+    """Of the boxes that both have, IoU; of classes none."""
     differences: tuple[float, ...]
-    """Of the boxes that both have, the other's score less the reference's."""
+    """Of what both have, the other's score less the reference's."""
 
     @property
     def matched(self) -> int:
-        """Boxes that both have; the reference's others are missing, the other's others extra."""
-        return len(self.ious)
+        """What both have; the reference's others are missing, the other's others extra."""
+        return len(self.differences)
 
     @property
     def share(self) -> float:
@@ -39,8 +41,18 @@ class Agreement:
         return 2 * self.matched / (self.expected + self.found) if self.expected + self.found else 1.0
 
 
-def agreement(image: str, expected: Detections, found: Detections) -> Agreement:
-    """Match the boxes of one image: of the same class, the largest IoU first, each box once."""
+def agreement(image: str, expected: Detections | Classification, found: Detections | Classification) -> Agreement:
+    """Match the boxes of one image: of the same class, the largest IoU first, each box once; or its two first classes.
+
+    Raises:
+        TypeError: one has boxes, the other classes.
+    """
+    if isinstance(expected, Classification) and isinstance(found, Classification):
+        same = np.array_equal(expected.class_id[:1], found.class_id[:1])
+        difference = (float(found.confidence[0] - expected.confidence[0]),) if same else ()
+        return Agreement(image, 1, 1, (), difference)
+    if isinstance(expected, Classification) or isinstance(found, Classification):
+        raise TypeError("boxes cannot be compared with classes")
     overlaps = _iou(expected.xyxy, found.xyxy)
     overlaps[expected.class_id[:, None] != found.class_id[None]] = 0
     ious, differences = [], []
@@ -71,12 +83,7 @@ def table(rows: Sequence[Agreement], *, names: tuple[str, str]) -> str:
         worst = f"{max(row.differences, key=abs):+.3f}" if row.differences else "-"
         counts = (row.expected, row.found, row.matched, row.expected - row.matched, row.found - row.matched)
         lines.append((row.image, *map(str, counts), iou, worst))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join(
-        line[0].ljust(widths[0])
-        + "".join(f"  {cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True))
-        for line in lines
-    )
+    return aligned(lines, right=range(1, len(lines[0])))
 
 
 def _iou(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -8,6 +8,10 @@ import numpy as np
 
 from yolorknn.tasks.task import Floats
 
+LARGEST = np.finfo(np.float32).max / 2
+PLAIN = 80.0
+"""Logits between this and its negative need not be moved: e^80, times 120 as with 16 bins, is a float32."""
+
 
 @lru_cache
 def anchor_points(imgsz: tuple[int, int], strides: tuple[int, ...]) -> Floats:
@@ -34,28 +38,34 @@ def corners(imgsz: tuple[int, int], strides: tuple[int, ...]) -> Floats:
 
 
 @lru_cache
-def _bins(reg_max: int) -> Floats:
-    """Return the rows that turn a distribution into its weighted sum and its sum, (2, reg_max)."""
-    bins: Floats = np.stack([np.arange(reg_max), np.ones(reg_max)]).astype(np.float32)
-    bins.flags.writeable = False
-    return bins
+def _rows(reg_max: int) -> Floats:
+    """Return the rows that make of four distributions their weighted sums, then their sums, (8, 4 * reg_max)."""
+    rows: Floats = np.concatenate([np.kron(np.eye(4), row) for row in (np.arange(reg_max), np.ones(reg_max))]).astype(
+        np.float32
+    )
+    rows.flags.writeable = False
+    return rows
 
 
 def dfl(logits: Floats) -> Floats:
-    """Return the expected distance of each distribution: softmax over axis 1, times 0..reg_max-1.
+    """Return the expected distance of each distribution: its softmax, times 0..reg_max-1.
 
     Distribution Focal Loss, https://arxiv.org/abs/2006.04388, equation 4.
 
     Args:
-        logits: (4, reg_max, N).
+        logits: (4 * reg_max, N), side by side those of left, top, right, bottom.
 
     Returns:
         Distances in cells, (4, N).
     """
-    largest = np.finfo(np.float32).max / 2  # of an infinite logit the difference to itself would be NaN
-    logits = np.clip(logits, -largest, largest)
-    weights = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
-    np.exp(weights, out=weights)
-    sums = _bins(logits.shape[1]) @ weights
-    distances: Floats = sums[:, 0] / sums[:, 1]
+    if logits.size and np.minimum.reduce(logits, axis=None) >= -PLAIN and np.maximum.reduce(logits, axis=None) <= PLAIN:
+        weights = np.exp(logits)
+    else:
+        weights = np.maximum(logits, -LARGEST)  # of an infinite logit the difference to itself would be NaN
+        np.minimum(weights, LARGEST, out=weights)
+        each = weights.reshape(4, len(weights) // 4, weights.shape[1])
+        each -= np.maximum.reduce(each, axis=1, keepdims=True)
+        np.exp(weights, out=weights)
+    sums = _rows(len(logits) // 4) @ weights
+    distances: Floats = sums[:4] / sums[4:]
     return distances

@@ -8,47 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from yolorknn.model.metadata import ModelMetadata, Output
-from yolorknn.model.values import Quantized, Values, columns, numbers_of
+from yolorknn.model.values import Values, numbers_of, with_numbers
+from yolorknn.tasks import objectness
 from yolorknn.tasks.anchors import corners, dfl
-from yolorknn.tasks.cells import above, values_at
+from yolorknn.tasks.candidate import FAR, NOTHING, Boxes
+from yolorknn.tasks.cells import above, chosen, values_at
 from yolorknn.tasks.nms import nms
+from yolorknn.tasks.objectness import has_objectness
 from yolorknn.tasks.sound import check_numbers, check_scores
 from yolorknn.tasks.task import Floats, Ints, Thresholds
 
 MAX_CANDIDATES = 30000
 """At most so many candidates, the most confident, reach NMS (ultralytics' max_nms)."""
-FAR = 1e6
-"""Cells, or pixels, beyond which no corner is taken: with infinite ones nothing can be computed."""
-
-
-@dataclass(frozen=True)
-class Boxes:
-    """Boxes in pixels of the model's input: xyxy float32 (N, 4), confidence float32 (N,), class_id int64 (N,)."""
-
-    xyxy: Floats
-    confidence: Floats
-    class_id: Ints
-    anchor: Ints
-    """(N,): the number of the anchor that each is of, as anchor_points() counts; see gather()."""
-
-    def __getitem__(self, index: Ints) -> Boxes:
-        """Return the chosen boxes."""
-        return Boxes(
-            self.xyxy.take(index, axis=0),
-            self.confidence.take(index),
-            self.class_id.take(index),
-            self.anchor.take(index),
-        )
-
-
-NOTHING = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 class Scale(NamedTuple):
@@ -84,6 +61,8 @@ def decode(outputs: Sequence[Values], metadata: ModelMetadata, *, conf: float, m
         conf: threshold, exclusive, as in ultralytics.
         multi_label: one box for each class above `conf` (as ultralytics' val) rather than for the best class.
     """
+    if has_objectness(metadata):
+        return objectness.decode(outputs, metadata, conf=conf, multi_label=multi_label)
     if metadata.head == "decoded":
         return _decoded(outputs[0], metadata, conf, multi_label)
     return _split(outputs, metadata, conf, multi_label)
@@ -91,26 +70,23 @@ def decode(outputs: Sequence[Values], metadata: ModelMetadata, *, conf: float, m
 
 def _split(outputs: Sequence[Values], metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:
     scales = scales_of(metadata.outputs)
-    sums = scales[0].sum is not None
+    sums = [scale.sum for scale in scales if scale.sum is not None]
     classes = [scale.cls for scale in scales]
-    deciding = [scale.sum for scale in scales if scale.sum is not None] or classes
-    check_scores([(metadata.outputs[number].name, outputs[number]) for number in deciding])
-    anchor, best = above([outputs[number] for number in deciding], conf)
+    named = [(metadata.outputs[number].name, outputs[number]) for number in sums or classes]
+    anchor, class_id, confidence = above(named, conf, multi_label=multi_label)
     if len(anchor) == 0:
         return NOTHING
-    raw = values_at([outputs[scale.box] for scale in scales], anchor)
-    scores = values_at([outputs[number] for number in classes], anchor)
     if sums:
-        check_scores([(" or ".join(metadata.outputs[number].name for number in classes), scores)])
-    if multi_label or sums or best is None:
-        column, class_id, confidence = _best(scores, conf, multi_label)
-        raw, anchor = raw.take(column, axis=1), anchor.take(column)
-    else:  # every column's best class is above the threshold, so all stay
-        class_id, confidence = scores.argmax(axis=0), best
-    distances = dfl(raw.reshape(4, metadata.reg_max, -1)) if metadata.reg_max > 1 else raw
+        scores = values_at([outputs[number] for number in classes], anchor)
+        check_scores(" or ".join(metadata.outputs[number].name for number in classes), scores)
+        column, class_id = chosen(scores, np.full(len(anchor), conf, np.float32), multi_label)
+        anchor, confidence = anchor.take(column), scores[class_id, column]
+    raw = values_at([outputs[scale.box] for scale in scales], anchor)
+    distances = dfl(raw) if metadata.reg_max > 1 else raw
     _check(distances, outputs, metadata, [scale.box for scale in scales], anchor)
     table = corners(metadata.imgsz, tuple([scale.stride for scale in scales])).take(anchor, axis=1)
-    np.clip(distances, -FAR, FAR, out=distances)
+    if metadata.reg_max == 1:  # distributions have their bounds
+        np.minimum(np.maximum(distances, -FAR, out=distances), FAR, out=distances)  # np.clip takes four times as long
     distances *= table[4:]
     distances += table[:4]
     return Boxes(distances.T, np.minimum(confidence, 1), class_id, anchor)
@@ -120,8 +96,8 @@ def _check(
     values: Floats, outputs: Sequence[Values], metadata: ModelMetadata, numbers: Sequence[int], anchor: Ints
 ) -> None:
     """Refuse NaN in what outputs, one a stride, say of anchors."""
-    sizes = [math.prod(outputs[number].shape[2:]) for number in numbers]
-    check_numbers(values, [metadata.outputs[number].name for number in numbers], sizes, anchor)
+    named = ((metadata.outputs[number].name, math.prod(outputs[number].shape[2:])) for number in numbers)
+    check_numbers(values, named, anchor)
 
 
 def gather(outputs: Sequence[Values], metadata: ModelMetadata, role: str, anchor: Ints) -> Floats:
@@ -142,33 +118,23 @@ def gather(outputs: Sequence[Values], metadata: ModelMetadata, role: str, anchor
     return values
 
 
-def _best(scores: Floats, conf: float, multi_label: bool) -> tuple[Ints, Ints, Floats]:
-    """Return column, class id and score of what is above `conf` in (nc, N): each column's best class, or all."""
-    if multi_label:
-        column, class_id = np.greater(scores.T, conf).nonzero()
-        return column, class_id, scores[class_id, column]
-    class_id = scores.argmax(axis=0)
-    confidence = scores[class_id, np.arange(len(class_id))]
-    column = (confidence > conf).nonzero()[0]
-    return column, class_id.take(column), confidence.take(column)
-
-
 def _decoded(output: Values, metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:
-    shape = output.shape[:3]  # some toolkits add a fourth axis of length 1
-    numbers = numbers_of(output).reshape(shape)
-    scores = numbers[:, 4:]
-    name, score = metadata.outputs[0].name, output._replace(numbers=scores) if isinstance(output, Quantized) else scores
-    check_scores([(name, score)])
-    anchor, _ = above([score], conf)
-    chosen = columns(output, anchor)
-    column, class_id, confidence = _best(chosen[4:], conf, multi_label)
-    check_numbers(chosen, [name], [shape[2]], anchor)
-    xywh = np.clip(chosen[:4].take(column, axis=1).T, -FAR, FAR)
+    name, shape = metadata.outputs[0].name, output.shape[:3]  # some toolkits add a fourth axis of length 1
+    sides, scores = (_channels(output, shape, channels) for channels in (slice(4), slice(4, None)))
+    anchor, class_id, confidence = above([(name, scores)], conf, multi_label=multi_label)
+    raw = values_at([sides], anchor)
+    check_numbers(raw, [(name, shape[2])], anchor)
+    xywh = np.clip(raw.T, -FAR, FAR)
     if metadata.normalized:
         xywh = xywh * np.tile(np.array(metadata.imgsz[::-1], np.float32), 2)
     half = xywh[:, 2:] / 2
     xyxy = np.concatenate([xywh[:, :2] - half, xywh[:, :2] + half], axis=1)
-    return Boxes(xyxy, np.minimum(confidence, 1), class_id, anchor.take(column))
+    return Boxes(xyxy, np.minimum(confidence, 1), class_id, anchor)
+
+
+def _channels(output: Values, shape: tuple[int, ...], channels: slice) -> Values:
+    """Return some channels of an output that is one tensor of this shape."""
+    return with_numbers(output, numbers_of(output).reshape(shape)[:, channels])
 
 
 def candidates(outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds) -> Boxes:

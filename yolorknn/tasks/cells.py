@@ -1,68 +1,165 @@
 """The cells of all strides, numbered through: which are above a threshold, and what is said of them.
 
-Quantized numbers are compared as they are; only those of the cells that are asked for become float32.
+Quantized numbers are compared as they are, and floats by their bits; only those of the cells that are asked for become
+float32. All scores are gone through once, as what can be no score is among the highest.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.model.values import Quantized, Values, floats, limit, numbers_of, ordered
+from yolorknn.model.values import Quantized, Values, comparable, floats, limit, numbers_of, with_numbers
+from yolorknn.tasks.sound import are_scores, check_quantized, check_scores
 from yolorknn.tasks.task import Floats, Ints
 
 
+class Scores(NamedTuple):
+    """Scores above a threshold, (N,) each, ordered by cell, then class."""
+
+    cell: Ints
+    class_id: Ints
+    score: Floats
+
+
+NO_SCORES = Scores(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
 class _Buffers(threading.local):
-    """A thread's own arrays over all anchors, by their number and type: each one's best score, and a mask."""
+    """A thread's own arrays over all cells, by their number and type: each one's highest score, and a mask."""
 
     def __init__(self) -> None:
         self._arrays: dict[tuple[int, Any], tuple[NDArray[Any], NDArray[np.bool_]]] = {}
 
-    def of(self, anchors: int, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        if (anchors, dtype) not in self._arrays:
-            self._arrays[anchors, dtype] = np.empty(anchors, dtype), np.empty(anchors, np.bool_)
-        return self._arrays[anchors, dtype]
+    def of(self, cells: int, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        if (cells, dtype) not in self._arrays:
+            self._arrays[cells, dtype] = np.empty(cells, dtype), np.empty(cells, np.bool_)
+        return self._arrays[cells, dtype]
 
 
 _buffers = _Buffers()
 
 
-def above(parts: Sequence[Values], conf: float) -> tuple[Ints, Floats | None]:
-    """Return the cells whose best class is above `conf`, ascending, and its score where that is at hand as float32.
+class _Plan(NamedTuple):
+    """What is known of outputs before their numbers are: parts, one a stride, whose cells are numbered through."""
+
+    alike: bool
+    """Whether all are of one type; those of a hybrid are not."""
+    starts: Ints
+    """The number of each part's first cell, and behind them that of all."""
+    factors: Floats | None
+    """(2, parts): scale and zero point, where all are quantized."""
+    scores: bool
+    """Whether every number that a quantized part can have may be a score; see sound.check_quantized()."""
+
+
+_Kind: TypeAlias = tuple[np.dtype[Any], tuple[int, ...], float | None, int | None]
+
+
+def _kinds(parts: Sequence[Values]) -> tuple[_Kind, ...]:
+    """Return what plans are made for: each part's type, shape, scale and zero point."""
+    return tuple(
+        [
+            (part.numbers.dtype, part.numbers.shape, part.scale, part.zero_point)
+            if isinstance(part, Quantized)
+            else (part.dtype, part.shape, None, None)
+            for part in parts
+        ]
+    )
+
+
+@lru_cache
+def _plan(kinds: tuple[_Kind, ...]) -> _Plan:
+    alike = len({(dtype, scale is None) for dtype, _, scale, _ in kinds}) == 1
+    factors = None
+    if alike and kinds[0][2] is not None:
+        factors = np.array([kind[2:] for kind in kinds], np.float32).T.copy()
+    starts = np.cumsum([0, *(math.prod(shape[2:]) for _, shape, _, _ in kinds)])
+    scores = all(scale is None or are_scores(dtype, scale, zero_point or 0) for dtype, _, scale, zero_point in kinds)
+    return _Plan(alike, starts, factors, scores)
+
+
+@lru_cache
+def _one(dtype: np.dtype[Any]) -> int:
+    """Return what comparable() makes of 1."""
+    return int(comparable(np.ones(1, dtype))[0])
+
+
+@lru_cache
+def _limits(kinds: tuple[_Kind, ...], conf: float) -> NDArray[Any]:
+    """Return for each cell what comparable() scores above `conf` are above, in their type."""
+    each = [limit(dtype.name, scale or 1.0, zero_point or 0, conf) for dtype, _, scale, zero_point in kinds]
+    limits = np.repeat(each, [math.prod(shape[2:]) for _, shape, _, _ in kinds])
+    limits = limits.astype(comparable(np.empty(0, kinds[0][0])).dtype)
+    limits.flags.writeable = False
+    return limits
+
+
+def above(named: Sequence[tuple[str, Values]], conf: float, *, multi_label: bool) -> Scores:
+    """Return the scores above `conf`.
 
     Args:
-        parts: an output (1, classes, ...) for each stride.
+        named: for each stride an output (1, classes, ...), and before it its name.
         conf: threshold, exclusive.
+        multi_label: see chosen().
+
+    Raises:
+        InferenceError: an output has what can be no score.
     """
-    if len({(numbers_of(part).dtype, isinstance(part, Quantized)) for part in parts}) > 1:
-        parts = [floats(part) for part in parts]  # a hybrid's
-    ranked = [ordered(part) for part in parts]
-    ranked = [numbers.reshape(numbers.shape[1], -1) for numbers in ranked]
-    starts = _starts(tuple([numbers.shape[1] for numbers in ranked]))
-    ceiling, above = _buffers.of(starts[-1], ranked[0].dtype)
-    for numbers, start, stop in zip(ranked, starts, starts[1:], strict=False):
-        # numpy's is as fast as OpenCV's or faster on any CPU for float32, and knows int8, which OpenCV's does not
-        np.maximum.reduce(numbers, axis=0, out=ceiling[start:stop])
-    limits: Any = conf
-    if ranked[0].dtype != np.float32:
-        scaling = tuple([part[1:] if isinstance(part, Quantized) else (1.0, 0) for part in parts])
-        limits = _limits(starts, numbers_of(parts[0]).dtype.name, scaling, conf)
-    cell = np.greater(ceiling, limits, out=above).nonzero()[0]
-    if ranked[0].dtype == np.float32:
-        return cell, ceiling.take(cell)
-    if not isinstance(parts[0], Quantized):
-        return cell, None  # among float16's bits may be those of no number
-    best = ceiling.take(cell).astype(np.float32)
-    scale, zero_point = _factors(starts, scaling).take(cell, axis=1)
-    best -= zero_point
-    best *= scale
-    return cell, best
+    parts: Sequence[Values] = [values for _, values in named]
+    kinds = _kinds(parts)
+    plan = _plan(kinds)
+    if not plan.scores:
+        check_quantized(named)
+    if not plan.alike:
+        parts = [floats(part) for part in parts]
+        kinds = _kinds(parts)
+        plan = _plan(kinds)
+    tables = [comparable(part) for part in parts]
+    tables = [table.reshape(table.shape[1], -1) for table in tables]
+    limits = _limits(kinds, conf)
+    highest, mask = _buffers.of(len(limits), limits.dtype)
+    for table, (start, stop) in zip(tables, itertools.pairwise(plan.starts.tolist()), strict=True):
+        np.maximum.reduce(table, axis=0, out=highest[start:stop])
+    cell = np.greater(highest, limits, out=mask).nonzero()[0]
+    if len(cell) == 0:
+        return NO_SCORES
+    pieces, cuts = _taken(tables, plan.starts, cell)
+    scores = np.concatenate(pieces, axis=1)
+    top, dtype = highest.take(cell), kinds[0][0]
+    odd = plan.factors is None and np.maximum.reduce(top) > _one(dtype)
+    if not (multi_label or odd):
+        return Scores(cell, scores.argmax(axis=0), _as_floats(top, dtype, plan, cuts))
+    if odd:
+        for (name, values), piece in zip(named, pieces, strict=True):
+            if not isinstance(values, Quantized):
+                check_scores(name, piece.view(dtype))
+    scores = _as_floats(scores, dtype, plan, cuts)
+    column, class_id = chosen(scores, np.full(len(cell), conf, np.float32), multi_label)
+    return Scores(cell.take(column), class_id, scores[class_id, column])
+
+
+def chosen(scores: NDArray[Any], limits: NDArray[Any], multi_label: bool) -> tuple[Ints, Ints]:
+    """Return column and class of what is above its column's limit.
+
+    Args:
+        scores: (classes, N).
+        limits: (N,).
+        multi_label: all, rather than each column's highest, which of equal ones is the first class's.
+    """
+    if multi_label:
+        column, class_id = np.greater(scores.T, limits[:, None]).nonzero()
+        return column, class_id
+    class_id = scores.argmax(axis=0)
+    column = (scores[class_id, np.arange(len(class_id))] > limits).nonzero()[0]
+    return column, class_id.take(column)
 
 
 def values_at(parts: Sequence[Values], cell: Ints) -> Floats:
@@ -72,46 +169,31 @@ def values_at(parts: Sequence[Values], cell: Ints) -> Floats:
         parts: an output (1, channels, ...) for each stride.
         cell: their numbers, ascending.
     """
+    kinds = _kinds(parts)
+    plan, dtype = _plan(kinds), kinds[0][0]
     tables = [numbers_of(part) for part in parts]
-    tables = [numbers.reshape(numbers.shape[1], -1) for numbers in tables]
-    starts = _starts(tuple([numbers.shape[1] for numbers in tables]))
-    cuts = cell.searchsorted(starts)
-    scaling = tuple([part[1:] for part in parts if isinstance(part, Quantized)])
-    alike = len(scaling) in (0, len(parts))
-    pieces = []
-    for part, numbers, start, low, high in zip(parts, tables, starts, cuts, cuts[1:], strict=False):
-        if low < high:
-            piece = numbers.take(cell[low:high] - start, axis=1)
-            if not alike:  # a hybrid's
-                piece = floats(part._replace(numbers=piece) if isinstance(part, Quantized) else piece)
-            pieces.append(piece)
-    joined = np.concatenate(pieces, axis=1) if pieces else np.zeros((tables[0].shape[0], 0), np.float32)
-    joined = joined.astype(np.float32, copy=False)
-    if alike and scaling:
-        scale, zero_point = _factors(starts, scaling).take(cell, axis=1)
-        joined -= zero_point
-        joined *= scale
-    return joined
+    pieces, cuts = _taken([table.reshape(table.shape[1], -1) for table in tables], plan.starts, cell)
+    if not plan.alike:
+        dtype = np.dtype(np.float32)
+        pieces = [floats(with_numbers(part, piece)) for part, piece in zip(parts, pieces, strict=True)]
+    return _as_floats(np.concatenate(pieces, axis=1), dtype, plan, cuts)
 
 
-@lru_cache
-def _starts(sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the number of each part's first cell, and behind them that of all."""
-    return (0, *itertools.accumulate(sizes))
+def _taken(tables: Sequence[NDArray[Any]], starts: Ints, cell: Ints) -> tuple[list[NDArray[Any]], list[int]]:
+    """Return the columns of ascending cells from each part's table (channels, cells), and between which each's are."""
+    cuts = cell.searchsorted(starts).tolist()
+    spans = zip(starts.tolist(), itertools.pairwise(cuts), strict=False)
+    return [
+        table.take(cell[low:high] - start, axis=1) for table, (start, (low, high)) in zip(tables, spans, strict=True)
+    ], cuts
 
 
-@lru_cache
-def _limits(starts: tuple[int, ...], dtype: str, scaling: tuple[tuple[float, int], ...], conf: float) -> NDArray[Any]:
-    """Return for each cell the largest number whose value is not above `conf`."""
-    each = [limit(dtype, scale, zero_point, conf) for scale, zero_point in scaling]
-    limits = np.repeat(each, np.diff(starts)).astype("int16" if dtype == "float16" else dtype)
-    limits.flags.writeable = False
-    return limits
-
-
-@lru_cache
-def _factors(starts: tuple[int, ...], scaling: tuple[tuple[float, int], ...]) -> Floats:
-    """Return each cell's scale and zero point, (2, anchors)."""
-    factors: Floats = np.repeat(np.array(scaling, np.float32).T, np.diff(starts), axis=1)
-    factors.flags.writeable = False
-    return factors
+def _as_floats(numbers: NDArray[Any], dtype: np.dtype[Any], plan: _Plan, cuts: Sequence[int]) -> Floats:
+    """Return the values (..., N) of numbers or comparable() ones of a type, between `cuts` those of each part."""
+    values: Floats = numbers.view(dtype).astype(np.float32, copy=False)
+    if plan.factors is not None:
+        counts = [high - low for low, high in itertools.pairwise(cuts)]
+        scale, zero_point = plan.factors.repeat(counts, axis=1)
+        values -= zero_point
+        values *= scale
+    return values

@@ -74,3 +74,9 @@ class Classification:
             ImportError: supervision is not installed.
         """
         return import_supervision().Classifications(self.class_id.copy(), self.confidence.copy())
+
+
+def counted_classes(found: Detections | Classification) -> list[int]:
+    """Return the class ids of what was found: of each object, or the most probable one of the image."""
+    ids: list[int] = found.class_id.tolist()
+    return ids[:1] if isinstance(found, Classification) else ids

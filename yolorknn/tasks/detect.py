@@ -2,7 +2,7 @@
 
 Outputs of a split head, per stride: `box` (1, 4*reg_max, h, w), DFL logits, or distances in cells where reg_max is 1;
 `cls` (1, nc, h, w), class scores after sigmoid; perhaps `sum` (1, 1, h, w), their clipped sum. Of a decoded head:
-`decoded` (1, 4+nc, anchors), xywh and scores.
+`decoded` (1, 4+nc, anchors), xywh and scores. Those of others with an objectness: see objectness.py.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import postprocess
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
+from yolorknn.tasks.objectness import BEFORE, channels_of, has_objectness
+from yolorknn.tasks.other_heads import ANCHORS, recognise_objectness
 from yolorknn.tasks.records import box_records, read_boxes
-from yolorknn.tasks.split import grids_of, read_grids
+from yolorknn.tasks.split import STRIDES, cells_of, grids_of, read_grids, split_shapes
 from yolorknn.tasks.task import Layout, Thresholds, Wording
 
-STRIDES = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
+LAYOUTS = (STRIDES, (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
 """Strides of YOLO detection heads: the usual, P2, P6, and v3-tiny."""
 NORMALIZED = 4.0
 """Coordinates are shares of the input's sides where none can be so large; else pixels."""
@@ -36,21 +38,23 @@ class Detect(BoxTask):
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes; those of a decoded head as with the usual strides, which it does not say."""
         if metadata.head == "decoded":
-            return {
-                out.name: (1, 4 + len(metadata.names), _anchors(metadata.imgsz, STRIDES[0])) for out in metadata.outputs
-            }
-        return super().shapes(metadata)
+            cells = cells_of(metadata.imgsz)
+            if has_objectness(metadata):
+                return {out.name: (1, ANCHORS * cells, BEFORE + len(metadata.names)) for out in metadata.outputs}
+            return {out.name: (1, 4 + len(metadata.names), cells) for out in metadata.outputs}
+        return split_shapes(metadata, **channels_of(metadata))
 
     def fits(self, metadata: ModelMetadata, outputs: Sequence[Tensor]) -> bool:
         """Compare names, order and shapes; of a decoded head the channels."""
-        if metadata.head == "decoded":
+        if metadata.head == "decoded" and not has_objectness(metadata):
             return [tensor.shape[:2] for tensor in outputs] == [(1, 4 + len(metadata.names))]
         return super().fits(metadata, outputs)
 
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
-        """Know the model zoo's head (box, cls and perhaps a score sum per stride), and ultralytics' own in pixels."""
+        """Know the model zoo's head (box, cls and perhaps a sum per stride), ultralytics' own, and other_heads."""
         split = all(len(tensor.shape) == 4 for tensor in outputs)
-        return _split(imgsz, outputs, evidence) if split else _decoded(imgsz, outputs, evidence)
+        found = _split(imgsz, outputs, evidence) if split else _decoded(imgsz, outputs, evidence)
+        return found or recognise_objectness(imgsz, outputs, evidence)
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
@@ -76,10 +80,6 @@ class Detect(BoxTask):
         draw_boxes(canvas, found, names)
 
 
-def _anchors(imgsz: tuple[int, int], strides: Sequence[int]) -> int:
-    return sum((imgsz[0] // stride) * (imgsz[1] // stride) for stride in strides)
-
-
 def _split(imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
     found = read_grids(grids_of(imgsz, outputs), evidence, (("box", "cls"), ("box", "cls", "sum")))
     if found is None:
@@ -97,7 +97,7 @@ def _decoded(imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Eviden
     if len(outputs) != 1 or len(outputs[0].shape) != 3 or outputs[0].shape[0] != 1:
         return None
     name, (_, channels, anchors) = outputs[0].name, outputs[0].shape
-    if anchors not in [_anchors(imgsz, strides) for strides in STRIDES] or channels < 5:
+    if anchors not in [cells_of(imgsz, strides) for strides in LAYOUTS] or channels < 5:
         return None
     if evidence.nodes is not None:
         *boxes, scores = evidence.parts(name)

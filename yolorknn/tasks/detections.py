@@ -15,8 +15,9 @@ EXTRAS: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
     "mask": (np.bool_, (None, None)),
     "keypoints": (np.float32, (None, 3)),
     "xyxyxyxy": (np.float32, (4, 2)),
+    "tracker_id": (np.int64, ()),
 }
-"""The fields that only some tasks fill: dtype, and shape behind N, None for any."""
+"""The fields that only some tasks, or a tracker, fill: dtype, and shape behind N, None for any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,8 @@ class Detections:
             visibility, 0 to 1; 1 where the model has none.
         xyxyxyxy: of task "obb": float32 (N, 4, 2), the corners in turn in pixels of the original image; xyxy is the
             upright box around them.
+        tracker_id: int64 (N,), of a tracker: the same number for the same object in every frame; -1 of one that was
+            seen once only.
 
     Raises:
         ValueError: the arrays' shapes do not fit together.
@@ -43,6 +46,7 @@ class Detections:
     mask: NDArray[np.bool_] | None = None
     keypoints: NDArray[np.float32] | None = None
     xyxyxyxy: NDArray[np.float32] | None = None
+    tracker_id: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         xyxy = np.asarray(self.xyxy, np.float32).view()

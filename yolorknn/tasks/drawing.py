@@ -34,7 +34,8 @@ class Label(NamedTuple):
 
     at: tuple[int, int]
     name: str
-    confidence: float
+    confidence: float | None
+    """None is not written."""
     paint: tuple[int, int, int]
 
 
@@ -42,11 +43,18 @@ def draw_boxes(canvas: Image, detections: Detections, names: Mapping[int, str] |
     """Draw boxes with names and confidences into a BGR uint8 (H, W, 3) image, the most confident on top."""
     line = line_width(canvas)
     labels = []
-    for xyxy, confidence, class_id in reversed(list(detections)):
+    for number, (xyxy, confidence, class_id) in reversed(list(enumerate(detections))):
         x1, y1, x2, y2 = (round(float(side)) for side in xyxy)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), colour(class_id), line)
-        labels.append(Label((x1, y1), label(names[class_id], class_id), confidence, colour(class_id)))
+        text = label(names[class_id], class_id) + numbered(detections, number)
+        labels.append(Label((x1, y1), text, confidence, colour(class_id)))
     draw_labels(canvas, labels[::-1])
+
+
+def numbered(detections: Detections, number: int) -> str:
+    """Return what is written behind an object's name: its tracker_id, where it has one."""
+    known = -1 if detections.tracker_id is None else int(detections.tracker_id[number])
+    return f" #{known}" if known >= 0 else ""
 
 
 def line_width(canvas: Image) -> int:
@@ -100,7 +108,7 @@ def _places(at: tuple[int, int], tall: int, wide: int) -> list[tuple[int, int]]:
 
 def _patch(entry: Label, capitals: int, width: int) -> Image:
     """Return a label as a picture: with its confidence and whole name, if it is not too wide for that."""
-    texts = [f"{entry.name} {entry.confidence:.2f}", entry.name]
+    texts = [entry.name] if entry.confidence is None else [f"{entry.name} {entry.confidence:.2f}", entry.name]
     texts += [f"{entry.name[:count]}." for count in range(len(entry.name) - 1, 1, -1)] + [entry.name[:1]]
     limit = width * 0.6
     ink = next(

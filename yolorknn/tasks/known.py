@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from yolorknn.errors import MetadataError
+from yolorknn.errors import MetadataError, YolorknnError
+from yolorknn.model.anchor_sizes import AnchorSizes, file_beside, read_anchors
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Tensor
-from yolorknn.model.read import ModelFile
+from yolorknn.model.read import ModelFile, read_file
+from yolorknn.model.rknn_file import RknnFile
+from yolorknn.progress import tell_once
 from yolorknn.tasks.classify import Classify
 from yolorknn.tasks.detect import Detect
 from yolorknn.tasks.obb import Obb
@@ -80,22 +84,54 @@ def check_outputs_of(metadata: ModelMetadata, outputs: Sequence[Tensor], *, wher
         )
 
 
-def metadata_of(file: ModelFile, *, names: Sequence[str] | None = None) -> ModelMetadata:
+def metadata_of(
+    file: ModelFile, *, names: Sequence[str] | None = None, anchors: AnchorSizes | None = None
+) -> ModelMetadata:
     """Return the metadata inside or beside a file, or what its tensors imply.
 
     Args:
         file: what was read of it.
         names: class names, for a file without metadata.
+        anchors: sizes of anchor boxes, for a file that has such and no metadata; see model.anchor_sizes.
 
     Raises:
-        ModelError: a shape is dynamic.
+        ModelError: a shape is dynamic, or what stands beside the file as sizes of anchor boxes are none.
         MetadataError: unreadable, or it contradicts the tensors.
     """
     metadata = file.embedded()
     if metadata is None:
-        return recognise(file.inputs, file.outputs, file.evidence(), names=names, where=str(file.path))
+        evidence = file.evidence().anchored(anchors)
+        beside = None if evidence.anchors else file_beside(file.path)
+        evidence = evidence.anchored(read_anchors(beside)) if beside else evidence
+        metadata = recognise(file.inputs, file.outputs, evidence, names=names, where=str(file.path))
+        if beside and metadata.anchors:
+            tell_once(f"{file.path} does not say the sizes of its anchor boxes: they are taken from {beside}")
+        if anchors and not metadata.anchors:
+            raise MetadataError(f"{file.path} has no outputs of anchor boxes: leave out --anchors")
+        return metadata
     check_outputs_of(metadata, file.outputs, where=str(file.path))
+    if anchors and not metadata.anchors:  # no error: another of the models that val compares may have asked for them
+        tell_once(f"{file.path} has no outputs of anchor boxes: --anchors is not used for it")
     return metadata
+
+
+def why_no_detector(path: Path) -> str | None:
+    """Return why a model is to be taken as it is, as no detector; "" if it was built so; None of a detector.
+
+    None also of a file that cannot be read, which shows when it is used.
+    """
+    if path.suffix.lower() not in (".onnx", ".rknn"):
+        return ""
+    try:
+        file = read_file(path)
+        if isinstance(file, RknnFile) and file.generic:
+            return ""
+        metadata_of(file)
+    except MetadataError as exc:
+        return str(exc)
+    except YolorknnError:
+        return None
+    return None
 
 
 def recognise(
@@ -122,10 +158,10 @@ def recognise(
     if len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].shape[:2] in ((1, 3), (1, 1)):
         imgsz = (inputs[0].shape[2], inputs[0].shape[3])
         given = evidence.class_names() if names is None else names
+        told = evidence.naming(None if given is None else len(given))
         for task in TASKS.values():
             if evidence.task not in (None, task.name):
                 continue
-            told = evidence.naming(None if given is None else len(given))
             with _understood():
                 layout = task.recognise(imgsz, outputs, told) or task.recognise(imgsz, outputs, evidence)
             if layout is None or layout.classes + layout.keypoints > MOST_CLASSES:
@@ -139,12 +175,14 @@ def recognise(
                 outputs=layout.outputs,
                 reg_max=layout.reg_max,
                 normalized=layout.normalized,
-                colour="RGB" if inputs[0].shape[1] == 3 else "GRAY",
+                anchors=layout.anchors,
+                colour=layout.colour if inputs[0].shape[1] == 3 else "GRAY",
+                std=(layout.std,) * 3,
                 prototypes=layout.prototypes,
                 keypoints=tuple(f"keypoint{i}" for i in range(layout.keypoints)),
                 task=task.name,
             )
-        named = name_layout(imgsz, outputs, evidence)
+        named = name_layout(imgsz, outputs, told)
     if named is not None:
         raise MetadataError(f"{where} {named}")
     stated = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in [*inputs, *outputs])

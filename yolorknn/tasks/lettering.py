@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 FONTS = tuple(
-    Path(folder).expanduser()
+    Path(os.path.expanduser(folder))  # which leaves it as it is where a user has no home, as in containers
     for folder in ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
 )
 _FACE = cv2.FONT_HERSHEY_SIMPLEX
+_BESIDE = "#0123456789.%"
+"""In a label: the confidence, a number."""
 _TALL = 22
 """Height in pixels of this face's capitals at scale 1."""
 
@@ -81,10 +84,10 @@ def _files() -> tuple[Path, ...]:
 
 @functools.lru_cache(1024)
 def _font_of(characters: frozenset[str]) -> Path | None:
-    """Return a font that has all of the characters."""
+    """Return a font that has all of the characters, and what stands beside a name: a font of symbols has no digits."""
     if not _pillow():
         return None
-    wanted = [character for character in characters if not character.isspace()]
+    wanted = [character for character in {*characters, *_BESIDE} if not character.isspace()]
     return next((path for path in _files() if all(_has(path, character) for character in wanted)), None)
 
 

@@ -28,10 +28,15 @@ def nms(xyxy: NDArray[Any], confidence: NDArray[Any], class_id: NDArray[Any] | N
     """
     if len(xyxy) == 0:
         return np.zeros(0, np.int64)
-    boxes = np.clip(xyxy.astype(np.float64), -FAR, FAR)
-    np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6, out=boxes[:, 2:])
+    boxes = xyxy.astype(np.float64)
+    low, high = float(np.minimum.reduce(boxes, axis=None)), float(np.maximum.reduce(boxes, axis=None))
+    if low < -FAR or high > FAR:
+        np.minimum(np.maximum(boxes, -FAR, out=boxes), FAR, out=boxes)
+        low, high = max(low, -FAR), min(high, FAR)
+    sides = boxes[:, 2:]
+    sides -= boxes[:, :2]
+    np.maximum(sides, 1e-6, out=sides)
     if class_id is not None:  # classes are moved apart, in float64: float32 would round the boxes and change results
-        step = 2 * np.abs(boxes).max() + boxes[:, 2:].max() + 1
-        boxes[:, :2] += (class_id * step)[:, None]
+        boxes[:, :2] += (class_id * (2 * (high - low) + 1))[:, None]
     kept = cv2.dnn.NMSBoxes(boxes.tolist(), confidence.tolist(), 0.0, iou)
     return np.asarray(kept, np.int64).ravel()

@@ -19,11 +19,14 @@ from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.anchors import anchor_points
 from yolorknn.tasks.box_task import BoxTask
-from yolorknn.tasks.boxes import Boxes, candidates, gather, scales_of
+from yolorknn.tasks.boxes import candidates, gather, scales_of
+from yolorknn.tasks.candidate import Boxes
 from yolorknn.tasks.detections import Detections
-from yolorknn.tasks.drawing import Label, colour, draw_labels, label, line_width
+from yolorknn.tasks.drawing import Label, colour, draw_labels, label, line_width, numbered
+from yolorknn.tasks.joined import apart, is_joined, joined_shapes, read_joined, said_over_all
 from yolorknn.tasks.records import box_records, read_boxes
-from yolorknn.tasks.rotated import corners_of, rotated_nms
+from yolorknn.tasks.rotated import corners_of, rotated_nms, upright
+from yolorknn.tasks.sound import check_scores
 from yolorknn.tasks.split import split_shapes
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
@@ -35,16 +38,30 @@ class Obb(BoxTask):
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes."""
-        return split_shapes(metadata, angle=1, radians=1)
+        return joined_shapes(metadata) if is_joined(metadata) else split_shapes(metadata, angle=1, radians=1)
+
+    def scene(self, metadata: ModelMetadata) -> list[Floats]:
+        """Return outputs of a street scene; its boxes lie upright, so that the anchors of one agree on it."""
+        made = super().scene(metadata)
+        for output, array in zip(metadata.outputs, made, strict=True):
+            if output.role in ("angle", "radians"):
+                array[:] = 0.25 if output.role == "angle" else 0
+        return made
 
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
-        """Know none: a third output of one channel may be a score sum as well."""
-        return None
+        """Know the model zoo's: of others, a third output of one channel may be a score sum as well."""
+        if len(outputs) != 4 or len(outputs[3].shape) != 3 or outputs[3].shape[:2] != (1, 1):
+            return None
+        if evidence.kind(outputs[3].name) not in ("scores", None):
+            return None
+        found = read_joined(imgsz, outputs, evidence, "angles")
+        return found and Layout("split", *found)
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
     ) -> Detections:
         """Decode, suppress duplicates, and undo the letterbox."""
+        outputs, metadata = apart(outputs, metadata)
         found = candidates(outputs, metadata, thresholds)
         turned = _turned(found, outputs, metadata)
         if not metadata.end_to_end:
@@ -52,11 +69,13 @@ class Obb(BoxTask):
             kept = rotated_nms(turned, found.confidence, class_id, iou=thresholds.iou)[: thresholds.max_det]
             found, turned = found[kept], turned[kept]
         turned[:, :2] = placed.undo_points(turned[:, :2])
-        turned[:, 2:4] *= np.array(placed.source[::-1], np.float32) / np.array(placed.resized[::-1], np.float32)
-        corners = corners_of(turned)
-        upright = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
         height, width = placed.source
-        xyxy = np.clip(upright, 0, np.array([width, height, width, height], np.float32))
+        turned[:, 2] *= width / placed.resized[1]
+        turned[:, 3] *= height / placed.resized[0]
+        corners = corners_of(turned)
+        xyxy = upright(corners)
+        np.maximum(xyxy, 0, out=xyxy)
+        np.minimum(xyxy, np.array([width, height, width, height], np.float32), out=xyxy)
         return Detections(xyxy, found.confidence, found.class_id, xyxyxyxy=corners)
 
     def holds(self, found: object) -> bool:
@@ -84,7 +103,8 @@ class Obb(BoxTask):
             paint, places = colour(class_id), found.xyxyxyxy[number].round().astype(np.int32)
             cv2.polylines(canvas, [places], isClosed=True, color=paint, thickness=line, lineType=cv2.LINE_AA)
             x, y = (int(side) for side in places[places[:, 1].argmin()])
-            labels.append(Label((x, y), label(names[class_id], class_id), float(found.confidence[number]), paint))
+            text = label(names[class_id], class_id) + numbered(found, number)
+            labels.append(Label((x, y), text, float(found.confidence[number]), paint))
         draw_labels(canvas, labels[::-1])
 
 
@@ -95,15 +115,20 @@ def _turned(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata) ->
     """
     scales = scales_of(metadata.outputs)
     points = anchor_points(metadata.imgsz, tuple(scale.stride for scale in scales))[:2].take(found.anchor, axis=1).T
-    if "angle" in scales[0].others:
+    if metadata.outputs[-1].role == "angles":
+        shares = said_over_all(outputs, metadata, found.anchor)[0]
+        check_scores(metadata.outputs[-1].name, shares)
+        angle = (shares - 0.25) * math.pi
+    elif "angle" in scales[0].others:
         angle = (gather(outputs, metadata, "angle", found.anchor)[0] - 0.25) * math.pi
     else:
         angle = gather(outputs, metadata, "radians", found.anchor)[0]
-    x, y = ((found.xyxy[:, :2] + found.xyxy[:, 2:]) / 2 - points).T
+    low, high = found.xyxy[:, :2], found.xyxy[:, 2:]
+    x, y = ((low + high) / 2 - points).T
     cos, sin = np.cos(angle), np.sin(angle)
     turned = np.empty((len(angle), 5), np.float32)
     turned[:, 0] = points[:, 0] + x * cos - y * sin
     turned[:, 1] = points[:, 1] + x * sin + y * cos
-    turned[:, 2:4] = found.xyxy[:, 2:] - found.xyxy[:, :2]
+    np.subtract(high, low, out=turned[:, 2:4])
     turned[:, 4] = angle
     return turned

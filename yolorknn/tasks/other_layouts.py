@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from yolorknn.model.anchor_sizes import PUBLISHED, WRITTEN, by_stride
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import Tensor
-from yolorknn.tasks.split import REG_MAX, Grid, grids_of
+from yolorknn.tasks.other_heads import ANCHORS, anchored_classes
+from yolorknn.tasks.split import REG_MAX, Grid, cells_of, grids_of
 
 EXPORT = "export the .pt with 'yolorknn export'"
 GENERIC = "build it as it is with --generic"
-ANCHORS = 3
-"""Anchor boxes a cell, of YOLOv3 to YOLOv7; each has four coordinates, an objectness, and the classes."""
 MOST_BOXES = 1000
 """That a head with NMS or a top-k gives; others have more cells."""
 
@@ -27,22 +27,20 @@ def name_layout(imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evi
     if not outputs:
         return None
     first, grids = outputs[0].shape, grids_of(imgsz, outputs)
-    cells = _cells(imgsz)
+    cells = cells_of(imgsz)
     if len(first) == 3 and 6 <= first[2] < first[1] <= MOST_BOXES and {*first} & {cells, ANCHORS * cells} == set():
         return f"ends in NMS or a top-k, as of ultralytics' nms=True or end2end: {EXPORT}, or without nms=True"
     if evidence.task not in (None, "detect"):
         return f"is a {evidence.task} model as ultralytics writes it, of whose outputs yolorknn reads none: {EXPORT}"
     if len(first) == 5 and first[1] == ANCHORS:
         return _of_others("of YOLOv5 or YOLOv7, with anchor boxes")
+    if (classes := anchored_classes(grids, evidence)) is not None:
+        return _without_sizes(classes, grids, evidence)
     if grids and all(len(grid.outputs) == 1 for grid in grids):
         return _one_a_stride(grids, evidence)
     if grids:
         return _several_a_stride(grids, evidence)
     return _all_strides(imgsz, outputs, evidence)
-
-
-def _cells(imgsz: tuple[int, int]) -> int:
-    return sum((imgsz[0] // stride) * (imgsz[1] // stride) for stride in (8, 16, 32))
 
 
 def _of_others(layout: str) -> str:
@@ -52,15 +50,38 @@ def _of_others(layout: str) -> str:
     )
 
 
+def _without_sizes(classes: int, grids: Sequence[Grid], evidence: Evidence) -> str:
+    head = f"has the outputs of YOLOv5 or YOLOv7, {ANCHORS} anchor boxes a cell (and {_classes(classes)})"
+    if evidence.anchors is not None:
+        why = by_stride(evidence.anchors, [grid.stride for grid in grids], ANCHORS)
+        assert isinstance(why, str), "else it would have been recognised"
+        return f"{head}: {why}"
+    return (
+        f"{head}, whose sizes are not in the file: give them with --anchors FILE, as in the {WRITTEN} that the export "
+        f"wrote, or --anchors {' or --anchors '.join(PUBLISHED)} for those that the authors publish"
+    )
+
+
 def _one_a_stride(grids: Sequence[Grid], evidence: Evidence) -> str | None:
     (count,) = grids[0].channels
     joined = len(evidence.parts(grids[0].outputs[0].name))
     if joined == 2 or {grid.channels for grid in grids} != {(count,)} or count < 6 or count // 4 in REG_MAX:
         return None
     if count % ANCHORS == 0 and count // ANCHORS >= 6 and joined == 1:
-        classes = count // ANCHORS - 5
-        return _of_others(f"of YOLOv5 or YOLOv7, {ANCHORS} anchor boxes a cell (and {_classes(classes)})")
-    return _of_others(f"of YOLOX, a box, its objectness and {_classes(count - 5)} a cell")
+        head = f"may be of YOLOv5 or YOLOv7, {ANCHORS} anchor boxes a cell (and {_classes(count // ANCHORS - 5)})"
+        if evidence.nodes is None and evidence.kind(grids[0].outputs[0].name) is None:
+            return f"{head}, which nothing in the file proves: give their sizes with --anchors"
+        return (
+            f"{head}, or of YOLOv3 or YOLOv4, as no Sigmoid is behind its outputs: export it with one, as Rockchip's "
+            f"forks do, or {GENERIC}"
+        )
+    head = f"may be of YOLOX, a box, its objectness and {_classes(count - 5)} a cell"
+    if evidence.nodes is None:
+        return f"{head}, which nothing in the file proves: name the classes with --names"
+    return (
+        f"{head}, but not as the model zoo has it, box, objectness after a Sigmoid and classes after a Sigmoid joined: "
+        f"export it so, or {GENERIC}"
+    )
 
 
 def _several_a_stride(grids: Sequence[Grid], evidence: Evidence) -> str | None:
@@ -85,9 +106,12 @@ def _all_strides(imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Ev
     first = outputs[0].shape
     if len(first) != 3 or first[0] != 1:
         return None
-    anchors = _cells(imgsz)
+    anchors = cells_of(imgsz)
     if first[1] == ANCHORS * anchors and first[2] > 5:
-        return _of_others(f"of YOLOv5 or YOLOv7, decoded, with anchor boxes and {_classes(first[2] - 5)}")
+        decoded = f"of YOLOv5 or YOLOv7, decoded, with anchor boxes and {_classes(first[2] - 5)}"
+        if evidence.nodes is None:
+            return f"may have the output {decoded}, which nothing in the file proves: name the classes with --names"
+        return _of_others(decoded)
     if first[1] == anchors and first[2] > 5:
         return _of_others(f"of YOLOX, all strides in one, with {_classes(first[2] - 5)}")
     if first[1] < 6 or first[2] < anchors // 4:

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from yolorknn.image import Image, Letterbox
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Tensor
-from yolorknn.model.values import Values
+from yolorknn.model.values import Values, sigmoid
 from yolorknn.tasks.anchors import anchor_points
 from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import gather, postprocess, scales_of
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
 from yolorknn.tasks.drawing_points import draw_keypoints
+from yolorknn.tasks.joined import apart, is_joined, joined_shapes, read_joined, said_over_all
 from yolorknn.tasks.records import box_records, read_boxes
 from yolorknn.tasks.split import split_shapes
 from yolorknn.tasks.task import Floats, Ints, Layout, Thresholds, Wording
@@ -35,17 +36,23 @@ class Pose(BoxTask):
 
     def shapes(self, metadata: ModelMetadata) -> dict[str, tuple[int, ...]]:
         """Return the outputs' shapes."""
+        if is_joined(metadata):
+            return joined_shapes(metadata)
         count = len(metadata.keypoints)
         return split_shapes(metadata, keypoints=2 * count, visibility=count)
 
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
-        """Know none: that such outputs are keypoints, and by which formula, their shapes do not prove."""
-        return None
+        """Know the model zoo's: of others, that they are keypoints, and by which formula, their shapes do not prove."""
+        if len(outputs) != 4 or len(outputs[3].shape) != 4 or outputs[3].shape[::2] != (1, 3):
+            return None
+        found = read_joined(imgsz, outputs, evidence, "points")
+        return found and Layout("split", found[0], found[1], keypoints=outputs[3].shape[1])
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox
     ) -> Detections:
         """Decode, suppress duplicates, and undo the letterbox; keypoints of what remains."""
+        outputs, metadata = apart(outputs, metadata)
         boxes = postprocess(outputs, metadata, thresholds)
         points = _keypoints(outputs, metadata, boxes.anchor)
         points[..., :2] = placed.undo_points(points[..., :2], clip=True)
@@ -74,6 +81,9 @@ class Pose(BoxTask):
 
 def _keypoints(outputs: Sequence[Values], metadata: ModelMetadata, anchor: Ints) -> Floats:
     """Return the keypoints of anchors in pixels of the input, and their visibility: (N, K, 3)."""
+    if metadata.outputs[-1].role == "points":
+        found = said_over_all(outputs, metadata, anchor).reshape(-1, 3, len(anchor))
+        return np.ascontiguousarray(found.transpose(2, 0, 1))
     scales = scales_of(metadata.outputs)
     x, y, stride = anchor_points(metadata.imgsz, tuple(scale.stride for scale in scales)).take(anchor, axis=1)
     offsets = gather(outputs, metadata, "keypoints", anchor).reshape(len(metadata.keypoints), 2, -1)
@@ -82,8 +92,7 @@ def _keypoints(outputs: Sequence[Values], metadata: ModelMetadata, anchor: Ints)
     points[..., 1] = (offsets[:, 1] * stride + y).T
     if "visibility" in scales[0].others:
         logits = gather(outputs, metadata, "visibility", anchor).T
-        with np.errstate(over="ignore"):  # of a logit far below 0, whose visibility is 0
-            points[..., 2] = 1 / (1 + np.exp(-logits))
+        points[..., 2] = sigmoid(logits)
     return points
 
 

@@ -6,6 +6,8 @@ with: https://arxiv.org/abs/2106.06072.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,26 +20,63 @@ BLOCK = 1 << 20
 
 def overlaps(one: Floats, other: Floats) -> NDArray[np.float64]:
     """Return the probabilistic IoU (N, M) of boxes (N, 5) and (M, 5), 0 to 1."""
-    a, b, c, area = (values[:, None] for values in _spread(one))
-    a_, b_, c_, area_ = _spread(other)
-    x, y = (one[:, None, axis].astype(np.float64) - other[None, :, axis] for axis in (0, 1))
-    a, b, c = a + a_, b + b_, c + c_
-    spread = a * b - c * c
-    distance = ((a * y * y + b * x * x) / 4 - c * x * y / 2) / (spread + EPSILON)
-    distance += np.log(spread / (4 * np.sqrt(area * area_) + EPSILON) + EPSILON) / 2
-    np.clip(distance, EPSILON, 100, out=distance)
+    distance = _distance(_gaussians(one)[:, :, None], _gaussians(other)[:, None])
+    np.minimum(np.maximum(distance, EPSILON, out=distance), 100, out=distance)
     shared: NDArray[np.float64] = 1 - np.sqrt(1 - np.exp(-distance) + EPSILON)
     return shared
 
 
-def _spread(boxes: Floats) -> tuple[NDArray[np.float64], ...]:
-    """Return the covariances xx, yy and xy of boxes' Gaussians, (N,) each, and their determinants, at least 0."""
-    _, _, width, height, angle = boxes.T.astype(np.float64)
-    along, across = width**2 / 12, height**2 / 12
-    cos, sin = np.cos(angle), np.sin(angle)
-    a, b = along * cos**2 + across * sin**2, along * sin**2 + across * cos**2
-    c = (along - across) * cos * sin
-    return a, b, c, np.clip(a * b - c * c, 0, None)
+def _more_than(one: NDArray[np.float64], other: NDArray[np.float64], iou: float) -> NDArray[np.bool_]:
+    """Tell where the overlaps() of _gaussians() (6, ...), of shapes that fit each other, exceed `iou`."""
+    least = -math.log(1 - (1 - iou) ** 2 + EPSILON)  # the distance of which that is the overlap
+    if least <= EPSILON:
+        least = -math.inf
+    more: NDArray[np.bool_] = _distance(one, other) < least
+    return more
+
+
+def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Bhattacharyya's distance of _gaussians() (6, ...), of shapes that fit each other."""
+    x, y = one[0] - other[0], one[1] - other[1]
+    a, b, c = one[2:5] + other[2:5]
+    spread = a * b
+    spread -= c * c
+    a *= y
+    a *= y
+    b *= x
+    b *= x
+    a += b
+    c *= x
+    c *= y
+    c *= 2
+    a -= c
+    a /= 4
+    a /= spread + EPSILON
+    spread /= 4 * one[5] * other[5] + EPSILON
+    spread += EPSILON
+    np.log(spread, out=spread)
+    spread /= 2
+    distance: NDArray[np.float64] = a + spread
+    return distance
+
+
+def _gaussians(boxes: Floats) -> NDArray[np.float64]:
+    """Return of boxes (N, 5) centre, covariances xx, yy and xy, and their determinant's root: (6, N)."""
+    table = np.empty((6, len(boxes)), np.float64)
+    table[:2] = boxes[:, :2].T
+    width, height, angle = boxes[:, 2:].T.astype(np.float64)
+    np.abs(width * height, out=table[5])
+    table[5] /= 12
+    cos = np.cos(angle)
+    along, across = width * width / 12, height * height / 12
+    both = along + across
+    along -= across
+    np.multiply(along, cos, out=table[4])
+    table[4] *= np.sin(angle)
+    along *= cos * cos
+    np.add(along, across, out=table[2])
+    np.subtract(both, table[2], out=table[3])
+    return table
 
 
 def rotated_nms(boxes: Floats, confidence: Floats, class_id: Ints | None, *, iou: float) -> Ints:
@@ -53,28 +92,43 @@ def rotated_nms(boxes: Floats, confidence: Floats, class_id: Ints | None, *, iou
         iou: 0 to 1.
     """
     order = np.argsort(-confidence, kind="stable")
+    table = _gaussians(boxes.take(order, axis=0))
     kept = np.ones(len(order), np.bool_)
-    classes = np.zeros(len(order), np.int64) if class_id is None else class_id[order]
+    classes = np.zeros(len(order), np.int64) if class_id is None else class_id.take(order)
+    if len(order) ** 2 <= BLOCK:  # only the pairs of a class, which are few
+        pairs = np.flatnonzero(np.equal.outer(classes, classes) & np.tri(len(order), k=-1, dtype=np.bool_))
+        after, before = pairs // len(order), pairs % len(order)
+        kept[after[_more_than(table.take(before, axis=1), table.take(after, axis=1), iou)]] = False
+        return order[kept]
     for chosen in np.unique(classes):
         members = np.flatnonzero(classes == chosen)
         step = max(1, BLOCK // len(members))
         for start in range(0, len(members), step):
             some = members[start : start + step]
             before = members[: start + len(some)]
-            high = overlaps(boxes[order[before]], boxes[order[some]]) > iou
+            high = _more_than(table[:, before, None], table[:, None, some], iou)
             kept[some] = ~(high & (before[:, None] < some[None])).any(axis=0)
     return order[kept]
 
 
+_TURN = np.array([[1, 1, -1, -1], [1, -1, -1, 1]], np.float32)
+"""Of each corner, on which side of the centre it is along the width, and along the height."""
+
+
 def corners_of(boxes: Floats) -> Floats:
     """Return the corners of boxes (N, 5) in turn, (N, 4, 2)."""
-    centre, (width, height, angle) = boxes[:, None, :2], boxes[:, 2:].T
+    sides, angle = boxes[:, 2:4] / 2, boxes[:, 4]
     cos, sin = np.cos(angle), np.sin(angle)
-    along = np.stack([width / 2 * cos, width / 2 * sin], axis=1)[:, None]
-    across = np.stack([-height / 2 * sin, height / 2 * cos], axis=1)[:, None]
-    return np.concatenate(
-        [centre + along + across, centre + along - across, centre - along - across, centre - along + across], axis=1
-    )
+    along, across = sides[:, :1] * _TURN[0], sides[:, 1:] * _TURN[1]
+    corners = np.empty((len(boxes), 4, 2), boxes.dtype)
+    for axis, (one, other) in enumerate(((cos, -sin), (sin, cos))):
+        corners[..., axis] = boxes[:, axis, None] + along * one[:, None] + across * other[:, None]
+    return corners
+
+
+def upright(corners: Floats) -> Floats:
+    """Return the upright boxes xyxy (N, 4) around corners (N, 4, 2)."""
+    return np.concatenate([np.minimum.reduce(corners, axis=1), np.maximum.reduce(corners, axis=1)], axis=1)
 
 
 def boxes_of(corners: Floats) -> Floats:

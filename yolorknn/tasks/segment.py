@@ -24,6 +24,7 @@ from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import gather, postprocess
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes, draw_masks
+from yolorknn.tasks.mask_memory import blank_masks
 from yolorknn.tasks.mask_text import read_mask, write_mask
 from yolorknn.tasks.records import box_records, read_boxes
 from yolorknn.tasks.sound import HINT
@@ -33,8 +34,8 @@ from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 ROLES = ("box", "cls", "mask"), ("box", "cls", "sum", "mask")
 """Of the outputs of a stride: ours, and the model zoo's."""
 
-BAND = 64
-"""So many rows of an image are made at a time, as they stay in the cache then."""
+BAND = 1 << 16
+"""About so many pixels are made at a time, as they stay in the cache then."""
 
 
 class Segment(BoxTask):
@@ -113,79 +114,73 @@ def _masks(
         InferenceError: a prototype has NaN there.
     """
     name, stride = output.name, output.stride
-    masks = np.zeros((len(xyxy), *placed.source), np.bool_)
+    masks, written = blank_masks(len(xyxy), placed.source)
     factor = stride // math.gcd(stride, placed.top, placed.left, *placed.resized)
-    rows = _Line(placed.source[0], placed.resized[0] * factor // stride, placed.top * factor // stride)
-    columns = _Line(placed.source[1], placed.resized[1] * factor // stride, placed.left * factor // stride)
-    for mask, weight, box in zip(masks, weights, np.ceil(xyxy).astype(int).tolist(), strict=True):
-        x1, y1, x2, y2 = box
+    rows = _Line.of(placed.source[0], placed.resized[0] * factor // stride, placed.top * factor // stride)
+    columns = _Line.of(placed.source[1], placed.resized[1] * factor // stride, placed.left * factor // stride)
+    for number, (x1, y1, x2, y2) in enumerate(np.ceil(xyxy).astype(int).tolist()):
         if x1 >= x2 or y1 >= y2:
             continue
-        row, column = rows.cut(y1, y2), columns.cut(x1, x2)
-        # The cells around these, and one more on each side to interpolate with.
+        row, column = rows.around(y1, y2), columns.around(x1, x2)
+        # The cells of these, and one more on each side to interpolate with.
         top, left = max(0, row.first // factor - 1), max(0, column.first // factor - 1)
-        cells = part(
-            proto, (0, slice(None), slice(top, row.last // factor + 2), slice(left, column.last // factor + 2))
-        )
-        total = (weight @ cells.reshape(len(weight), -1)).reshape(cells.shape[1:])
+        bottom, right = -(-row.stop // factor) + 1, -(-column.stop // factor) + 1
+        cells = part(proto, (0, slice(None), slice(top, bottom), slice(left, right)))
+        total = (weights[number] @ cells.reshape(len(cells), -1)).reshape(cells.shape[1:])
         if np.isnan(total).any():
             raise InferenceError(f"output {name} has NaN where something was found: {HINT}")
         if factor > 1:
             total = cv2.resize(total, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
-        wide = np.ascontiguousarray(column.sample(total.T, left * factor).T)
-        for start in range(0, y2 - y1, BAND):
-            band = row.some(start, start + BAND)
-            np.greater(band.sample(wide, top * factor), 0, out=mask[y1 + start : min(y1 + start + BAND, y2), x1:x2])
+        total = total[:, column.first - left * factor : column.stop - left * factor]
+        written.append((number, slice(y1, y2), slice(x1, x2)))
+        height = -(-BAND // column.pixels)
+        for start in range(y1, y2, height):
+            stop = min(start + height, y2)
+            band = rows.around(start, stop)
+            some = total[band.first - top * factor : band.stop - top * factor]
+            pixels = cv2.resize(some, (column.pixels, band.pixels), interpolation=cv2.INTER_LINEAR)
+            inside = pixels[start - band.pixel : stop - band.pixel, x1 - column.pixel : x2 - column.pixel]
+            np.greater(inside, 0, out=masks[number, start:stop, x1:x2])
     return masks
 
 
-class _Line(NamedTuple):
-    """One side of an image, in pixels, and the same in cells: their number, and that of the first."""
-
-    pixels: int
-    cells: int
-    start: int
-
-    def cut(self, first: int, stop: int) -> _Cut:
-        """Return where pixels lie between the cells."""
-        middles = (np.arange(first, stop) + 0.5) * (self.cells / self.pixels) - 0.5
-        places = np.clip(middles, 0, self.cells - 1)
-        before = np.minimum(places.astype(int), max(0, self.cells - 2))
-        return _Cut(before + self.start, (places - before).astype(np.float32)[:, None])
-
-
 class _Cut(NamedTuple):
-    """Pixels between cells."""
+    """A part of one side of an image that is interpolated from whole cells, as a resize of these alone does it."""
 
-    before: NDArray[Any]
-    """The cell before each."""
-    share: Floats
-    """How much each has of the cell after, (N, 1)."""
+    first: int
+    """Of the cells."""
+    stop: int
+    """Behind the last."""
+    pixel: int
+    """The first of the pixels."""
+    pixels: int
+    """How many."""
 
-    @property
-    def first(self) -> int:
-        """The first cell that is needed."""
-        return int(self.before[0])
 
-    @property
-    def last(self) -> int:
-        """The last cell that is needed, where the line has one more."""
-        return int(self.before[-1]) + 1
+class _Line(NamedTuple):
+    """One side of an image, as the parts in which whole cells become whole pixels."""
 
-    def some(self, first: int, stop: int) -> _Cut:
-        """Return some of the pixels."""
-        return _Cut(self.before[first:stop], self.share[first:stop])
+    parts: int
+    cells: int
+    """Of a part."""
+    pixels: int
+    """Of a part."""
+    start: int
+    """The first cell."""
 
-    def sample(self, cells: Floats, start: int) -> Floats:
-        """Return the pixels (N, M) of cells (K, M), of which the first has the number `start`."""
-        cells = cells[self.first - start : self.last - start + 1]
-        before = self.before - self.first
-        if not (self.share % 1).any():
-            places = before + self.share[:, 0].astype(int)
-            stretch = len(places) == np.ptp(places) + 1
-            return cells[places[0] : places[-1] + 1] if stretch else cells.take(places, axis=0)
-        steps = np.diff(cells, axis=0, append=cells[-1:])
-        pixels = steps.take(before, axis=0)
-        pixels *= self.share
-        pixels += cells.take(before, axis=0)
-        return pixels
+    @classmethod
+    def of(cls, pixels: int, cells: int, start: int) -> _Line:
+        """Divide so many pixels, and the cells that they are made of."""
+        parts = math.gcd(pixels, cells)
+        return cls(parts, cells // parts, pixels // parts, start)
+
+    def around(self, first: int, stop: int) -> _Cut:
+        """Return the fewest parts that hold all cells between which these pixels lie.
+
+        Pixel x lies at (x + 0.5) * cells / pixels - 0.5, in cells.
+        """
+        _, cells, pixels, start = self
+        before = max(0, (2 * first + 1) * cells - pixels) // (2 * pixels)
+        after = max(0, (2 * stop - 1) * cells - pixels) // (2 * pixels) + 1
+        low, high = before // cells, min(after // cells + 1, self.parts)
+        return _Cut(start + low * cells, start + high * cells, low * pixels, (high - low) * pixels)

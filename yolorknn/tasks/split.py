@@ -9,6 +9,8 @@ from typing import NamedTuple
 from yolorknn.model.evidence import Evidence, Kind
 from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 
+STRIDES = (8, 16, 32)
+"""The usual ones, the finest first."""
 REG_MAX = (1, 16, 17)
 """Bins a side of the heads that are known: YOLO26's and YOLOv6's distances, ultralytics', and PP-YOLOE's."""
 MADE: Mapping[str, tuple[Kind | None, ...]] = {"cls": ("scores", None), "sum": ("sum", None)}
@@ -97,6 +99,18 @@ class Grid(NamedTuple):
     def channels(self) -> tuple[int, ...]:
         """Of each output."""
         return tuple(tensor.shape[1] for tensor in self.outputs)
+
+
+def one_a_stride(grids: Sequence[Grid]) -> int | None:
+    """Return the channels that each stride's one output has; None where strides have several, or others than others."""
+    channels = {grid.channels for grid in grids}
+    (only,) = channels if len(channels) == 1 else ((),)
+    return only[0] if len(only) == 1 else None
+
+
+def cells_of(imgsz: tuple[int, int], strides: Sequence[int] = STRIDES) -> int:
+    """Return how many cells grids of these strides have over an input of this height and width, together."""
+    return sum((imgsz[0] // stride) * (imgsz[1] // stride) for stride in strides)
 
 
 def grids_of(imgsz: tuple[int, int], outputs: Sequence[Tensor]) -> list[Grid]:

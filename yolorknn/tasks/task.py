@@ -77,6 +77,10 @@ class Layout(NamedTuple):
     prototypes: int = 0
     keypoints: int = 0
     normalized: bool = False
+    anchors: tuple[tuple[float, ...], ...] = ()
+    colour: str = "RGB"
+    """Of an input of three channels."""
+    std: float = 255.0
 
 
 class Task(Protocol[Found]):
