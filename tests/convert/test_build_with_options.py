@@ -90,7 +90,10 @@ def test_mean_and_std_are_in_the_file_and_its_metadata(onnx: Path) -> None:
 def layers(onnx: Path, dataset: Path | None, options: BuildOptions) -> list[list[str]]:
     """Return the rows of the compiler's own table, which verbose prints: operation, dtype, target, ..."""
     log = Log(onnx.with_suffix(".verbose.log"))
-    with planned(BuildRequest(onnx, dataset=dataset, options=options)) as plan, Toolkit(log) as toolkit:
+    with (
+        planned(BuildRequest(onnx, dataset=dataset, options=options)) as plan,
+        Toolkit(log, python=plan.toolkit.python) as toolkit,
+    ):
         built(toolkit, plan, verbose=True)
         text = log.text()
     _, _, table = text.partition("Network Layer Information Table")

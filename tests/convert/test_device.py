@@ -29,6 +29,7 @@ from yolorknn.convert.device import measure
 from yolorknn.convert.toolkit import adb
 from yolorknn.errors import BackendError, InferenceError, ModelError
 from yolorknn.tasks.known import output_shapes
+from yolorknn.toolkits.installed import Installed
 
 SERIAL = "0123456789ABCDEF"
 Boards = Callable[[str], Path]
@@ -90,7 +91,8 @@ def test_no_board(model: Path, port: int, tmp_path: Path) -> None:
 @needs_toolkit
 def test_no_adb_server_outlives_us_when_we_are_killed(port: int) -> None:
     code = (
-        "from yolorknn.convert.toolkit import adb; import time\nwith adb.server(): print(1, flush=True); time.sleep(60)"
+        "from yolorknn.convert.toolkit import adb; from yolorknn.toolkits.installed import choose; import time\n"
+        "with adb.server(adb.executable(choose())): print(1, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None and process.stdout.readline() == b"1\n"
@@ -237,8 +239,6 @@ def test_options_that_contradict(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2
 
 
-def test_a_machine_without_adb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adb, "toolkit_version", lambda: "2.3.2")
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+def test_a_machine_without_adb(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"rknn-toolkit2 2\.3\.2 brings no adb"):
-        adb.executable()
+        adb.executable(Installed("2.3.2", tmp_path))

@@ -1,127 +1,30 @@
-"""ONNX as others write it: weights beside it, float16, quantized, newer, of any batch; run, and built as what it is."""
+"""ONNX as others write it: float16, quantized, newer, of any batch; run, and built as what it is."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper, version_converter
+from onnx import TensorProto, helper
 
-from tests.conftest import DATASET, DEMO, needs_ort, needs_toolkit, needs_torch
+from tests.conftest import DATASET, needs_ort, needs_toolkit, needs_torch
+from tests.fakes.other_onnx import CHANGES, changed, external, found_by, quantized
 from yolorknn import BuildError, CalibrationError, Detector, ModelError
 from yolorknn.convert.build import build
-from yolorknn.convert.export.export import export
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.generic import loader_of
 from yolorknn.convert.recipe.prepared import prepare
 from yolorknn.convert.recipe.recorded import repeated
 from yolorknn.convert.recipe.request import BuildRequest
-from yolorknn.convert.toolkit.log import Log
 from yolorknn.model import onnx_file, rknn_file
 from yolorknn.tasks.known import metadata_of
+from yolorknn.toolkits.installed import choose
 
 pytestmark = [needs_torch, needs_ort]
-IMAGE = DATASET / "images/0000.jpg"
-Change = Callable[[onnx.ModelProto], onnx.ModelProto]
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo model of 96 pixels, without metadata."""
-    path = export(DEMO, imgsz=(96, 96), output=tmp_path_factory.mktemp("plain"))
-    model = onnx.load(str(path))
-    del model.metadata_props[:]
-    onnx.save(model, str(path))
-    return path
-
-
-def half(model: onnx.ModelProto) -> onnx.ModelProto:
-    for tensor in model.graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT:
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
-    scales = {name for node in model.graph.node if node.op_type == "Resize" for name in node.input[1:]}
-    for node in model.graph.node:
-        for attribute in node.attribute if not scales & {*node.output} else ():
-            if attribute.HasField("t") and attribute.t.data_type == TensorProto.FLOAT:
-                attribute.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(attribute.t).astype(np.float16)))
-    for info in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
-        info.type.tensor_type.elem_type = TensorProto.FLOAT16
-    return model
-
-
-def newer(model: onnx.ModelProto) -> onnx.ModelProto:
-    return version_converter.convert_version(model, 21)
-
-
-def any_batch(model: onnx.ModelProto) -> onnx.ModelProto:
-    for info in [*model.graph.input, *model.graph.output]:
-        info.type.tensor_type.shape.dim[0].dim_param = "batch"
-    return model
-
-
-def open_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
-    for info in any_batch(model).graph.output:
-        info.type.tensor_type.shape.dim[2].dim_param = f"{info.name}_height"
-    return model
-
-
-def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A pair of Q and DQ before every Conv, with a rough range, and behind every output."""
-    model = version_converter.convert_version(model, 13)
-    graph = model.graph
-    scale = numpy_helper.from_array(np.float32(0.1), "scale")
-    fine = numpy_helper.from_array(np.float32(1 / 255), "fine")
-    graph.initializer.extend([scale, fine, numpy_helper.from_array(np.int8(0), "zero")])
-    graph.initializer.append(numpy_helper.from_array(np.int8(-128), "least"))
-    nodes = list(graph.node)
-    del graph.node[:]
-    paired: set[str] = set()
-
-    def pair(name: str, target: str, *how: str) -> None:
-        graph.node.append(helper.make_node("QuantizeLinear", [name, *how], [f"{target}_q"]))
-        graph.node.append(helper.make_node("DequantizeLinear", [f"{target}_q", *how], [target]))
-
-    outputs = {output.name for output in graph.output}
-    for node in nodes:
-        if node.op_type == "Conv":
-            name = node.input[0]
-            if name not in paired:
-                pair(name, f"{name}_dq", "scale", "zero")
-            paired.add(name)
-            node.input[0] = f"{name}_dq"
-        ends = [name for name in node.output if name in outputs]
-        for name in ends:
-            node.output[list(node.output).index(name)] = f"{name}_raw"
-        graph.node.append(node)
-        for name in ends:
-            pair(f"{name}_raw", name, *(("fine", "least") if name.startswith("cls") else ("scale", "zero")))
-    return model
-
-
-CHANGES: dict[str, Change] = {"half": half, "newer": newer, "any batch": any_batch, "open outputs": open_outputs}
-
-
-def changed(plain: Path, folder: Path, change: Change) -> Path:
-    onnx.save(change(onnx.load(str(plain))), str(folder / "other.onnx"))
-    return folder / "other.onnx"
-
-
-def external(plain: Path, folder: Path) -> Path:
-    path = folder / "other.onnx"
-    onnx.save_model(
-        onnx.load(str(plain)), str(path), save_as_external_data=True, location="other.onnx.data", size_threshold=0
-    )
-    return path
-
-
-def found_by(model: Path, **options: Any) -> Any:
-    with Detector(model, conf=0.2, **options) as detector:
-        return detector.detect(IMAGE)
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -155,7 +58,7 @@ def test_a_size_that_is_open_is_refused_with_the_way(plain: Path, tmp_path: Path
         metadata_of(onnx_file.read(other))
     with pytest.raises(ModelError, match=r"dynamic shape \(images\)"):
         Detector(other)
-    call, arguments = loader_of(other, {"input_size_list": [[1, 3, 96, 96]]}, tmp_path)
+    call, arguments = loader_of(other, {"input_size_list": [[1, 3, 96, 96]]}, tmp_path, choose())
     assert (call, arguments["inputs"], arguments["input_size_list"]) == ("load_onnx", ["images"], [[1, 3, 96, 96]])
 
 
@@ -174,58 +77,15 @@ def test_a_size_that_is_open_is_refused_with_the_way(plain: Path, tmp_path: Path
 )
 def test_a_load_that_contradicts_the_model(plain: Path, tmp_path: Path, load: dict[str, Any], words: str) -> None:
     with pytest.raises(BuildError, match=words):
-        loader_of(plain, load, tmp_path)
+        loader_of(plain, load, tmp_path, choose())
 
 
 def test_a_load_that_fits(plain: Path, tmp_path: Path) -> None:
-    assert loader_of(plain, {"input_size_list": [[1, 3, 96, 96]]}, tmp_path)[1]["inputs"] == ["images"]
-    _, arguments = loader_of(plain, {"input_initial_val": [0.5]}, tmp_path)
+    assert loader_of(plain, {"input_size_list": [[1, 3, 96, 96]]}, tmp_path, choose())[1]["inputs"] == ["images"]
+    _, arguments = loader_of(plain, {"input_initial_val": [0.5]}, tmp_path, choose())
     assert arguments["input_size_list"] == [[1, 3, 96, 96]]
     assert np.array_equal(arguments["input_initial_val"][0], np.full((1, 3, 96, 96), 0.5, np.float32))
-    assert loader_of(plain, {"input_initial_val": [[]]}, tmp_path)[1]["input_initial_val"] == [None]
-
-
-def test_weights_beside_it_come_along(plain: Path, tmp_path: Path) -> None:
-    other = external(plain, tmp_path)
-    prepare(other, tmp_path / "ready.onnx")
-    (tmp_path / "elsewhere").mkdir()
-    alone = (tmp_path / "ready.onnx").rename(tmp_path / "elsewhere/ready.onnx")
-    assert found_by(alone) == found_by(plain) == found_by(other)
-    before = onnx_file.digest(other)
-    assert before != onnx_file.digest(plain)
-    data = tmp_path / "other.onnx.data"
-    content = bytearray(data.read_bytes())
-    content[100] ^= 1
-    data.write_bytes(content)
-    assert onnx_file.digest(other) != before, "the weights are part of what it is"
-    data.write_bytes(content[:1000])
-    with pytest.raises(ModelError, match=r"has weights in .*data, which is truncated"):
-        onnx_file.read(other)
-    data.unlink()
-    for refused in (onnx_file.read, onnx_file.digest, lambda path: prepare(path, tmp_path / "no.onnx")):
-        with pytest.raises(ModelError, match=r"has weights in other.onnx.data, but there is no .*: copy both"):
-            refused(other)
-
-
-def test_weights_of_elsewhere_are_not_read(plain: Path, tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    other = external(plain, tmp_path / "in")
-    (tmp_path / "in/other.onnx.data").rename(tmp_path / "secret")
-    model = onnx.load(str(other), load_external_data=False)
-    for tensor in model.graph.initializer:
-        for entry in tensor.external_data:
-            if entry.key == "location":
-                entry.value = "../secret"
-    other.write_bytes(model.SerializeToString())
-    with pytest.raises(ModelError, match="outside its folder"):
-        onnx_file.read(other)
-
-
-def test_a_toolkit_that_invents_weights_has_failed(tmp_path: Path) -> None:
-    log = Log(tmp_path / "x.log")
-    line = "load_onnx: The weight is missing, Generate random data for test"
-    log.path.write_text(f"I building\nW {line}\n")
-    assert line in str(log.complaint())
+    assert loader_of(plain, {"input_initial_val": [[]]}, tmp_path, choose())[1]["input_initial_val"] == [None]
 
 
 def test_a_quantized_model_is_what_it_is(plain: Path, tmp_path: Path) -> None:
@@ -299,17 +159,13 @@ def test_they_are_built(plain: Path, tmp_path: Path, kind: str) -> None:
     assert found.xyxy.ravel() == pytest.approx(expected.xyxy.ravel(), abs=8 if kind == "quantized" else 1)
 
 
-@needs_toolkit
-@pytest.mark.toolkit
-@pytest.mark.slow
-@pytest.mark.parametrize("generic", [True, False])
-def test_weights_beside_it_are_in_what_is_built(plain: Path, tmp_path: Path, generic: bool) -> None:
-    """Of the same size and without a word of random data, in int8 too."""
-    other = external(plain, tmp_path)
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images/0.jpg").symlink_to(IMAGE)
-    for dataset in (None, tmp_path / "images"):
-        one = build(plain, output=tmp_path / "one", generic=generic, dataset=dataset)
-        two = build(other, output=tmp_path / "two", generic=generic, dataset=dataset)
-        assert abs(one.stat().st_size - two.stat().st_size) < 2000
-        assert "andom" not in two.with_suffix(".log").read_text(errors="replace")
+def test_a_format_newer_than_the_toolkits_onnx(onnx: Path, tmp_path: Path) -> None:
+    """As a newer onnx writes it where one trains; the onnx beside rknn-toolkit2 reads up to 11."""
+    import onnx as package
+
+    model = package.load(str(onnx))
+    model.ir_version = 11
+    package.save(model, str(tmp_path / "newer.onnx"))
+    prepare(tmp_path / "newer.onnx", tmp_path / "prepared.onnx")
+    prepared = package.load(str(tmp_path / "prepared.onnx"))
+    assert prepared.ir_version == 10 and prepared.graph == model.graph

@@ -15,6 +15,7 @@ from tests.conftest import SHARED, needs_ort, needs_shared, needs_toolkit, needs
 from tests.fakes.families import IMAGES, make_checkpoint
 from yolorknn import Classifier, Detections, Detector
 from yolorknn.image import read_image
+from yolorknn.model import rknn_file
 from yolorknn.tasks.known import TASKS
 
 pytestmark = [needs_torch, needs_ort]
@@ -30,15 +31,26 @@ SIZES = {
     "yolov8{}-obb": "nsmlx", "yolo11{}-obb": "nsmlx", "yolo12{}-obb": "nsmlx", "yolo26{}-obb": "nsmlx",
     "yolov8{}-cls": "nsmlx", "yolo11{}-cls": "nsmlx", "yolo12{}-cls": "nsmlx", "yolo26{}-cls": "nsmlx",
 }  # fmt: skip
-"""Of each the smallest is tested with --slow, some by default; with --all the others too."""
+"""Of each the smallest is tested with --slow, some by default; with --all the others too, and each in int8."""
 DEFAULT = {"yolov8n-seg", "yolo26n-seg", "yolo11n-pose", "yolo26n-pose", "yolov8n-obb", "yolo26n-obb", "yolov8n-cls"}
 """Between them: both formulas of each task, NMS and none."""
+LONG = {"yolov9c-seg", "yolo12n-pose", "yolo12n-obb", "yolo12n-cls"}
+"""What takes long to build there is in yolo12n-seg and yolov9t too, and what follows it in those of YOLO11."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "checkpoint" in metafunc.fixturenames:
         names = {family.format(size): size == sizes[0] for family, sizes in SIZES.items() for size in sizes}
         marks = {name: pytest.mark.slow if smallest else pytest.mark.exhaustive for name, smallest in names.items()}
+        if "dtype" in metafunc.fixturenames:  # what int8 adds to a task's layout, those of DEFAULT have between them
+            often = {(name, "fp16") for name in marks if name not in LONG} | {(name, "i8") for name in DEFAULT}
+            both = [
+                pytest.param(name, dtype, marks=mark if (name, dtype) in often else pytest.mark.exhaustive)
+                for name, mark in marks.items()
+                for dtype in ("fp16", "i8")
+            ]
+            metafunc.parametrize(("checkpoint", "dtype"), both, indirect=["checkpoint"], scope="module")
+            return
         every = [pytest.param(name, marks=[] if name in DEFAULT else mark) for name, mark in marks.items()]
         metafunc.parametrize("checkpoint", every, indirect=True, scope="module")
 
@@ -171,8 +183,8 @@ def test_floats_of_trained_weights_are_ultralytics(name: str, tmp_path: Path) ->
 
 @needs_toolkit
 @pytest.mark.toolkit
+@pytest.mark.builds
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["fp16", "i8"])
 def test_builds(onnx: Path, tmp_path: Path, dtype: Any) -> None:
     """In fp16 the simulator finds what onnxruntime finds in each output; int8 of a random network is like nothing."""
     from tests.fakes.backends_of import floating, simulated
@@ -182,6 +194,9 @@ def test_builds(onnx: Path, tmp_path: Path, dtype: Any) -> None:
     made = build(onnx, dtype=dtype, dataset=IMAGES[0] if dtype == "i8" else None, output=tmp_path)
     facts = describe(made)
     assert facts["task"] == describe(onnx)["task"] and facts["outputs"]
+    if dtype == "i8" and facts["task"] == "pose":
+        kept = {output.name for output in rknn_file.read(made).outputs if output.dtype == "float16"}
+        assert kept == {f"keypoints{stride}" for stride in (8, 16, 32)}
     if dtype == "fp16":
         canvas = TASKS[facts["task"]].canvas((IMGSZ, IMGSZ))
         canvas.fill(read_image(IMAGES[1]))

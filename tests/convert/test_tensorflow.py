@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from tests.conftest import needs_toolkit
+from tests.docs.toolkit_rows import BEHIND_TENSORFLOW, ROWS, asked, check, examples
 from yolorknn.cli.app import app
 from yolorknn.convert.recipe.config import from_dict
 from yolorknn.convert.recipe.planned import planned
@@ -59,10 +61,10 @@ def test_it_computes_what_tensorflow_computes(
     folder, expected = made
     options = from_dict({"config": SCALED, "load": load})
     request = BuildRequest(folder / name, options=options, generic=True)
-    with planned(request) as plan, Toolkit(Log(tmp_path / "x.log")) as toolkit:
+    with planned(request) as plan, Toolkit(Log(tmp_path / "x.log"), python=plan.toolkit.python) as toolkit:
         rknn = built(toolkit, plan)
         rknn.do("init_runtime")
-        (found,) = rknn.infer(IMAGE)
+        (found,) = rknn.infer(IMAGE[None])
     assert np.ptp(expected) > 0.2
     assert np.allclose(found.ravel(), expected.ravel(), atol=0.01 * float(np.ptp(expected)))
 
@@ -79,3 +81,13 @@ def test_the_command(made: tuple[Path, NDArray[np.float32]], tmp_path: Path) -> 
         assert rknn_file.read(Path(done.stdout.strip())).platforms == ("rk3588",)
     with pytest.raises(Exception, match="inputs"):
         CliRunner().invoke(app, ["build", str(folder / "net.pb")], catch_exceptions=False)
+
+
+def test_the_examples_of_the_page(made: tuple[Path, NDArray[np.float32]], tmp_path: Path) -> None:
+    """Of docs/toolkit.md."""
+    rows = [row for row in ROWS if row.call in BEHIND_TENSORFLOW]
+    assert len(rows) == 7
+    for number, ((words, toml), of) in enumerate(examples(rows).items()):
+        calls = asked(words, toml, Path(shutil.copytree(made[0], tmp_path / str(number))))
+        for row in of:
+            check(row, calls)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from yolorknn.convert.alone import alone, check_example
 from yolorknn.convert.analyze import analyze
+from yolorknn.convert.plugin.write import write_plugins
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.calibration import Calibration
-from yolorknn.convert.recipe.generic import LOADERS
+from yolorknn.convert.recipe.generic import LOADERS, format_of
 from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.planned import planned
 from yolorknn.convert.recipe.request import BuildRequest
@@ -26,13 +26,15 @@ from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.errors import BuildError
-from yolorknn.files import atomic_folder, check_folder, open_log, write_bytes, writing
+from yolorknn.files import atomic_folder, check_folder, write_bytes
 from yolorknn.model import rknn_file
+from yolorknn.model.anchor_sizes import given_anchors
+from yolorknn.model.generic import GenericMetadata
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.model.packing import GENERIC, pack
+from yolorknn.model.packing import GENERIC, pack, pack_generic
 from yolorknn.model.platforms import Dtype, get_platform
 from yolorknn.progress import Progress
-from yolorknn.tasks.known import check_outputs_of, metadata_of
+from yolorknn.tasks.known import check_outputs_of
 
 
 def build(
@@ -42,11 +44,13 @@ def build(
     dtype: Dtype | None = None,
     dataset: str | Path | int | Iterable[NDArray[Any]] | None = None,
     names: Sequence[str] | None = None,
+    anchors: str | Path | Sequence[float] | None = None,
     options: BuildOptions | None = None,
     float16_below: float | None = None,
     generic: bool = False,
     encrypt: int = 0,
     codegen: bool = False,
+    toolkit: str | None = None,
     output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -60,12 +64,15 @@ def build(
         dataset: calibration set: a folder, a list (.txt), a data.yaml, or what Detector.stream() takes: a video, glob,
             camera, stream or iterable of images.
         names: class names for an ONNX without metadata.
+        anchors: sizes of anchor boxes, for an ONNX of YOLOv5 or YOLOv7 that does not say them; see Detector.
         options: the vendor's options; default is BuildOptions().
-        float16_below: also keep in float16 the layers of a detector whose cosine with the float model's, each fed the
+        float16_below: also keep in float16 the layers whose cosine with the float model's, each fed the
             float model's input, is below this, 0 to 1; analyze() is run first to find them, and their names are kept.
         generic: take the model as it is, as no detector: no metadata, no letterboxing, mean and std from the options.
         encrypt: 1 to 3 writes NAME.crypt.rknn too, which only the NPU's runtime reads; 3 is the strongest.
         codegen: write the vendor's C++ example too, in the folder NAME-cpp.
+        toolkit: version of the rknn-toolkit2 to build with, as `2.5.0`; default is the one beside yolorknn, or else
+            the newest that `yolorknn toolkit install` made an environment for.
         output: folder; default is the model's.
         progress: told the stages.
 
@@ -77,17 +84,21 @@ def build(
         CalibrationError: int8 without a dataset, or one that cannot be read.
         BuildError: rknn-toolkit2 failed (the log is named), the options contradict each other, or another build writes
             the same files.
+        MissingDependencyError: that rknn-toolkit2 is not installed.
         OutputError: the folder cannot be written.
     """
     path, given = Path(model), _given(dataset)
-    any_kind = generic or path.suffix.lower() in LOADERS.keys() - {".onnx"}
-    request = BuildRequest(path, platform, dtype, given, names, options or BuildOptions(), any_kind)
+    any_kind = generic or format_of(path) in LOADERS.keys() - {".onnx"}
+    request = BuildRequest(
+        path, platform, dtype, given, names, given_anchors(anchors), options or BuildOptions(), any_kind, toolkit
+    )
     folder = None if output is None else Path(output)
     outcome = Outcome.of(request, folder, encrypt=encrypt, codegen=codegen)
     if float16_below is not None:
         _check_below(float16_below, request)
-    if any_kind and names is not None:
-        raise BuildError("names are a detector's classes, and a generic model has none: leave them out")
+    if any_kind and (names is not None or anchors is not None):
+        what = "names are a detector's classes" if names is not None else "anchors are a detector's anchor boxes"
+        raise BuildError(f"{what}, and a generic model has none: leave them out")
     if float16_below is not None:
         errors = analyze(request, progress=progress).errors
         float16 = (*request.options.float16, *lossy(errors, below=float16_below))
@@ -125,15 +136,17 @@ def build_as(
         if metadata is not None:
             metadata = metadata.measured(accuracy) if accuracy else metadata
             metadata = replace(metadata, source=os.path.relpath(request.model, outcome.target.parent))
-        _make(plan, metadata, outcome, progress)
+        generic = plan.generic
+        if generic is not None:
+            source = os.path.relpath(request.model, outcome.target.parent)
+            generic = replace(generic, source=source, build=replace(generic.build, accuracy=accuracy or {}))
+        _make(plan, metadata or generic, outcome, progress)
     return outcome.target
 
 
 def _check_below(cosine: float, request: BuildRequest) -> None:
-    if request.generic or request.decided() != "i8":
-        raise BuildError(
-            "float16_below is for detectors in int8: pass --dataset, and neither --generic nor --dtype fp16"
-        )
+    if request.decided() != "i8" or request.dataset is None:
+        raise BuildError("float16_below is for int8, on a calibration image: pass --dataset, and not --dtype fp16")
     if not 0 < cosine <= 1:
         raise BuildError(f"float16_below {cosine:g} is not a cosine: give one above 0, up to 1, as 0.99")
     if request.options.auto_hybrid:
@@ -170,15 +183,21 @@ class Outcome:
         return cls(folder / f"{name}.rknn", encrypt, folder / f"{name}-cpp" if codegen else None)
 
 
-def _make(plan: BuildPlan, metadata: ModelMetadata | None, outcome: Outcome, progress: Progress | None) -> None:
+def _make(
+    plan: BuildPlan, metadata: ModelMetadata | GenericMetadata | None, outcome: Outcome, progress: Progress | None
+) -> None:
     """Build, check what was made, and only then put it into place."""
     target, encrypt, example = outcome.target, outcome.encrypt, outcome.example
     check_folder(target.parent)
-    if example and example.exists():
-        raise BuildError(f"the C++ example would go to {example}, which exists: remove it or give another --output")
+    if example:
+        check_example(example)
     made, locked, code = plan.scratch / "model.rknn", plan.scratch / "model.crypt.rknn", plan.scratch / "cpp"
-    custom_string = pack(metadata) if metadata else GENERIC
-    with _alone(target), Toolkit(Log(target.with_suffix(".log")), progress=progress) as toolkit:
+    assert metadata is not None, "of either kind"
+    generic = isinstance(metadata, GenericMetadata)
+    packed = pack_generic(metadata) if isinstance(metadata, GenericMetadata) else pack(metadata)
+    custom_string = GENERIC if generic and packed is None else packed
+    log = Log(target.with_suffix(".log"))
+    with alone(target), Toolkit(log, python=plan.toolkit.python, progress=progress) as toolkit:
         rknn = built(toolkit, plan, custom_string=custom_string)
         rknn.do("export_rknn", export_path=made)
         if encrypt:
@@ -186,12 +205,15 @@ def _make(plan: BuildPlan, metadata: ModelMetadata | None, outcome: Outcome, pro
         if example:
             rknn.do("codegen", output_path=code)
         toolkit.check()
-        _check(made, metadata, embedded=custom_string is not None)
-        if encrypt and not locked.is_file():
-            raise BuildError("rknn-toolkit2 returned 0 but wrote no encrypted model: is the disk full?")
+        toolkit.check_written(made)
+        _check(made, metadata, embedded=packed is not None)
+        if encrypt:
+            toolkit.check_written(locked, "encrypted model")
         if example:
             _copy_folder(code, example)
-        if metadata and custom_string is None:
+        if plan.build.custom_ops:
+            write_plugins(plan.build.custom_ops, Path(plan.load["model"]), target.parent)
+        if packed is None:
             write_bytes(target.with_suffix(".json"), metadata.to_json().encode())
         if encrypt:
             write_bytes(target.with_suffix(".crypt.rknn"), locked.read_bytes())
@@ -204,29 +226,10 @@ def _copy_folder(folder: Path, target: Path) -> None:
         shutil.copytree(folder, temporary, dirs_exist_ok=True)
 
 
-@contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """Hold the target's log locked, so that one build at a time writes these files; a killed one lets go by itself."""
-    log = target.with_suffix(".log")
-    with writing(log):
-        file = open_log(log)
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BuildError(f"another build is writing {target}: wait for it, or give another --output") from None
-        except OSError:  # a file system without locks
-            pass
-        yield
-
-
-def _check(made: Path, metadata: ModelMetadata | None, *, embedded: bool) -> None:
-    """Read back what the toolkit wrote, which returns 0 also when the disk is full."""
-    if not made.is_file():
-        raise BuildError("rknn-toolkit2 returned 0 but wrote no model: is the disk full?")
+def _check(made: Path, metadata: ModelMetadata | GenericMetadata, *, embedded: bool) -> None:
+    """Read back what the toolkit wrote."""
     file = rknn_file.read(made)
-    if metadata is None:
-        return
-    if embedded and metadata_of(file) != metadata:
+    if embedded and file.recorded() != metadata:
         raise BuildError("rknn-toolkit2 did not keep the model's metadata")
-    check_outputs_of(metadata, file.outputs, where=made.name)
+    if isinstance(metadata, ModelMetadata):
+        check_outputs_of(metadata, file.outputs, where=made.name)

@@ -18,14 +18,14 @@ from yolorknn.convert.served import ServedSession
 from yolorknn.convert.tables.profile import Profile, parse_memory, parse_performance
 from yolorknn.convert.toolkit import adb
 from yolorknn.convert.toolkit.log import Log, temporary_log
-from yolorknn.convert.toolkit.toolkit import Rknn, Toolkit, toolkit_version
+from yolorknn.convert.toolkit.toolkit import Rknn, Toolkit
 from yolorknn.errors import BackendError, BuildError, ModelError
 from yolorknn.model import rknn_file
-from yolorknn.model.metadata import ModelMetadata
+from yolorknn.model.interface import Interface, interface_of
 from yolorknn.model.rknn_file import RknnFile
 from yolorknn.progress import Progress
 from yolorknn.runtime.session import Arrays
-from yolorknn.tasks.known import metadata_of
+from yolorknn.toolkits.installed import Installed, choose
 
 STEP_SECONDS = 60.0
 """For each call: the longest, init_runtime, sends the model over USB. With a silent rknn_server it never returns."""
@@ -42,7 +42,7 @@ class DeviceSession:
         path: Path,
         *,
         device_id: str | None = None,
-        names: list[str] | None = None,
+        toolkit: str | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Send the model to the board.
@@ -50,7 +50,7 @@ class DeviceSession:
         Args:
             path: a .rknn.
             device_id: as `adb devices` prints it, or HOST:PORT; None for the only board attached.
-            names: class names, for a model without metadata.
+            toolkit: version of the rknn-toolkit2 to use; see toolkits.installed.choose().
             progress: told the steps.
 
         Raises:
@@ -58,13 +58,13 @@ class DeviceSession:
             BackendError: no such board, or its rknn_server refused or gave no answer; the log is named.
             MissingDependencyError: rknn-toolkit2 is not installed.
         """
-        model = _read(path)
-        self.metadata: ModelMetadata = metadata_of(model, names=names)
+        model = read_for_a_board(path)
+        self.interface: Interface = interface_of(model)
         with ExitStack() as held:
-            board = Board.attached(held, device_id, path, model)
+            board = Board.attached(held, device_id, path, model, toolkit)
             _, rknn = board.started(held, progress)
             self._held = held.pop_all()
-        self._served = ServedSession(rknn, shape=self.metadata.image_shape, outputs=model.outputs, where=board.where)
+        self._served = ServedSession(rknn, self.interface, where=board.where)
         self.inputs, self.outputs = self._served.inputs, self._served.outputs
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
@@ -79,7 +79,9 @@ class DeviceSession:
         self._held.close()
 
 
-def measure(path: Path, *, device_id: str | None = None, progress: Progress | None = None) -> Profile:
+def measure(
+    path: Path, *, device_id: str | None = None, toolkit: str | None = None, progress: Progress | None = None
+) -> Profile:
     """Have the board's NPU timed and its memory counted by the vendor's tools (eval_perf, eval_memory).
 
     They fix the clocks of the board's CPU, NPU and DDR, which stay so until it restarts.
@@ -87,6 +89,7 @@ def measure(path: Path, *, device_id: str | None = None, progress: Progress | No
     Args:
         path: a .rknn.
         device_id: see DeviceSession.
+        toolkit: see DeviceSession.
         progress: told the steps.
 
     Raises:
@@ -94,10 +97,10 @@ def measure(path: Path, *, device_id: str | None = None, progress: Progress | No
         BackendError: see DeviceSession; or the vendor printed something else than its manual shows.
         MissingDependencyError: rknn-toolkit2 is not installed.
     """
-    model = _read(path)
+    model = read_for_a_board(path)
     said: dict[Measurement, str] = {}
     with ExitStack() as attached:
-        board = Board.attached(attached, device_id, path, model)
+        board = Board.attached(attached, device_id, path, model, toolkit)
         kinds: tuple[Measurement, ...] = ("time", "operators", "memory")
         for kind in kinds:
             if kind == "operators" and model.platforms[0] in WITHOUT_OPERATORS:
@@ -111,7 +114,12 @@ def measure(path: Path, *, device_id: str | None = None, progress: Progress | No
     return Profile(str(path), board.device, performance.ms, operators, parse_memory(said["memory"], where=where))
 
 
-def _read(path: Path) -> RknnFile:
+def read_for_a_board(path: Path) -> RknnFile:
+    """Read a .rknn, which is what runs on a board.
+
+    Raises:
+        ModelError: it is none, absent or broken.
+    """
     if path.suffix.lower() != ".rknn":
         raise ModelError(f"{path} is no .rknn, which is what runs on a board: build it with 'yolorknn build'")
     return rknn_file.read(path)
@@ -124,12 +132,15 @@ class Board:
     device: str
     rknn: Path
     platform: str
+    toolkit: Installed
 
     @classmethod
-    def attached(cls, held: ExitStack, device_id: str | None, path: Path, model: RknnFile) -> Board:
-        """Find it; `held` keeps the adb server."""
-        held.enter_context(adb.server())
-        return cls(adb.select(device_id), path, model.platforms[0])
+    def attached(cls, held: ExitStack, device_id: str | None, path: Path, model: RknnFile, named: str | None) -> Board:
+        """Find it; `held` keeps the adb server, `named` is the toolkit's version."""
+        toolkit = choose(named)
+        executable = adb.executable(toolkit)
+        held.enter_context(adb.server(executable))
+        return cls(adb.select(device_id, executable), path, model.platforms[0], toolkit)
 
     @property
     def where(self) -> str:
@@ -144,7 +155,9 @@ class Board:
         """
         log = held.enter_context(temporary_log("device"))
         try:
-            toolkit = held.enter_context(Toolkit(log, progress=progress, limit=STEP_SECONDS))
+            toolkit = held.enter_context(
+                Toolkit(log, python=self.toolkit.python, progress=progress, limit=STEP_SECONDS)
+            )
             rknn = toolkit.rknn()
             rknn.do("load_rknn", path=self.rknn.resolve())
             rknn.do(
@@ -163,6 +176,6 @@ class Board:
             what = f"{said[1].strip()} {log.name()}" if said else str(exc)
             raise BackendError(
                 f"{self.where}: {what}; on the board rknn_server must run (as root: 'killall rknn_server; rknn_server "
-                f"&'), and it and librknnrt.so be of version {toolkit_version()} or newer"
+                f"&'), and it and librknnrt.so be of version {self.toolkit.version} or newer"
             ) from exc
         return log, rknn

@@ -1,15 +1,14 @@
-"""A session over a child process of rknn-toolkit2 that infers: on the simulator, or on a board attached over adb."""
+"""A session over a child process of the vendor's toolkit that infers: on a simulator, or on a board over adb."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from yolorknn.convert.toolkit.toolkit import Rknn
-from yolorknn.model.metadata import Tensor
-from yolorknn.runtime.session import Arrays, named
+from yolorknn.model.interface import Interface
+from yolorknn.runtime.session import Arrays, image_input, named
 
 
 class ServedSession:
@@ -17,20 +16,20 @@ class ServedSession:
 
     Args:
         rknn: after init_runtime.
-        shape: height, width and channels of the model's one input.
-        outputs: as the model's file states them.
+        interface: of the model.
         where: what runs there, for messages.
+        told: see Rknn.infer().
     """
 
-    def __init__(self, rknn: Rknn, *, shape: tuple[int, int, int], outputs: Sequence[Tensor], where: str) -> None:
-        self._rknn, self._where = rknn, where
-        self.inputs = [Tensor("images", (1, *shape), "uint8", "NHWC")]
-        self.outputs = [tensor._replace(dtype="float32") for tensor in outputs]
+    def __init__(self, rknn: Rknn, interface: Interface, *, where: str, **told: Any) -> None:
+        self._rknn, self._where, self._told, self.interface = rknn, where, told, interface
+        self.inputs = [image_input(tensor) for tensor in interface.inputs]
+        self.outputs = [tensor._replace(dtype="float32") for tensor in interface.outputs]
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
-        """Infer one image; see Session.run."""
-        (image,) = (arrays[tensor.name] for tensor in self.inputs)
-        return named(self._rknn.infer(image[0]), self.outputs, where=self._where)
+        """Infer; see Session.run."""
+        outputs = self._rknn.infer(*(arrays[tensor.name] for tensor in self.inputs), **self._told)
+        return named(outputs, self.outputs, where=self._where)
 
     def close(self) -> None:
         """Leave the child process to its owner."""

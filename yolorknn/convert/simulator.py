@@ -14,7 +14,7 @@ from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.planned import planned
 from yolorknn.convert.recipe.recorded import repeated
 from yolorknn.convert.recipe.request import BuildRequest
-from yolorknn.convert.recipe.steps import built
+from yolorknn.convert.recipe.steps import built, interface_of_built
 from yolorknn.convert.served import ServedSession
 from yolorknn.convert.toolkit.log import temporary_log
 from yolorknn.convert.toolkit.toolkit import Rknn, Toolkit
@@ -30,7 +30,7 @@ class SimulatorSession:
         """Build the model in memory.
 
         Args:
-            request: of a detector; for a .rknn, the build that it records is repeated.
+            request: what to build; for a .rknn, the build that it records is repeated.
             progress: told the stages of the build.
 
         Raises:
@@ -41,19 +41,19 @@ class SimulatorSession:
         with ExitStack() as held:
             log = held.enter_context(temporary_log("simulator"))
             with planned(repeated(request), progress=progress) as plan:
-                toolkit = held.enter_context(Toolkit(log, progress=progress))
+                toolkit = held.enter_context(Toolkit(log, python=plan.toolkit.python, progress=progress))
                 rknn = built(toolkit, plan)
+                self._served = served(rknn, plan)
                 rknn.do("init_runtime")
                 toolkit.check()
-            self._served = served(rknn, plan)
             self._held = held.pop_all()
-        assert plan.metadata is not None, "it is no generic model"
-        self.metadata: ModelMetadata = plan.metadata
-        """Of the .rknn that was built."""
+        self.interface = self._served.interface
+        self.metadata: ModelMetadata | None = plan.metadata
+        """Of the .rknn that was built; None of a generic model."""
         self.inputs, self.outputs = self._served.inputs, self._served.outputs
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
-        """Simulate one image; see Session.run."""
+        """Simulate; see Session.run."""
         return self._served.run(arrays)
 
     def close(self) -> None:
@@ -62,6 +62,5 @@ class SimulatorSession:
 
 
 def served(rknn: Rknn, plan: BuildPlan) -> ServedSession:
-    """Return the session over an RKNN that has built what was planned, and is after init_runtime."""
-    assert plan.metadata is not None, "it is no generic model"
-    return ServedSession(rknn, shape=plan.metadata.image_shape, outputs=plan.outputs, where="the simulator")
+    """Return the session over an RKNN that has built what was planned, to be used after init_runtime."""
+    return ServedSession(rknn, interface_of_built(rknn, plan), where="the simulator")

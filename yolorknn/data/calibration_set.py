@@ -22,7 +22,7 @@ from yolorknn.data.near_duplicates import ALIKE, distances, thumbnail
 from yolorknn.data.spread import live_frames, spread, video_frames
 from yolorknn.errors import CalibrationError, DatasetError, SourceError
 from yolorknn.files import is_file, is_folder, writing
-from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Canvas, Image, as_seen, check_image, read_image
+from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Canvas, Image, as_batch, check_image, read_image
 from yolorknn.progress import Progress
 from yolorknn.stream.sources.capture import count_frames
 from yolorknn.stream.sources.open_source import files_of, is_live, open_source
@@ -207,7 +207,7 @@ class CalibrationSet:
             digest.update(pixels.tobytes())
             name = f"{number:05d}.npy"
             with writing(folder / name):
-                np.save(folder / name, np.ascontiguousarray(as_seen(pixels, colour).transpose(2, 0, 1)[None]))
+                np.save(folder / name, as_batch(pixels, colour))
             names.append(name)
             if progress:
                 progress("calibration images", (number + 1) / max(len(self.images), number + 1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yolorknn.data.dataset import read_folder
@@ -10,6 +11,8 @@ from yolorknn.errors import DatasetError
 
 SPLITS = ("val", "validation", "valid", "test")
 """The first of them that is there is measured on."""
+TRAIN = "train"
+"""What is trained with."""
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,13 @@ class ClassFolder:
             raise DatasetError(f"{split} has no images: expected is a folder for each class, with its images")
         names = tuple(path.name for path in classes)
         return cls(folder, names, tuple(image for _, image in found), tuple(number for number, _ in found))
+
+    def train(self) -> list[Path]:
+        """Return the images that are trained with; those that are measured on where there are none."""
+        return read_folder(self.folder / TRAIN) or list(self.images)
+
+    def only(self, images: Sequence[Path]) -> ClassFolder:
+        """Return some of the images, in their order here."""
+        chosen = set(images)
+        pairs = [pair for pair in zip(self.images, self.class_ids, strict=True) if pair[0] in chosen]
+        return replace(self, images=tuple(image for image, _ in pairs), class_ids=tuple(number for _, number in pairs))

@@ -1,4 +1,4 @@
-"""Which images of a data.yaml to calibrate with, and which to measure with: never the same."""
+"""Which images of labelled data to calibrate with, and which to measure with: never the same."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolorknn.data.calibration_set import CalibrationSet
+from yolorknn.data.class_folder import ClassFolder
 from yolorknn.data.dataset import images_of, thin
 from yolorknn.errors import DatasetError
 from yolorknn.files import sha256
+from yolorknn.text import reason_of
 
 CALIBRATION, MEASURED = 300, 500
 """Most images of each, evenly spread; the simulator takes a quarter of a second an image at 640."""
@@ -17,14 +19,22 @@ CALIBRATION, MEASURED = 300, 500
 def hold_out(data: Path, given: CalibrationSet | None = None) -> tuple[list[Path], list[Path]]:
     """Return the images to calibrate with and those to measure with, the same at every call.
 
+    Args:
+        data: the data.yaml; of classified images, their folder.
+        given: a calibration set of the user's.
+
     They are the `train` and the `val` images where these have none in common; else every other `val` image, the first
     for calibration. With a calibration set of the user's, all `val` images that are not in it are measured on. Copies
     of an image count as one.
 
     Raises:
-        DatasetError: the data.yaml cannot be used, or nothing is left to measure on.
+        DatasetError: the data cannot be used, or nothing is left to measure on.
     """
-    train, val = images_of(data, splits=("train", "val")), images_of(data, splits=("val", "train"))
+    if data.is_dir():
+        classes = ClassFolder.open(data)
+        train, val = classes.train(), list(classes.images)
+    else:
+        train, val = images_of(data, splits=("train", "val")), images_of(data, splits=("val", "train"))
     if given is not None:
         calibration, measured = list(given.images), thin(_without(val, given.images), MEASURED)
         measured = _unlike(measured, calibration)
@@ -55,4 +65,4 @@ def _content(image: Path) -> str:
     try:
         return sha256(image)
     except OSError as exc:
-        raise DatasetError(f"cannot read the image {image}: {exc.strerror or exc}") from exc
+        raise DatasetError(f"cannot read the image {image}: {reason_of(exc)}") from exc

@@ -7,6 +7,7 @@ from typing import Any
 
 from yolorknn.errors import DatasetError, MissingDependencyError
 from yolorknn.files import decoded
+from yolorknn.text import reason_of
 
 MOST_BYTES = 1 << 20
 """The names of ImageNet-21k have half."""
@@ -47,7 +48,7 @@ def read_yaml(file: Path) -> Any:
     except UnicodeDecodeError:
         return None
     except OSError as exc:
-        raise DatasetError(f"cannot read {file}: {exc.strerror or exc}") from exc
+        raise DatasetError(f"cannot read {file}: {reason_of(exc)}") from exc
     except (yaml.YAMLError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as exc:
         what = next(iter(str(exc).splitlines()), type(exc).__name__)  # a date of no calendar is a ValueError
         raise DatasetError(f"cannot read {file}: {what}") from exc

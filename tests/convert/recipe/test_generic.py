@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit, needs_torch
+from tests.fakes.other_formats import darknet_net
+from tests.fakes.tiny_onnx import embedding
 from yolorknn import Detector
 from yolorknn.convert.build import build
 from yolorknn.convert.recipe.build_options import BuildOptions
@@ -20,6 +22,7 @@ from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.toolkit import Toolkit
 from yolorknn.errors import BuildError, CalibrationError, MetadataError, ModelError
 from yolorknn.model import rknn_file
+from yolorknn.tasks.describe import describe
 
 pytestmark = [needs_torch, needs_ort, needs_toolkit, pytest.mark.toolkit]
 
@@ -46,6 +49,15 @@ def traced(tmp_path: Path) -> tuple[Path, Any]:
 LOAD = {"input_size_list": [[1, 3, 32, 32]]}
 
 
+def test_torchscript_under_the_name_pt_is_built_as_what_it_is(traced: tuple[Path, Any], tmp_path: Path) -> None:
+    path = Path(shutil.copy(traced[0], tmp_path / "net.pt"))
+    with pytest.raises(BuildError, match=r"needs input_size_list: give --size 1x3x224x224, or write it into \[load\]"):
+        build(path)
+    made = build(path, options=BuildOptions(load=LOAD))
+    assert made.name == "net-rk3588-fp16.rknn" and rknn_file.read(made).generic
+    assert describe(path)["format"] == "torchscript"
+
+
 def test_a_torchscript_model_computes_what_torch_computes(traced: tuple[Path, Any], tmp_path: Path) -> None:
     import torch
 
@@ -53,10 +65,10 @@ def test_a_torchscript_model_computes_what_torch_computes(traced: tuple[Path, An
     options = BuildOptions(load=LOAD, config={"mean_values": [[0, 0, 0]], "std_values": [[255, 255, 255]]})
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     request = BuildRequest(path, options=options, generic=True)
-    with planned(request) as plan, Toolkit(Log(tmp_path / "x.log")) as toolkit:
+    with planned(request) as plan, Toolkit(Log(tmp_path / "x.log"), python=plan.toolkit.python) as toolkit:
         rknn = built(toolkit, plan)
         rknn.do("init_runtime")
-        (found,) = rknn.infer(image)
+        (found,) = rknn.infer(image[None])
     with torch.no_grad():
         expected = network(torch.from_numpy(image.transpose(2, 0, 1)[None] / np.float32(255))).numpy()
     assert np.allclose(found, expected, atol=0.01)
@@ -71,21 +83,20 @@ def test_a_generic_model_is_quantized_and_says_that_it_is_no_detector(traced: tu
     made = build(path, dataset=tmp_path / "images", options=BuildOptions(load=LOAD))
     assert made.name == "né two-rk3588-i8.rknn"
     assert [tensor.dtype for tensor in rknn_file.read(made).outputs] == ["int8"]
-    assert "is a generic model" in describe(made)["metadata"]
+    facts = describe(made)
+    assert facts["generic"] is True and facts["source"] == path.name and "is a generic model" in facts["metadata"]
+    assert facts["build"]["images"] == 1 and len(facts["build"]["digest"]) == len(facts["sha256"]) == 64
+    assert facts["build"]["options"] == {"load": LOAD}
     with pytest.raises(MetadataError, match="is a generic model"):
         Detector(made)
 
 
 def test_darknet_and_a_detector_taken_as_generic(tmp_path: Path, onnx: Path) -> None:
     cfg = tmp_path / "net.cfg"
-    cfg.write_text(
-        "[net]\nwidth=32\nheight=32\nchannels=3\n\n"
-        "[convolutional]\nbatch_normalize=0\nfilters=8\nsize=3\nstride=2\npad=1\nactivation=leaky\n"
-    )
+    darknet_net(cfg).unlink()
     with pytest.raises(ModelError, match=r"needs its weights beside it, but there is no .*net.weights"):
         build(cfg)
-    header = np.array([0, 2, 0, 0, 0], np.int32).tobytes()
-    cfg.with_suffix(".weights").write_bytes(header + np.ones(8 + 8 * 27, np.float32).tobytes())
+    darknet_net(cfg)
     assert [tensor.shape for tensor in rknn_file.read(build(cfg)).outputs] == [(1, 8, 16, 16)]
     cut = rknn_file.read(build(onnx, generic=True, options=BuildOptions(load={"outputs": [HIDDEN]})))
     assert [tensor.name for tensor in cut.outputs] == [HIDDEN]
@@ -98,7 +109,7 @@ def test_generic_models_that_cannot_be_built(traced: tuple[Path, Any], onnx: Pat
     (tmp_path / "list.txt").write_text("an image.jpg\n")
     (tmp_path / "none.txt").write_text("\n")
     load = BuildOptions(load=LOAD)
-    with pytest.raises(BuildError, match=r"needs input_size_list: write it into \[load\]"):
+    with pytest.raises(BuildError, match=r"needs input_size_list: give --size .*, or write it into \[load\]"):
         build(path)
     with pytest.raises(BuildError, match=r"no 'input_size' in \[load\] for load_pytorch: .*'input_size_list'"):
         build(path, options=BuildOptions(load={"input_size": 1}))
@@ -118,4 +129,6 @@ def test_generic_models_that_cannot_be_built(traced: tuple[Path, Any], onnx: Pat
         build(path, dataset=tmp_path / "none.txt", options=load)
     with pytest.raises(CalibrationError, match="cannot read the calibration set"):
         build(path, dataset=tmp_path / "absent", options=load)
+    with pytest.raises(BuildError, match=r"ids.onnx leaves sides .* --generic --size ids=1xn', with numbers"):
+        build(embedding(tmp_path / "ids.onnx", length="n"), generic=True)
     assert not list(tmp_path.glob("*.rknn"))

@@ -81,7 +81,7 @@ def test_narrowed_ranges() -> None:
         "box8": np.array([[-3.0, 4.0], [-5.0, 3.0]]),
     }
     none: frozenset[str] = frozenset()
-    measured = Observed(extremes, frozenset({"images"}), frozenset({"cls8", "box8"}), none, (), (0.0, 1.0))
+    measured = Observed(extremes, frozenset({"images"}), frozenset({"cls8", "box8"}), none, (), none, (0.0, 1.0))
     text, left = narrow(CFG, measured)
     changed = [
         (before, after) for before, after in zip(CFG.splitlines(), text.splitlines(), strict=True) if before != after
@@ -97,7 +97,7 @@ def test_narrowed_ranges() -> None:
         ("        -   0.5", "        -   1.0"),  # scores
         ("        -   -3.0", "        -   -5.0"),  # an output: all of it
     ]
-    assert narrow(text, Observed({}, none, none, none, (), (0.0, 1.0)))[0] == text
+    assert narrow(text, Observed({}, none, none, none, (), none, (0.0, 1.0)))[0] == text
     full, _ = narrow(CFG, replace(measured, logits=frozenset({"before a sigmoid", "/a/Conv_output_0"})))
     ends = [
         (before, after) for before, after in zip(text.splitlines(), full.splitlines(), strict=True) if before != after
@@ -105,11 +105,27 @@ def test_narrowed_ranges() -> None:
     assert ends == [("        -   4.0", "        -   6.0"), ("        -   1.5", "        -   12.0")], (
         "of scores, the highest"
     )
+    places, _ = narrow(CFG, replace(measured, places=frozenset({"/a/Conv_output_0"})))
+    ends = [
+        (before, after) for before, after in zip(text.splitlines(), places.splitlines(), strict=True) if before != after
+    ]
+    assert ends == [
+        ("        -   -1.5", "        -   -2.0"),
+        ("        -   4.0", "        -   6.0"),
+        ("        -   -3.0", "        -   -4.0"),
+        ("        -   8.0", "        -   12.0"),
+    ], "what leads to places alone, all of it, and multiples of it"
 
 
 def test_a_tensor_of_the_same_name_and_other_values_is_left_alone() -> None:
     other = Observed(
-        {"/a/Conv_output_0": np.array([[-9.0, 7.0]])}, frozenset(), frozenset(), frozenset(), (), (0.0, 1.0)
+        {"/a/Conv_output_0": np.array([[-9.0, 7.0]])},
+        frozenset(),
+        frozenset(),
+        frozenset(),
+        (),
+        frozenset(),
+        (0.0, 1.0),
     )
     assert narrow(CFG, other)[0] == CFG
 
@@ -124,11 +140,14 @@ def test_measured_extremes_are_those_of_the_tensors(tmp_path: Path) -> None:
     for number in range(2):
         arrays.append(tmp_path / f"{number}.npy")
         np.save(arrays[-1], np.random.default_rng(number).integers(0, 256, (1, 3, 320, 320)).astype(np.uint8))
-    measured = observe(DEMO_ONNX, arrays, mean=(0, 0, 0), std=(255, 255, 255))
+    places = [f"box{stride}" for stride in (8, 16, 32)]
+    measured = observe(DEMO_ONNX, arrays, mean=(0, 0, 0), std=(255, 255, 255), places=places)
     assert measured.inputs == {"images"} and measured.outputs == set(measured.extremes) & measured.outputs
     model = onnx.load(str(DEMO_ONNX))
     makers = {name: node for node in model.graph.node for name in node.output}
     assert measured.logits == {makers[f"cls{stride}"].input[0] for stride in (8, 16, 32)}
+    branch = {name for name in measured.extremes if name.startswith("/model.22/cv2.")}
+    assert measured.places & measured.extremes.keys() == branch and len(branch) == 18
     chosen = ["/model.0/conv/Conv_output_0", "/model.9/m/MaxPool_output_0", "box8"]
     for name in chosen[:2]:
         model.graph.output.append(onnx.ValueInfoProto(name=name))
@@ -153,7 +172,7 @@ def test_one_range_where_values_are_only_moved() -> None:
     }
     none: frozenset[str] = frozenset()
     alike = (frozenset({"/a/Conv_output_0", "before a sigmoid", "of the toolkit", "fused away"}),)
-    text, left = narrow(CFG, Observed(extremes, none, none, none, alike, (0.0, 1.0)))
+    text, left = narrow(CFG, Observed(extremes, none, none, none, alike, none, (0.0, 1.0)))
     assert left == ["images", "of the toolkit", "cls8_int8", "box8"]
     for name in ("/a/Conv_output_0", "before a sigmoid"):
         entry = text.partition(f"    {name}:\n")[2].partition("        min:\n")[2].split()[:5]

@@ -168,7 +168,10 @@ def test_attention_and_the_estimate_against_published_speeds(tmp_path: Path) -> 
     onnx = export(tmp_path / "y.pt", imgsz=(640, 640), output=tmp_path)
     for platform, published in PUBLISHED_MS.items():
         log = Log(tmp_path / "y.log")
-        with planned(BuildRequest(onnx, platform, dataset=IMAGE)) as plan, Toolkit(log) as toolkit:
+        with (
+            planned(BuildRequest(onnx, platform, dataset=IMAGE)) as plan,
+            Toolkit(log, python=plan.toolkit.python) as toolkit,
+        ):
             built(toolkit, plan, verbose=True)
             layers = parse_layers(log.text())
         found = estimate(layers, platform)

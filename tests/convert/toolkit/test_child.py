@@ -78,6 +78,18 @@ def test_a_build_in_another_python(version: str, python_with_fake: Pythons, mode
     assert "Traceback" in log.text() and "\x1b" not in log.text()
 
 
+def test_a_model_that_a_full_disk_cut_off(fake: Path, tmp_path: Path) -> None:
+    made = tmp_path / "m.rknn"
+    with Toolkit(Log(tmp_path / "x.log"), python=fake, name="rknn-toolkit 1.7") as toolkit:
+        for absent in (True, False):
+            with pytest.raises(
+                BuildError, match=r"^rknn-toolkit 1\.7 returned 0 but wrote no model: is the disk full\?"
+            ):
+                toolkit.check_written(made)
+            made.write_bytes(b"" if absent else b"RKNN")
+        toolkit.check_written(made)
+
+
 def test_arrays_go_there_and_back(fake: Path, model: Path, tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
     with Toolkit(Log(tmp_path / "x.log"), python=fake) as toolkit:
@@ -85,14 +97,14 @@ def test_arrays_go_there_and_back(fake: Path, model: Path, tmp_path: Path) -> No
         rknn.do("build", do_quantization=False)
         rknn.do("init_runtime")
         for pixels in (image, image[..., ::-1], image[::2]):
-            out, mean = rknn.infer(pixels)
+            out, mean = rknn.infer(pixels[None])
             assert out.dtype == np.float32 and np.array_equal(out, pixels.transpose(2, 0, 1)[None])
             assert mean == pytest.approx([pixels.mean()])
         assert {path.name for path in toolkit.scratch.iterdir()} == {"in0.npy", "out0.npy", "out1.npy"}
         with pytest.raises(InferenceError, match=r"returned nothing: E inference: unsupported input \(log: .*x\.log\)"):
-            rknn.infer(image.astype(np.float64))
+            rknn.infer(image[None].astype(np.float64))
     with pytest.raises(InferenceError, match="its process ended with signal SIGKILL"):
-        rknn.infer(image)
+        rknn.infer(image[None])
 
 
 def test_custom_ops_of_a_file(fake: Path, model: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from yolorknn.convert.export.restricted import UntrustedError
 from yolorknn.errors import ExportError, MissingDependencyError
 from yolorknn.files import is_file, is_folder
 from yolorknn.scratch import temporary_folder
+from yolorknn.text import reason_of, short_reason
 
 
 @contextlib.contextmanager
@@ -85,7 +86,7 @@ def check_contents(checkpoint: Path) -> Contents:
             raise ExportError(f"{checkpoint} is empty: copy it again")
         found = contents(checkpoint)
     except OSError as exc:
-        raise ExportError(f"cannot read {checkpoint}: {exc.strerror or exc}") from exc
+        raise ExportError(f"cannot read {checkpoint}: {reason_of(exc)}") from exc
     except Unreadable as exc:
         what = other_pt.beginning(checkpoint) or "it is truncated, or a .pt of something else"
         raise ExportError(f"{checkpoint} is not a checkpoint of ultralytics: {what}") from exc
@@ -160,8 +161,7 @@ def computing(checkpoint: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, AssertionError) as exc:
-        lines = [line.strip() for line in str(exc).splitlines() if line.strip()] or ["no reason given"]
-        what = f"{type(exc).__name__}: {lines[0][:200]}"
+        what = f"{type(exc).__name__}: {short_reason(exc)}"
         raise ExportError(f"{checkpoint} has a network that cannot be exported: {what}") from exc
 
 

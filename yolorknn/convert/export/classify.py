@@ -7,7 +7,8 @@ from typing import Any
 
 from yolorknn.convert.export.detect import split_only
 from yolorknn.convert.export.network import fused
-from yolorknn.model.metadata import Head, Output
+from yolorknn.convert.export.programs import Layout
+from yolorknn.model.metadata import Output
 
 
 class ClassifyHead:
@@ -16,12 +17,12 @@ class ClassifyHead:
     task = "classify"
     kinds: tuple[str, ...] = ("Classify",)
 
-    def describe(self, model: Any, layout: Head) -> dict[str, Any]:
+    def describe(self, model: Any, layout: Layout) -> dict[str, Any]:
         """Return the output, and mean and std where the checkpoint was trained with others than 0 and 1."""
         split_only("Classify", layout)
         return {"outputs": (Output("logits", "logits", 0),), **_normalisation(model)}
 
-    def prepare(self, model: Any, layout: Head) -> Any:
+    def prepare(self, model: Any, layout: Layout) -> Any:
         """Return a module that computes the output: the linear layer as a 1x1 convolution, which needs no reshaping."""
         from torch import nn
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from yolorknn.convert.export.network import fused
+from yolorknn.convert.export.programs import Layout
 from yolorknn.errors import ExportError
-from yolorknn.model.metadata import Head, Output
+from yolorknn.model.metadata import Output
 
 
 class DetectHead:
@@ -17,23 +18,35 @@ class DetectHead:
     task = "detect"
     kinds: tuple[str, ...] = ("Detect", "v10Detect")
 
-    def describe(self, model: Any, layout: Head) -> dict[str, Any]:
+    def describe(self, model: Any, layout: Layout) -> dict[str, Any]:
         """Return outputs, reg_max, and whether coordinates are divided by imgsz and the head is one-to-one."""
         detect = model.model[-1]
+        if layout == "sums" and int(detect.reg_max) == 1:
+            raise ExportError("the model's boxes are no distributions (DFL), which the model zoo's programs expect")
+        outputs = {
+            "split": grids(detect, "box", "cls"),
+            "sums": grids(detect, "box", "cls", "sum"),
+        }
         return {
-            "outputs": (Output("output0", "decoded", 0),) if layout == "decoded" else grids(detect, "box", "cls"),
+            "outputs": outputs.get(layout, (Output("output0", "decoded", 0),)),
             "reg_max": int(detect.reg_max),
             "normalized": layout == "decoded",
             "end_to_end": is_end_to_end(detect),
         }
 
-    def prepare(self, model: Any, layout: Head) -> Any:
+    def prepare(self, model: Any, layout: Layout) -> Any:
         """Return a module that computes the outputs of a layout.
 
         Of an end-to-end head the one-to-one branch is taken, as far as its scores and boxes; the top-k that ultralytics
         puts behind them is done in tasks/boxes.py.
         """
-        return computing_with(model, _split_forward if layout == "split" else _decoded_forward)
+        forwards: dict[Layout, Callable[..., Any]] = {
+            "split": _split_forward,
+            "sums": partial(_split_forward, sums=True),
+            "decoded": _decoded_forward,
+            "pixels": partial(_decoded_forward, normalized=False),
+        }
+        return computing_with(model, forwards[layout])
 
 
 def grids(head: Any, *roles: str) -> tuple[Output, ...]:
@@ -50,7 +63,7 @@ def computing_with(model: Any, forward: Callable[..., Any]) -> Any:
     """Return one_branch() of a model, with a head that computes its outputs with a function of the features."""
     model = one_branch(model)
     head = model.model[-1]
-    head.forward = types.MethodType(forward, head)
+    head.forward = partial(forward, head)
     return model
 
 
@@ -73,28 +86,38 @@ def one_branch(model: Any) -> Any:
     return model
 
 
-def split_only(head: str, layout: Head) -> None:
-    """Refuse the decoded layout of a head that has none.
+def split_only(head: str, layout: Layout, *others: Layout) -> None:
+    """Refuse a layout of a head that has none but the split one, and perhaps others.
 
     Raises:
         ExportError: it was asked for.
     """
-    if layout != "split":
+    if layout in ("sums", "pixels") and layout not in others:
+        raise ExportError(f"a {head} head is not one that this program takes: --for is for detection")
+    if layout != "split" and layout not in others:
         raise ExportError(f"a {head} head is exported split: leave out --head {layout}, which is for detection")
 
 
-def box_and_scores(head: Any, number: int, feature: Any) -> list[Any]:
-    """Return a stride's DFL logits of the four sides (distances where reg_max is 1), and its class scores."""
-    return [head.cv2[number](feature), head.cv3[number](feature).sigmoid()]
+def box_and_scores(head: Any, number: int, feature: Any, *, sums: bool = False) -> list[Any]:
+    """Return a stride's DFL logits of the four sides (distances where reg_max is 1), and its class scores.
+
+    With `sums` also the scores' sum, which is 1 at most: what programs of the model zoo look at first.
+    """
+    box, scores = head.cv2[number](feature), head.cv3[number](feature).sigmoid()
+    return [box, scores, scores.sum(1, keepdim=True).clamp(0, 1)] if sums else [box, scores]
 
 
-def _split_forward(self: Any, features: list[Any]) -> tuple[Any, ...]:
+def _split_forward(self: Any, features: list[Any], *, sums: bool = False) -> tuple[Any, ...]:
     """What remains of Detect is done in tasks/boxes.py."""
-    return tuple(output for number, feature in enumerate(features) for output in box_and_scores(self, number, feature))
+    return tuple(
+        output for number, feature in enumerate(features) for output in box_and_scores(self, number, feature, sums=sums)
+    )
 
 
-def _decoded_forward(self: Any, features: list[Any]) -> Any:
-    """Centre, width and height divided by imgsz, so that one int8 scale fits them and the scores; and the scores.
+def _decoded_forward(self: Any, features: list[Any], *, normalized: bool = True) -> Any:
+    """Centre, width and height, and the scores.
+
+    Divided by imgsz, one scale of int8 fits them and the scores; in pixels they are what other programs take.
 
     Stride by stride: rknn-toolkit2 2.5.0 crashes on a DFL of all strides in one tensor, and the NPU's registers count
     at most 8191 of the 8400 anchors of 640 pixels.
@@ -102,9 +125,10 @@ def _decoded_forward(self: Any, features: list[Any]) -> Any:
     import torch
 
     outputs = []
-    for box, cls, feature in zip(self.cv2, self.cv3, features, strict=True):
+    for box, cls, feature, stride in zip(self.cv2, self.cv3, features, self.stride, strict=True):
         height, width = feature.shape[2:]
-        size = torch.tensor([width, height], dtype=torch.float32).reshape(1, 2, 1)  # in cells, as the distances are
+        cells = [width, height] if normalized else [1 / float(stride)] * 2
+        size = torch.tensor(cells, dtype=torch.float32).reshape(1, 2, 1)  # in cells, as the distances are
         y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
         points = torch.stack([x.flatten(), y.flatten()])[None] / size
         near, far = (self.dfl(box(feature).flatten(2)) / torch.cat([size, size], dim=1)).split(2, dim=1)

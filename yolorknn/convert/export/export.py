@@ -11,18 +11,21 @@ import numpy as np
 from yolorknn.convert.export.checkpoint import channels_of, computing, load, names_of, quiet, trained_imgsz
 from yolorknn.convert.export.custom_op import rename_softmax
 from yolorknn.convert.export.heads import head_of
+from yolorknn.convert.export.parity import check_same
+from yolorknn.convert.export.programs import Layout, check_shape, layout_for
+from yolorknn.convert.export.prompted import without_prompts
+from yolorknn.convert.export.torch_versions import known, unsupported
 from yolorknn.errors import ExportError
 from yolorknn.files import atomic, check_folder, sha256
-from yolorknn.model.metadata import ONNX_KEY, Head, ModelMetadata
+from yolorknn.model.metadata import ONNX_KEY, Head, ModelMetadata, Program
+from yolorknn.model.platforms import Dtype
+from yolorknn.text import short_reason
 
 OPSETS = range(12, 20)
 """What rknn-toolkit2 reads well; 20 and above it refuses."""
 
 COLOURS = {1: "GRAY", 3: "RGB"}
 """What images of so many channels are."""
-
-TOLERANCE = 1e-3
-"""Largest difference between torch and onnxruntime on one output, relative to that output's range."""
 
 
 def export(
@@ -34,8 +37,10 @@ def export(
     opset: int | None = None,
     output: str | Path | None = None,
     trust: bool = False,
+    program: Program | None = None,
+    dtype: Dtype = "fp16",
 ) -> Path:
-    """Export a detection checkpoint to NAME.onnx, batch 1, with its metadata inside, checked against torch.
+    """Export a checkpoint to NAME.onnx, batch 1, with its metadata inside, checked against torch.
 
     Args:
         checkpoint: a .pt of ultralytics; an absent file with an official weight's name is fetched by ultralytics.
@@ -45,6 +50,9 @@ def export(
         opset: 12 to 19; default is the lowest that can express the model.
         output: folder; default is the checkpoint's.
         trust: load the checkpoint with code of its own that it may have; without, only ultralytics' and torch's layers.
+        program: export for another program, whose layout of outputs is taken in place of `head`, to NAME-PROGRAM.onnx:
+            "frigate", "zoo" (Rockchip's rknn_model_zoo) or "ultralytics".
+        dtype: with program, of the .rknn to be built: ultralytics' code takes another layout in int8.
 
     Returns:
         Path of the .onnx.
@@ -57,15 +65,18 @@ def export(
     if opset is not None and opset not in OPSETS:
         raise ExportError(f"opset {opset} is not in {OPSETS[0]} to {OPSETS[-1]}, which rknn-toolkit2 reads")
     checkpoint = Path(checkpoint)
-    target = Path(output or checkpoint.parent) / f"{checkpoint.stem}.onnx"
+    layout: Layout = layout_for(program, dtype) if program else head
+    target = Path(output or checkpoint.parent) / f"{checkpoint.stem}{f'-{program}' if program else ''}.onnx"
     check_folder(target.parent)
     with quiet():
         model, file = load(checkpoint, trust=trust)
+        with computing(checkpoint):
+            model = without_prompts(model)
         exported = head_of(model)
         size = imgsz or trained_imgsz(model)
         _check_imgsz(size, int(max(model.stride)))
         with computing(checkpoint):
-            described, channels = exported.describe(model, head), channels_of(model)
+            described, channels = exported.describe(model, layout), channels_of(model)
         if channels not in COLOURS:
             raise ExportError(
                 f"{checkpoint} takes images of {channels} channels, which no picture has: models of 3 "
@@ -74,7 +85,7 @@ def export(
         metadata = ModelMetadata(
             names=names_of(model),
             imgsz=size,
-            head=head,
+            head="split" if layout in ("split", "sums") else "decoded",
             task=exported.task,
             **described,
             colour=COLOURS[channels],
@@ -82,14 +93,12 @@ def export(
             source=file.name,
             sha256=sha256(file),
         )
+        if program:
+            anchors = sum(size[0] * size[1] // int(stride) ** 2 for stride in model.stride)
+            check_shape(program, len(metadata.names), anchors)
         with atomic(target) as temporary, computing(checkpoint):
-            _write(exported.prepare(model, head), metadata, opset, temporary)
+            _write(exported.prepare(model, layout), metadata, opset, temporary)
     return target
-
-
-def _first_line(exc: Exception) -> str:
-    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-    return lines[0][:200] if lines else "no reason given"
 
 
 def _check_imgsz(imgsz: tuple[int, int], stride: int) -> None:
@@ -118,13 +127,13 @@ def _write(module: Any, metadata: ModelMetadata, opset: int | None, path: Path) 
                 input_names=["images"],
                 output_names=[out.name for out in metadata.outputs],
                 do_constant_folding=True,
-                dynamo=False,
+                **known(torch.onnx.export, dynamo=False),
             )
             break
-        except torch.onnx.errors.UnsupportedOperatorError as exc:
+        except unsupported() as exc:
             if number in (opset, OPSETS[-1]):
-                raise ExportError(f"the model cannot be written at opset {number}: {_first_line(exc)}") from exc
-    _check_same(path, images.numpy(), expected)
+                raise ExportError(f"the model cannot be written at opset {number}: {short_reason(exc)}") from exc
+    check_same(path, {"images": images.numpy()}, expected, otherwise="try another --opset")
     graph = onnx.load(str(path))
     if metadata.custom_softmax:
         rename_softmax(graph)
@@ -139,18 +148,3 @@ def sample(imgsz: tuple[int, int]) -> Any:
     """
     patches = np.random.default_rng(0).random((8, 8, 3), np.float32)
     return cv2.resize(patches, imgsz[::-1], interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)[None].copy()
-
-
-def _check_same(path: Path, images: Any, expected: list[Any]) -> None:
-    """Compare what onnxruntime computes with what torch computed."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    for node, got, want in zip(session.get_outputs(), session.run(None, {"images": images}), expected, strict=True):
-        off = float(np.abs(got - want).max())
-        if not off <= TOLERANCE * max(1.0, float(np.ptp(want))):
-            raise ExportError(
-                f"the exported ONNX disagrees with torch by {off:.3g} on {node.name}: try another --opset"
-            )

@@ -8,9 +8,9 @@ from yolorknn.convert.export.classify import ClassifyHead
 from yolorknn.convert.export.detect import DetectHead
 from yolorknn.convert.export.obb import ObbHead
 from yolorknn.convert.export.pose import PoseHead
+from yolorknn.convert.export.programs import Layout
 from yolorknn.convert.export.segment import SegmentHead
 from yolorknn.errors import ExportError
-from yolorknn.model.metadata import Head
 
 
 class ExportHead(Protocol):
@@ -21,10 +21,10 @@ class ExportHead(Protocol):
     kinds: tuple[str, ...]
     """Names of ultralytics' classes; a subclass is another head, that would lose what it adds."""
 
-    def describe(self, model: Any, layout: Head) -> dict[str, Any]:
+    def describe(self, model: Any, layout: Layout) -> dict[str, Any]:
         """Return the fields of ModelMetadata that follow from the head: outputs, in order, and what else it needs."""
 
-    def prepare(self, model: Any, layout: Head) -> Any:
+    def prepare(self, model: Any, layout: Layout) -> Any:
         """Return a module, the model changed in place, that computes these outputs."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from yolorknn.convert.export.detect import box_and_scores, computing_with, grids, is_end_to_end, split_only
-from yolorknn.model.metadata import Head
+from yolorknn.convert.export.programs import Layout
 
 RAW = "OBB26"
 """The head that gives radians; the others' angle goes through a sigmoid, whose range is the same for every network."""
@@ -17,7 +17,7 @@ class ObbHead:
     task = "obb"
     kinds: tuple[str, ...] = ("OBB", RAW)
 
-    def describe(self, model: Any, layout: Head) -> dict[str, Any]:
+    def describe(self, model: Any, layout: Layout) -> dict[str, Any]:
         """Return outputs, reg_max, and whether the head is one-to-one."""
         obb = model.model[-1]
         kind = type(obb).__name__
@@ -28,7 +28,7 @@ class ObbHead:
             "end_to_end": is_end_to_end(obb),
         }
 
-    def prepare(self, model: Any, layout: Head) -> Any:
+    def prepare(self, model: Any, layout: Layout) -> Any:
         """Return a module that computes the outputs."""
         return computing_with(model, _forward)
 

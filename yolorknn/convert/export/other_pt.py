@@ -54,7 +54,7 @@ def name_foreign(contents: Contents) -> str:
     if "constants.pkl" in contents.entries:
         return (
             "a TorchScript archive: give the .pt that it was made of, or build it with "
-            "'yolorknn build NAME.torchscript --generic'"
+            "'yolorknn build NAME.pt --generic --size 1x3x224x224'"
         )
     kinds = set(_kinds(root))
     old = " ".join(kind for kind in kinds if kind.startswith("models."))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from yolorknn.convert.export.detect import box_and_scores, computing_with, grids, is_end_to_end, split_only
+from yolorknn.convert.export.programs import Layout
 from yolorknn.errors import ExportError
-from yolorknn.model.metadata import Head
 
 COCO = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
@@ -22,7 +22,7 @@ class PoseHead:
     task = "pose"
     kinds: tuple[str, ...] = ("Pose", "Pose26")
 
-    def describe(self, model: Any, layout: Head) -> dict[str, Any]:
+    def describe(self, model: Any, layout: Layout) -> dict[str, Any]:
         """Return outputs, reg_max, the keypoints' names, and whether the head is one-to-one."""
         pose = model.model[-1]
         split_only(type(pose).__name__, layout)
@@ -37,7 +37,7 @@ class PoseHead:
             "end_to_end": is_end_to_end(pose),
         }
 
-    def prepare(self, model: Any, layout: Head) -> Any:
+    def prepare(self, model: Any, layout: Layout) -> Any:
         """Return a module that computes the outputs."""
         model = computing_with(model, _forward)
         pose = model.model[-1]

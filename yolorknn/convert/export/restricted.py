@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.convert.export.pickled import Name, Thing, Unpickler, check_key
+from yolorknn.convert.export.torch_versions import known
 
 _PACKAGES = ("torch.nn.modules", "torch.ao.nn", "ultralytics.nn.modules", "ultralytics.nn.tasks")
 _RENAMED = {
@@ -87,7 +88,8 @@ def load(path: Path) -> Any:
     import ultralytics.nn.tasks  # noqa: F401  all layers that there are
 
     module = types.SimpleNamespace(Unpickler=_Restricted, __name__=__name__)
-    return torch.load(path, map_location="cpu", pickle_module=module, weights_only=False)
+    new = known(torch.load, weights_only=False)
+    return torch.load(path, map_location="cpu", pickle_module=module, **new)
 
 
 def check_layers(model: Any) -> None:

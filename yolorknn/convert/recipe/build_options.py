@@ -47,6 +47,8 @@ class BuildOptions:
     """Number of calibration images on which hybrid_quantization_step1 proposes the layers to keep in float16."""
     batch: int = 1
     """Images per inference."""
+    custom_ops: tuple[str, ...] = ()
+    """Classes of ops that are no ONNX's, as FILE.py:CLASS; see own_ops.py."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Other arguments of RKNN.config(), by their names there."""
     load: Mapping[str, Any] = field(default_factory=dict)
@@ -61,7 +63,7 @@ class BuildOptions:
         """Return the options of a detector's build, with "auto" replaced by what it means."""
         if self.algorithm != "auto":
             return self
-        theirs = self.auto_hybrid or self.proposal or self.batch > 1 or self.method != "channel"
+        theirs = self.auto_hybrid or self.proposal or self.batch > 1 or self.method != "channel" or self.custom_ops
         ours = dtype == "i8" and not theirs and self.config.keys() <= NEUTRAL
         return replace(self, algorithm="mean" if ours else "normal")
 
@@ -84,6 +86,10 @@ class BuildOptions:
             problem = f"auto_hybrid chooses the float16 layers itself: leave out {' and '.join(hybrid[1:])}"
         elif self.algorithm == "mean" and (self.auto_hybrid or self.proposal):
             problem = f"{hybrid[0]} goes with the vendor's own algorithms only: normal, kl_divergence or mmse"
+        elif self.algorithm == "mean" and self.custom_ops:
+            problem = (
+                "algorithm 'mean' runs the model on onnxruntime, which knows no custom ops: give --algorithm normal"
+            )
         elif thresholds and not self.auto_hybrid:
             problem = f"{thresholds[0]} is auto_hybrid's threshold: add --auto-hybrid"
         elif dtype != "i8" and quantizing:
@@ -132,10 +138,10 @@ class BuildOptions:
         return replace(metadata, **changes)
 
     def recorded(self) -> dict[str, Any]:
-        """Return what differs from the defaults, as JSON values; algorithm and method have fields of their own."""
+        """Return what differs from the defaults, as JSON values, but for what has a field of its own in Build."""
         defaults = asdict(BuildOptions())
         changed = {name: value for name, value in asdict(self).items() if value != defaults[name]}
-        kept = {name: value for name, value in changed.items() if name not in ("algorithm", "method")}
+        kept = {name: value for name, value in changed.items() if name not in ("algorithm", "method", "custom_ops")}
         return dict(json.loads(json.dumps(kept)))
 
     @classmethod
@@ -148,7 +154,9 @@ class BuildOptions:
         if unknown := build.options.keys() - cls.__dataclass_fields__.keys():
             raise BuildError(f"the .rknn was built with {', '.join(sorted(unknown))}, unknown here: update yolorknn")
         how = {"algorithm": build.algorithm, "method": build.method} if build.dtype == "i8" else {}
-        return cls.parse({**how, **build.options})
+        return replace(
+            cls.parse({**how, **build.options}), custom_ops=tuple(op["class"] for op in build.custom_ops.values())
+        )
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any]) -> BuildOptions:
@@ -166,13 +174,14 @@ class BuildOptions:
                     type(default), "a table"
                 )
                 raise BuildError(f"{name} = {value!r} is not {kind}")
-        if not all(isinstance(name, str) for name in values.get("float16", ())):
-            raise BuildError(f"float16 = {values['float16']!r} is not a list of names of tensors")
+        for name, what in (("float16", "names of tensors"), ("custom_ops", "FILE.py:CLASS")):
+            if not all(isinstance(entry, str) for entry in values.get(name, ())):
+                raise BuildError(f"{name} = {values[name]!r} is not a list of {what}")
+            if name in values:
+                values[name] = tuple(values[name])
         ends = values.get("custom_hybrid", ())
         if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in ends):
             raise BuildError(f"custom_hybrid = {ends!r} is not a list of [input tensor, output tensor]")
-        if "float16" in values:
-            values["float16"] = tuple(values["float16"])
         if "custom_hybrid" in values:
             values["custom_hybrid"] = tuple((str(first), str(last)) for first, last in ends)
         return cls(**values)

@@ -24,15 +24,18 @@ class Calibration:
         self.arrays = arrays
         self._observed: dict[tuple[object, ...], Observed] = {}
 
-    def observed(self, onnx: Path, *, mean: Sequence[float], std: Sequence[float]) -> Observed:
+    def observed(
+        self, onnx: Path, *, mean: Sequence[float], std: Sequence[float], places: Sequence[str] = ()
+    ) -> Observed:
         """Return the extremes of a model's tensors on some of the images; each model is run once.
 
         Args:
             onnx: the model, of standard ops.
             mean: the network sees (pixel - mean) / std.
             std: see mean.
+            places: the outputs that say where things are.
         """
-        key = sha256(onnx), tuple(mean), tuple(std)
+        key = sha256(onnx), tuple(mean), tuple(std), tuple(places)
         if key not in self._observed:
-            self._observed[key] = observe(onnx, some(self.arrays.listing), mean=mean, std=std)
+            self._observed[key] = observe(onnx, some(self.arrays.listing), mean=mean, std=std, places=places)
         return self._observed[key]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import importlib.util
 import json
 import sys
 from collections.abc import Collection, Mapping
@@ -12,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.convert.recipe.build_options import BuildOptions
-from yolorknn.convert.toolkit.toolkit import toolkit_version
 from yolorknn.errors import BuildError
 from yolorknn.files import decoded
+from yolorknn.text import reason_of
+from yolorknn.toolkits.installed import Installed, choose
 
 # Taken by config(**kwargs) but in no signature; listed by the toolkit in the error that names a wrong one.
 UNDOCUMENTED = frozenset(
@@ -36,12 +36,16 @@ MOST_DOTS = 1000
 TABLES = ("config", "load")
 
 
-def read(path: Path) -> BuildOptions:
+def read(path: Path, *, toolkit: str | None = None) -> BuildOptions:
     """Read a file of options: the fields of BuildOptions, with the tables [config] and [load].
+
+    Args:
+        path: the file, TOML.
+        toolkit: version of the rknn-toolkit2 that they are for, which knows the names; see toolkits.installed.choose().
 
     Raises:
         BuildError: unreadable, no TOML, or a name or value that is wrong; the nearest name is given.
-        MissingDependencyError: rknn-toolkit2, which knows the names, is not installed.
+        MissingDependencyError: that toolkit is not installed.
     """
     if sys.version_info >= (3, 11):
         import tomllib as toml
@@ -57,19 +61,19 @@ def read(path: Path) -> BuildOptions:
         fields = toml.loads(text)
         json.dumps(fields)  # as they are recorded in the .rknn
     except (OSError, ValueError, TypeError, LookupError, RecursionError) as exc:
-        raise BuildError(f"cannot read the options in {path}: {getattr(exc, 'strerror', None) or exc}") from exc
+        raise BuildError(f"cannot read the options in {path}: {reason_of(exc)}") from exc
     try:
-        return from_dict(fields)
+        return from_dict(fields, toolkit=toolkit)
     except BuildError as exc:
         raise BuildError(f"{path}: {exc}") from exc
 
 
-def from_dict(fields: Mapping[str, Any]) -> BuildOptions:
-    """Return the options in a dict of the shape of yolorknn.toml.
+def from_dict(fields: Mapping[str, Any], *, toolkit: str | None = None) -> BuildOptions:
+    """Return the options in a dict of the shape of yolorknn.toml; see read().
 
     Raises:
         BuildError: a name or value is wrong; the nearest name is given.
-        MissingDependencyError: rknn-toolkit2, which knows the names, is not installed.
+        MissingDependencyError: that toolkit is not installed.
     """
     check_names(fields, BuildOptions.__dataclass_fields__.keys(), where="among the build options")
     values = dict(fields)
@@ -77,7 +81,7 @@ def from_dict(fields: Mapping[str, Any]) -> BuildOptions:
         if not isinstance(values.get(table, {}), Mapping):
             raise BuildError(f"{table} = {values[table]!r} is not a table: write [{table}] and the options below it")
     config = dict(values.get("config", {}))
-    check_names(config, {*parameters("config"), *UNDOCUMENTED}, where="in [config]")
+    check_names(config, {*parameters("config", choose(toolkit)), *UNDOCUMENTED}, where="in [config]")
     for theirs, ours in RENAMED.items():
         if theirs in config:
             if ours in fields:
@@ -99,17 +103,14 @@ def check_names(given: Collection[str], known: Collection[str], *, where: str) -
             raise BuildError(f"there is no '{name}' {where}: did you mean '{near[0]}'?")
 
 
-def parameters(call: str) -> tuple[str, ...]:
-    """Return the parameters of a method of the installed RKNN, read from its source: importing it takes seconds.
+def parameters(call: str, toolkit: Installed) -> tuple[str, ...]:
+    """Return the parameters of a method of a toolkit's RKNN, read from its source: importing it takes seconds.
 
     Raises:
-        MissingDependencyError: rknn-toolkit2 is not installed.
+        BuildError: it has no such method.
     """
-    toolkit_version()
-    spec = importlib.util.find_spec("rknn")
-    assert spec is not None and spec.submodule_search_locations is not None
-    source = Path(spec.submodule_search_locations[0]) / "api/rknn.py"
+    source = toolkit.packages / "rknn/api/rknn.py"
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef) and node.name == call:
             return tuple(argument.arg for argument in node.args.args[1:])
-    raise BuildError(f"the installed rknn-toolkit2 has no {call}()")
+    raise BuildError(f"rknn-toolkit2 {toolkit.version} has no {call}()")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.config import check_names, parameters
+from yolorknn.convert.recipe.listing import link
 from yolorknn.convert.recipe.prepared import prepare
-from yolorknn.errors import BuildError, CalibrationError, ModelError
-from yolorknn.files import check_model_file, decoded, writing
-from yolorknn.image import IMAGE_SUFFIXES
+from yolorknn.errors import BuildError, ModelError
+from yolorknn.files import check_model_file, sha256
 from yolorknn.model import onnx_file
+from yolorknn.model.onnx_file import OnnxFile
+from yolorknn.model.torchscript_file import is_torchscript
+from yolorknn.toolkits.installed import Installed
 
 
 class Loader(NamedTuple):
@@ -43,37 +46,80 @@ LOADERS = {
 }
 
 
-def loader_of(model: Path, load: Mapping[str, Any], scratch: Path) -> tuple[str, dict[str, Any]]:
+def format_of(model: Path) -> str:
+    """Return the suffix of a model's format: its own, but of TorchScript under the name .pt or .pth."""
+    suffix = model.suffix.lower()
+    return ".torchscript" if suffix in (".pt", ".pth") and is_torchscript(model) else suffix
+
+
+def loader_of(
+    model: Path, load: Mapping[str, Any], scratch: Path, toolkit: Installed, *, quantized: bool = False
+) -> tuple[str, dict[str, Any]]:
     """Return the call that loads a model and its arguments; the files are linked into `scratch`.
+
+    Args:
+        model: of any of LOADERS.
+        load: arguments of the call that the user gave.
+        scratch: folder for the files.
+        toolkit: that loads it.
+        quantized: whether ranges will be measured for int8.
 
     Raises:
         ModelError: absent, or of an unknown format.
         BuildError: `load` has a wrong name or lacks one; or a package that the toolkit needs is not installed.
     """
-    loader = LOADERS.get(model.suffix.lower())
+    loader = LOADERS.get(format_of(model))
     if loader is None:
         raise ModelError(f"{model} has suffix '{model.suffix}': build reads {', '.join(LOADERS)}")
     check_model_file(model)
-    known = [name for name in parameters(loader.call) if name not in (loader.file, loader.weights)]
+    known = [name for name in parameters(loader.call, toolkit) if name not in (loader.file, loader.weights)]
     check_names(load, known, where=f"in [load] for {loader.call}")
     if missing := [name for name in loader.needs if name not in load]:
-        raise BuildError(f"{loader.call} needs {', '.join(missing)}: write it into [load] of the --config file")
-    if loader.package and importlib.util.find_spec(loader.package) is None:
+        size = "give --size 1x3x224x224, or " if missing == ["input_size_list"] else ""
+        raise BuildError(f"{loader.call} needs {', '.join(missing)}: {size}write it into [load] of the --config file")
+    if loader.package and not toolkit.has(loader.package):
         raise BuildError(
             f"rknn-toolkit2 reads {model.suffix} by means of {loader.package}, which is not installed: "
             "pip install 'tensorflow==2.15.*' 'protobuf<4.25.5' (Python 3.10 or 3.11), or convert the model to ONNX"
         )
-    arguments = {**load, **(_onnx(model, load, scratch) if loader.call == "load_onnx" else {})}
-    arguments.setdefault(loader.file, _link(model, scratch))
+    arguments = {**load, **(_onnx(model, load, scratch, quantized=quantized) if loader.call == "load_onnx" else {})}
+    arguments.setdefault(loader.file, link(model, scratch))
     if loader.weights:
         weights = model.with_suffix(loader.suffix)
         if not weights.is_file():  # the vendor would invent random ones
             raise ModelError(f"{model} needs its weights beside it, but there is no {weights}")
-        arguments[loader.weights] = _link(weights, scratch)
+        arguments[loader.weights] = link(weights, scratch)
     return loader.call, arguments
 
 
-def _onnx(model: Path, load: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
+def check_closed(file: OnnxFile, options: BuildOptions) -> None:
+    """Refuse inputs with open sides, but for the batch, of which the options do not say how long they are.
+
+    Raises:
+        BuildError: one is such.
+    """
+    if "input_size_list" in options.load or "dynamic_input" in options.config:
+        return
+    if any(0 in tensor.shape[1:] for tensor in file.inputs):
+        sides = {tensor.name: file.open_sides.get(tensor.name, map(str, tensor.shape)) for tensor in file.inputs}
+        sizes = " ".join(f"--size {name}={'x'.join(lengths)}" for name, lengths in sides.items())
+        raise BuildError(
+            f"{file.path} leaves sides of its inputs open: 'yolorknn build --generic {sizes}', with numbers for "
+            "the letters, closes them"
+        )
+
+
+def source_digest(model: Path) -> str:
+    """Return the sha256 over a model's file, and after it over those that hold its weights.
+
+    Raises:
+        ModelError: one of these is absent.
+    """
+    loader = LOADERS[format_of(model)]
+    return sha256(model, model.with_suffix(loader.suffix)) if loader.weights else onnx_file.digest(model)
+
+
+def _onnx(model: Path, load: Mapping[str, Any], scratch: Path, *, quantized: bool) -> dict[str, Any]:
     """Return the arguments of load_onnx() that follow from `load` and the model: the file, its inputs, frozen ones.
 
     Raises:
@@ -84,7 +130,7 @@ def _onnx(model: Path, load: Mapping[str, Any], scratch: Path) -> dict[str, Any]
     names, sizes, values = (load.get(name) for name in ("inputs", "input_size_list", "input_initial_val"))
     names = list(sides) if names is None else list(names)
     made: dict[str, Any] = {"model": str(scratch / "model.onnx")}
-    prepare(model, scratch / "model.onnx", one_image=sizes is None)
+    prepare(model, scratch / "model.onnx", one_image=sizes is None, averages=quantized)
     if sizes is None and values is not None:  # the toolkit freezes an input only of a size that it is told
         sizes = [list(onnx_file.input_sides(scratch / "model.onnx").get(name, ())) for name in names]
         if not all(map(all, sizes)):
@@ -130,47 +176,3 @@ def _frozen(name: str, size: Sequence[int], value: Any) -> NDArray[np.float32] |
             f"{'x'.join(map(str, size))}: give as many, one number for all, or [] for an input that stays one"
         )
     return np.full(size, array, np.float32)
-
-
-def listing(dataset: Path, scratch: Path) -> Path:
-    """Write the list of calibration files as the toolkit wants it; it reads and resizes them itself.
-
-    Args:
-        dataset: a folder of images, or a list (.txt): one line per inference, a file per input, separated by spaces.
-        scratch: folder for the list and links to the files.
-
-    Returns:
-        The list.
-
-    Raises:
-        CalibrationError: absent or empty, or names a file that is not there.
-    """
-    try:
-        if dataset.is_dir():
-            rows = [[path] for path in sorted(dataset.iterdir()) if path.suffix.lower() in {*IMAGE_SUFFIXES, ".npy"}]
-        else:
-            lines = decoded(dataset.read_bytes()).splitlines()
-            rows = [[dataset.parent / name for name in line.split()] for line in lines if line.strip()]
-    except (OSError, UnicodeDecodeError) as exc:
-        raise CalibrationError(
-            f"cannot read the calibration set {dataset}: {getattr(exc, 'strerror', None) or exc}; "
-            "for a generic model, give a folder of images or a list (.txt)"
-        ) from exc
-    if not rows:
-        raise CalibrationError(f"{dataset} has no images")
-    for path in (path for row in rows for path in row):
-        if not path.is_file():
-            raise CalibrationError(f"{dataset}: there is no file {path} (a name in a list may have no spaces)")
-    made = scratch / "dataset.txt"
-    with writing(made):
-        made.write_text("".join(" ".join(_link(path, scratch) for path in row) + "\n" for row in rows))
-    return made
-
-
-def _link(path: Path, scratch: Path) -> str:
-    """Return a name for the file that the vendor's code can take, whatever is in its own."""
-    number = sum(1 for _ in scratch.iterdir())
-    link = scratch / f"{number}{path.suffix.lower()}"
-    with writing(link):
-        link.symlink_to(path.resolve())
-    return str(link)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,11 @@ from typing import Any
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.ranges import Observed
 from yolorknn.convert.toolkit.process import CustomOp
-from yolorknn.model.metadata import ModelMetadata, Tensor
+from yolorknn.model.generic import GenericMetadata
+from yolorknn.model.interface import Interface
+from yolorknn.model.metadata import Build, ModelMetadata
 from yolorknn.model.platforms import Dtype
+from yolorknn.toolkits.installed import Installed
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class BuildPlan:
     """Arguments of the loader."""
     scratch: Path
     """Folder of the files that were made for the build; it goes with the plan."""
+    toolkit: Installed
+    """The toolkit whose calls they are."""
     loader: str = "load_onnx"
     calibration: Path | None = None
     """The list of calibration images that the toolkit reads."""
@@ -33,5 +38,14 @@ class BuildPlan:
     custom_ops: tuple[CustomOp, ...] = ()
     metadata: ModelMetadata | None = None
     """Of the .rknn to be; None for a generic model."""
-    outputs: Sequence[Tensor] = ()
-    """Of a detector, as the ONNX states them."""
+    generic: GenericMetadata | None = None
+    """Of the .rknn to be; None for a detector."""
+    interface: Interface | None = None
+    """Of a detector, as the ONNX states it."""
+
+    @property
+    def build(self) -> Build:
+        """What the .rknn is to record of its build."""
+        said = self.metadata.build if self.metadata else self.generic.build if self.generic else None
+        assert said is not None, "a plan has metadata of one kind, and it a build"
+        return said

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from yolorknn.convert.recipe.pools import pools_to_convs
+from yolorknn.convert.recipe.preflight import check_graph
+from yolorknn.convert.recipe.repair import repair_means, repair_norms
 from yolorknn.errors import BuildError, ModelError
 from yolorknn.files import writing
 from yolorknn.model import onnx_file
 from yolorknn.model.fields import FAILURES
-
-_logger = logging.getLogger(__name__)
+from yolorknn.progress import tell_once
 
 OPSET = 19
 """The highest that rknn-toolkit2 reads."""
+IR = 10
+"""Version of the format: the onnx beside rknn-toolkit2 refuses what newer ones write."""
 
 
-def prepare(source: Path, target: Path, *, one_image: bool = True) -> None:
+def prepare(
+    source: Path,
+    target: Path,
+    *,
+    one_image: bool = True,
+    averages: bool = False,
+    highest: int = OPSET,
+    newest: int = IR,
+) -> None:
     """Write an .onnx as the toolkit takes it; what it is changed in is told, as a warning.
 
     Args:
         source: the .onnx.
         target: the file to write.
         one_image: whether a dynamic batch becomes one of 1.
+        averages: whether averages become convolutions, see pools.py.
+        highest: opset that the toolkit reads.
+        newest: version of the format that it reads.
 
     Raises:
         ModelError: the file is unreadable, or one with weights of it is absent.
@@ -42,15 +55,18 @@ def prepare(source: Path, target: Path, *, one_image: bool = True) -> None:
             "does not read: quantize it with quant_format=QuantFormat.QDQ, or build the float model with --dataset"
         )
     batch = one_image and onnx_file.fix_batch(model)
-    narrow = _widen(model)
+    check_graph(model, source)
+    changed = [batch, _widen(model), repair_norms(model), repair_means(model), averages and pools_to_convs(model)]
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if batch:
-        _tell(f"{source} takes batches of any size: built for one image at a time")
-    if opset > OPSET:
-        model = _converted(model, source, opset)
-        _tell(f"{source} is of opset {opset}, which rknn-toolkit2 does not read: converted to {OPSET}")
+        tell_once(f"{source} takes batches of any size: built for one image at a time")
+    if opset > highest:
+        model = _converted(model, source, opset, highest)
+        tell_once(f"{source} is of opset {opset}, which the vendor's toolkit does not read: converted to {highest}")
+    newer = model.ir_version > newest
+    model.ir_version = min(model.ir_version, newest)
     with writing(target):
-        if batch or narrow or opset > OPSET or onnx_file.external_files(source):
+        if newer or any(changed) or opset > highest or onnx_file.external_files(source):
             try:
                 onnx.save(model, str(target))
             except ValueError as exc:  # of more than 2 GB
@@ -59,22 +75,17 @@ def prepare(source: Path, target: Path, *, one_image: bool = True) -> None:
             shutil.copyfile(source, target)
 
 
-@lru_cache(maxsize=64)
-def _tell(text: str) -> None:
-    """Tell it once, however many builds there are."""
-    _logger.warning("%s", text)
-
-
-def _converted(model: Any, source: Path, opset: int) -> Any:
+def _converted(model: Any, source: Path, opset: int, highest: int) -> Any:
     from onnx import version_converter
 
     try:
-        return version_converter.convert_version(model, OPSET)
+        return version_converter.convert_version(model, highest)
     except (RuntimeError, *FAILURES) as exc:
-        reason = str(exc).strip().splitlines()[-1][:200] if str(exc).strip() else "no reason given"
+        said = str(exc).strip().splitlines()[-1:] or ["no reason given"]
+        reason = said[0].rpartition("failed: ")[2][:200]  # before it, where in onnx's own source
         raise BuildError(
-            f"{source} is of opset {opset}, rknn-toolkit2 reads up to {OPSET}, and onnx cannot convert it ({reason}): "
-            f"export it with opset={OPSET} or less"
+            f"{source} is of opset {opset}, the vendor's toolkit reads up to {highest}, and onnx cannot convert it "
+            f"({reason}): export it with opset={highest} or less"
         ) from exc
 
 

@@ -4,6 +4,9 @@ rknn-toolkit2 takes the extremes over all calibration images, so one odd image w
 all values; more images make it worse. Averaging each image's minimum and maximum clips the few values beyond (Jacob et
 al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, section 3.1,
 averages them over batches). Outputs keep the full range, scores that of 0 to 1: the highest are the ones that matter.
+So do the tensors that lead to what is no score alone, boxes, masks, keypoints, angles: the largest objects have the
+largest values there, and few images show one, so that with the mean their edges would be cut off and their limbs drawn
+in.
 
 Where values are only moved (Split, Reshape, Concat, ...), input and output get one range, the wider: with ranges of
 their own, as rknn-toolkit2 has it, every value is rounded once more at each of these.
@@ -20,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.convert.recipe.flow import alike, leading_to
 from yolorknn.errors import MissingDependencyError
 
 Range = tuple[float, float]
@@ -31,10 +35,6 @@ AGREEMENT = 0.02
 """How far our extreme of a tensor may be from the toolkit's, as a share of its width; else they differ in meaning."""
 SAME = 1e-5
 """The same for a tensor of another name, taken for ours, or for a multiple of it."""
-MOVING = frozenset({"Split", "Slice", "Reshape", "Transpose", "MaxPool", "Resize"})
-"""Ops whose outputs hold values of their input."""
-WIDE = 0.5
-"""Of a Concat's inputs, those of at least this share of its width get its range: it costs them one bit at most."""
 
 _ENTRY = re.compile(r"^ {4}(?P<name>\S.*):\n(?P<body>(?: {8}.*\n)+)", re.MULTILINE)
 
@@ -67,7 +67,9 @@ class Observed:
     logits: frozenset[str]
     """Those whose Sigmoid is an output."""
     alike: tuple[frozenset[str], ...]
-    """Tensors that get one range, see _alike()."""
+    """Tensors that get one range, see flow.alike()."""
+    places: frozenset[str]
+    """Those from which it is computed where things are, and nothing else."""
     pixels: Range
     """What the inputs can be, from 0 to 255 normalised: white must not be clipped because no image had it."""
 
@@ -82,23 +84,31 @@ class Observed:
         found = self.extremes.get(name)
         if found is not None:
             tolerance = AGREEMENT * (known[1] - known[0])
-            lowest, highest = _mean(found, 1.0)
+            lowest, highest = self._narrowed(name, 1.0)
             if name in self.logits:  # the highest scores must not become one
                 highest = max(float(found[:, 1].max()), 0.0)
             if np.allclose(found[0], known, rtol=0, atol=tolerance):
                 return lowest, highest
             if found[0, 0] < known[0] and abs(max(found[0, 1], 0.0) - known[1]) <= tolerance:
                 return known[0], highest  # cut below, before a Sigmoid
-        for found in self.extremes.values():
+        for ours, found in self.extremes.items():
             factor = _multiple(known, (found[0, 0], found[0, 1]))
             if factor is not None:
-                return _mean(found, factor)
+                return self._narrowed(ours, factor)
         return None
+
+    def _narrowed(self, name: str, factor: float) -> Range:
+        return (_full if name in self.places else _mean)(self.extremes[name], factor)
 
 
 def _mean(extremes: NDArray[np.float64], factor: float) -> Range:
     lowest, highest = extremes.mean(axis=0) * factor
     return min(float(lowest), 0.0), max(float(highest), 0.0)  # 0 must have a value in int8
+
+
+def _full(extremes: NDArray[np.float64], factor: float) -> Range:
+    lowest, highest = extremes[:, 0].min() * factor, extremes[:, 1].max() * factor
+    return min(float(lowest), 0.0), max(float(highest), 0.0)
 
 
 def _multiple(known: Range, ours: Range) -> float | None:
@@ -112,8 +122,18 @@ def _multiple(known: Range, ours: Range) -> float | None:
     return factor if abs(ours[0] * factor - known[0]) <= SAME * width else None
 
 
-def observe(file: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: Sequence[float]) -> Observed:
-    """Run an ONNX on calibration images."""
+def observe(
+    file: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: Sequence[float], places: Iterable[str] = ()
+) -> Observed:
+    """Run an ONNX on calibration images.
+
+    Args:
+        file: the model.
+        arrays: the images, .npy files.
+        mean: the network sees (pixel - mean) / std.
+        std: see mean.
+        places: the outputs that say where things are.
+    """
     import onnx
 
     try:
@@ -125,6 +145,7 @@ def observe(file: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: S
     logits = frozenset(
         node.input[0] for node in model.graph.node if node.op_type == "Sigmoid" and node.output[0] in outputs
     )
+    alone = leading_to(places, model.graph.node, outputs)
     names = _with_extremes(model)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -135,25 +156,10 @@ def observe(file: Path, arrays: Sequence[Path], *, mean: Sequence[float], std: S
     rows = [session.run(wanted, {feed: (np.load(array).astype(np.float32) - centre) / scale}) for array in arrays]
     table = np.array(rows, np.float64).reshape(len(arrays), len(names), 2)
     extremes = {name: table[:, number] for number, name in enumerate(names)}
-    inner = {name: ends for name, ends in extremes.items() if name not in outputs | logits}
+    width = {name: float(np.ptp(_mean(ends, 1.0))) for name, ends in extremes.items() if name not in outputs | logits}
     ends = np.concatenate([(end - centre) / scale for end in (0, 255)])
     pixels = float(ends.min()), float(ends.max())
-    return Observed(extremes, inputs, outputs, logits, _alike(model.graph.node, inner), pixels)
-
-
-def _alike(nodes: Iterable[Any], extremes: Mapping[str, NDArray[np.float64]]) -> tuple[frozenset[str], ...]:
-    """Return the groups of tensors between which MOVING ops and Concats only move values, of those with extremes."""
-    width = {name: float(np.ptp(_mean(ends, 1.0))) for name, ends in extremes.items()}
-    group = {name: {name} for name in width}
-    for node in nodes:
-        pairs = [(node.input[0], name) for name in node.output] if node.op_type in MOVING else []
-        if node.op_type == "Concat" and (whole := node.output[0]) in width:
-            pairs = [(name, whole) for name in node.input if width.get(name, 0) >= WIDE * width[whole]]
-        for one, other in pairs:
-            if one in group and other in group:
-                group[one] |= group[other]
-                group.update(dict.fromkeys(group[one], group[one]))
-    return tuple({frozenset(names): None for names in group.values() if len(names) > 1})
+    return Observed(extremes, inputs, outputs, logits, alike(model.graph.node, width), alone, pixels)
 
 
 def _with_extremes(model: Any) -> list[str]:

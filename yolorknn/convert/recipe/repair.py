@@ -1,8 +1,9 @@
-"""What rknn-toolkit2 2.5.0 needs changed in a graph with attention, on which one of its own rules crashes."""
+"""What a graph needs changed that rules of rknn-toolkit2's own crash on; none changes what it computes."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from yolorknn.convert.recipe.attention import is_of_attention
 from yolorknn.files import writing
@@ -40,3 +41,60 @@ def repair_attention(path: Path) -> None:
         softmax.input[0] = moved
     with writing(path):
         onnx.save(model, str(path))
+
+
+def repair_norms(model: Any) -> bool:
+    """Write defaults of LayerNormalization out, in place, which 2.3.2 does not know; return whether any was missing."""
+    from onnx import helper
+
+    missing = [
+        (node, name, value)
+        for node in model.graph.node
+        for name, value in (("axis", -1), ("epsilon", 1e-5))
+        if node.op_type == "LayerNormalization" and name not in {entry.name for entry in node.attribute}
+    ]
+    for node, name, value in missing:
+        node.attribute.append(helper.make_attribute(name, value))
+    return bool(missing)
+
+
+def repair_means(model: Any) -> bool:
+    """Make each ReduceMean over height and width that drops these axes keep them, and a Flatten drop them, in place.
+
+    2.3.2 pools in its place, which keeps the axes, and fails of what comes behind ("Invalid rank for input").
+
+    Returns:
+        Whether there was any.
+    """
+    import onnx
+
+    read = {name for node in model.graph.node for name in node.input}
+    found = [
+        node
+        for node in model.graph.node
+        if node.op_type == "ReduceMean" and node.output[0] in read and _axes(node, model) in ({2, 3}, {-1, -2})
+        if any(entry.name == "keepdims" and entry.i == 0 for entry in node.attribute)
+    ]
+    if not found:
+        return False
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    ranks = {info.name: len(info.type.tensor_type.shape.dim) for info in [*inferred.value_info, *inferred.input]}
+    changed = [node for node in found if ranks.get(node.input[0]) == 4]
+    for node in changed:
+        next(entry for entry in node.attribute if entry.name == "keepdims").i = 1
+        dropped, kept = node.output[0], f"{node.output[0]}_kept"
+        node.output[0] = kept
+        flatten = onnx.helper.make_node("Flatten", [kept], [dropped], name=f"{node.name or dropped}_flatten")
+        model.graph.node.insert(list(model.graph.node).index(node) + 1, flatten)
+    return bool(changed)
+
+
+def _axes(node: Any, model: Any) -> set[int]:
+    """Return the axes that a node is over, an attribute or, from opset 18 on, a constant."""
+    from onnx import numpy_helper
+
+    stated = next((entry.ints for entry in node.attribute if entry.name == "axes"), None)
+    if stated is None and len(node.input) > 1:
+        constants = (numpy_helper.to_array(entry) for entry in model.graph.initializer if entry.name == node.input[1])
+        stated = next((array.tolist() for array in constants), ())
+    return set(stated or ())

@@ -12,6 +12,7 @@ from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.errors import BuildError, CalibrationError
 from yolorknn.files import is_file
 from yolorknn.model import onnx_file
+from yolorknn.model.anchor_sizes import AnchorSizes
 from yolorknn.model.metadata import Build
 from yolorknn.model.platforms import Dtype, get_platform
 
@@ -29,9 +30,13 @@ class BuildRequest:
     """The calibration set."""
     names: Sequence[str] | None = None
     """Class names, for an .onnx without metadata."""
+    anchors: AnchorSizes | None = None
+    """Sizes of anchor boxes, for an .onnx that has such and no metadata."""
     options: BuildOptions = field(default_factory=BuildOptions)
     generic: bool = False
     """Whether the model is taken as it is, as no detector."""
+    toolkit: str | None = None
+    """The version of rknn-toolkit2 to build with; None for the one that toolkits.installed.choose() finds."""
     recorded: Build | None = None
     """Of a build that is repeated, what its .rknn records: the calibration set must be the same."""
 
@@ -56,15 +61,8 @@ class BuildRequest:
                 f"{self.model} is quantized already, so it is built as i8: leave out --dtype {dtype}, or give the "
                 "float model"
             )
-        if dtype == "i8" and self.dataset is None and not self.quantized:
-            raise CalibrationError(
-                "int8 needs a calibration set, to measure the range of every layer's values: pass --dataset with 50 "
-                "to 200 typical images (a folder, a list, a data.yaml or a video), or --dtype fp16"
-            )
-        if dtype == "fp16" and self.dataset is not None:
-            raise CalibrationError(
-                "fp16 is not quantized and takes no calibration set: leave out --dataset, or build i8"
-            )
+        if not self.quantized:
+            check_calibrated(dtype, self.dataset)
         return dtype
 
     @cached_property
@@ -75,3 +73,18 @@ class BuildRequest:
             ModelError: it is unreadable.
         """
         return is_file(self.model) and self.model.suffix.lower() == ".onnx" and onnx_file.read(self.model).quantized
+
+
+def check_calibrated(dtype: Dtype, dataset: object | None) -> None:
+    """Refuse int8 without a calibration set, and fp16 with one.
+
+    Raises:
+        CalibrationError: it is so.
+    """
+    if dtype == "i8" and dataset is None:
+        raise CalibrationError(
+            "int8 needs a calibration set, to measure the range of every layer's values: pass --dataset with 50 "
+            "to 200 typical images (a folder, a list, a data.yaml or a video), or --dtype fp16"
+        )
+    if dtype == "fp16" and dataset is not None:
+        raise CalibrationError("fp16 is not quantized and takes no calibration set: leave out --dataset, or build i8")

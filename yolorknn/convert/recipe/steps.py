@@ -7,6 +7,8 @@ from typing import Any
 from yolorknn.convert.recipe import hybrid, ranges
 from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.toolkit.toolkit import Rknn, Toolkit
+from yolorknn.model import rknn_file
+from yolorknn.model.interface import Interface, interface_of
 
 
 def built(toolkit: Toolkit, plan: BuildPlan, *, custom_string: str | None = None, verbose: bool = False) -> Rknn:
@@ -43,6 +45,15 @@ def configuration(plan: BuildPlan, custom_string: str | None) -> dict[str, Any]:
         algorithm = "normal" if options.algorithm in ("mean", "auto") else options.algorithm
         settings |= {"quantized_algorithm": algorithm, "quantized_method": options.method}
     return settings
+
+
+def interface_of_built(rknn: Rknn, plan: BuildPlan) -> Interface:
+    """Return the interface of what was built: of a generic model, whatever its format, as the .rknn states it."""
+    if plan.interface is not None:
+        return plan.interface
+    made = plan.scratch / "interface.rknn"
+    rknn.do("export_rknn", export_path=made)
+    return interface_of(rknn_file.read(made))
 
 
 class _Build:

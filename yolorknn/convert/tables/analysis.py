@@ -11,6 +11,7 @@ from typing import Any
 from yolorknn.convert.figure import drawing
 from yolorknn.convert.tables.estimate import Estimate, layer_ms
 from yolorknn.convert.tables.layers import Layer, LayerError, worst_first
+from yolorknn.convert.tables.off_the_npu import OnCpu
 from yolorknn.files import atomic
 from yolorknn.model.platforms import Dtype
 from yolorknn.text import printable
@@ -34,7 +35,11 @@ class Analysis:
     """Float against quantized, on the image, in the order of the graph."""
     layers: tuple[Layer, ...]
     """As the compiler placed them; several of `errors` may have become one."""
-    estimate: Estimate
+    estimate: Estimate | None
+    """None where no operator is on the NPU of which the compiler counts cycles."""
+    off_the_npu: tuple[OnCpu, ...] = ()
+    said: tuple[str, ...] = ()
+    """What the compiler printed of operators that it gives to the CPU."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values: the fields, the worst layers first."""
@@ -43,36 +48,44 @@ class Analysis:
             "errors": [asdict(error) for error in worst_first(self.errors)],
             "layers": [{**asdict(layer), "ms": self.ms(layer)} for layer in self.layers],
             "cpu": [layer.name for layer in self.layers if layer.fallback],
-            "estimate": asdict(self.estimate),
+            "estimate": None if self.estimate is None else asdict(self.estimate),
+            "off_the_npu": [asdict(row) for row in self.off_the_npu],
+            "compiler": list(self.said),
         }
 
     def ms(self, layer: Layer) -> float:
         """Return the layer's share of the estimate in ms; of the bound, where no speeds are published."""
-        return round(layer_ms(layer, self.estimate.bandwidth), 4)
+        return 0.0 if self.estimate is None else round(layer_ms(layer, self.estimate.bandwidth), 4)
 
     @property
     def _figure(self) -> str:
-        return "estimated ms" if self.estimate.ms is not None else "ms at best"
+        return "estimated ms" if self.estimate is not None and self.estimate.ms is not None else "ms at best"
 
     def table(self, rows: int) -> str:
         """Return the worst and the slowest `rows` layers, what falls to the CPU, and the estimate, as text."""
         kind = "fp16" if self.dtype == "fp16" else "int8"
         lines = [
-            f"{printable(self.model)} for {self.platform}, {kind}, by rknn-toolkit2 {self.toolkit}; "
-            f"image: {printable(self.image)}",
-            f"\nfloat against {kind}, the worst layers of {len(self.errors)} first",
-            "(1: the same; q_zero: all 0 in int8; single: what the layer alone loses; entire: with all before it)",
-            f"{'single cos':>10} {'eucl.':>10} {'entire cos':>10} {'eucl.':>10}  layer",
-            *(_error_row(error) for error in worst_first(self.errors)[:rows]),
+            f"{printable(self.model)} for {self.platform}, {kind}, by rknn-toolkit2 {self.toolkit}"
+            + f"; image: {printable(self.image)}" * bool(self.image)
         ]
+        if self.errors:
+            lines += [
+                f"\nfloat against {kind}, the worst layers of {len(self.errors)} first",
+                "(1: the same; q_zero: all 0 in int8; single: what the layer alone loses; entire: with all before it)",
+                f"{'single cos':>10} {'eucl.':>10} {'entire cos':>10} {'eucl.':>10}  layer",
+                *(_error_row(error) for error in worst_first(self.errors)[:rows]),
+            ]
+        else:
+            lines += ["\nno layer is compared with the float model's, for which inputs are needed: pass --input"]
         placed = [layer for layer in self.layers if not layer.op.endswith("putOperator")]
         slow = sorted(placed, key=self.ms, reverse=True)[:rows]
         lines += [
             f"\nthe slowest operators of {len(placed)}, {self._figure}",
-            f"{'ms':>10} {'MB moved':>10} {'dtype':>10} {'runs on':>10}  operator",
+            f"{'ms':>10} {'cycles':>10} {'MB moved':>10} {'dtype':>10} {'runs on':>10}  operator",
             *(
-                f"{self.ms(layer):>10.3f} {layer.moved_bytes / 1e6:>10.2f} {layer.dtype:>10} {layer.target:>10}  "
-                f"{layer.name or layer.op}"
+                f"{self.ms(layer):>10.3f} {layer.total_cycles:>10} {layer.moved_bytes / 1e6:>10.2f} {layer.dtype:>10} "
+                f"{layer.target:>10}  "
+                f"{_named(layer)}"
                 for layer in slow
             ),
         ]
@@ -80,7 +93,11 @@ class Analysis:
         lines += [
             f"\non the CPU: {len(fallen)} of {len(placed)} operators" + ", which the NPU waits for" * bool(fallen)
         ]
-        lines += [f"  {layer.op} {layer.outputs}  {layer.name}" for layer in fallen]
+        for layer, row in zip(fallen, self.off_the_npu, strict=False):
+            lines += [f"  {_named(layer)}  {layer.outputs}", f"    perhaps because {row.why}"]
+        lines += [f"  the compiler: {line}" for line in self.said]
+        if self.estimate is None:
+            return "\n".join([*lines, "\nno operator runs on the NPU of which the compiler counts cycles: no estimate"])
         without = "the time on the CPU, " if fallen else ""
         lines += [
             f"\nestimated per frame on one NPU core: {self.estimate}",
@@ -88,6 +105,11 @@ class Analysis:
             f"  without {without}pre- and post-processing; measure with 'yolorknn bench' on the board",
         ]
         return "\n".join(lines)
+
+
+def _named(layer: Layer) -> str:
+    """Return an operator and its name; put together they would look like a URL, whose end is not shown."""
+    return f"{layer.op} {layer.name.partition(':')[2] or layer.name}".rstrip()
 
 
 def _error_row(error: LayerError) -> str:
@@ -106,14 +128,15 @@ def write_csv(analysis: Analysis, path: Path) -> Path:
         OutputError: a file cannot be written.
     """
     operators = path.with_name(f"{path.stem}-operators{path.suffix}")
-    _write(path, [asdict(error) for error in worst_first(analysis.errors)])
-    _write(operators, [{**asdict(layer), "ms": analysis.ms(layer)} for layer in analysis.layers])
+    _write(path, list(LayerError.__dataclass_fields__), [asdict(error) for error in worst_first(analysis.errors)])
+    columns = [*Layer.__dataclass_fields__, "ms"]
+    _write(operators, columns, [{**asdict(layer), "ms": analysis.ms(layer)} for layer in analysis.layers])
     return operators
 
 
-def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _write(path: Path, columns: list[str], rows: Sequence[dict[str, Any]]) -> None:
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
 
@@ -125,7 +148,8 @@ def draw(analysis: Analysis, path: Path) -> None:
         MissingDependencyError: matplotlib is not installed.
         OutputError: the file cannot be written.
     """
-    title = f"{Path(analysis.model).name}, {analysis.platform}; a frame, estimated: {analysis.estimate}"
+    estimated = f"; a frame, estimated: {analysis.estimate}" if analysis.estimate else ""
+    title = f"{Path(analysis.model).name}, {analysis.platform}{estimated}"
     with drawing(path, title, columns=3, size=(22, 8)) as (course, worst, slowest):
         _draw(analysis, course, worst, slowest)
 
@@ -134,9 +158,13 @@ def _draw(analysis: Analysis, course: Any, worst: Any, slowest: Any) -> None:
     for kind, colour in (("entire", "tab:gray"), ("single", "tab:blue")):
         cosines = [getattr(error, f"{kind}_cosine") for error in analysis.errors]
         lost = [(number, _lost(cosine)) for number, cosine in enumerate(cosines) if cosine is not None]
-        course.plot(*zip(*lost, strict=True), color=colour, label=kind, linewidth=1)
-    course.set(title="1 - cosine", xlabel="layer, in the order of the graph", yscale="log")
-    course.legend()
+        if lost:
+            course.plot(*zip(*lost, strict=True), color=colour, label=kind, linewidth=1)
+    course.set(
+        title="1 - cosine", xlabel="layer, in the order of the graph", yscale="log" if analysis.errors else "linear"
+    )
+    if analysis.errors:
+        course.legend()
     bad = [error for error in worst_first(analysis.errors) if error.single_cosine is not None][:SHOWN]
     _bars(worst, [(error.tensor, _lost(error.single_cosine or 0.0), "tab:blue") for error in bad])
     worst.set(title="1 - cosine of the worst single layers")

@@ -46,8 +46,9 @@ class Estimate:
     """One sentence on how it was computed."""
 
     def __str__(self) -> str:
-        likely = f"about {self.ms:.1f} ms, " if self.ms is not None else ""
-        return f"{likely}{self.low_ms:.1f} to {self.high_ms:.1f} ms"
+        digits = 1 if self.high_ms >= 1 else 3
+        likely = f"about {self.ms:.{digits}f} ms, " if self.ms is not None else ""
+        return f"{likely}{self.low_ms:.{digits}f} to {self.high_ms:.{digits}f} ms"
 
 
 def estimate(layers: Sequence[Layer], platform: str) -> Estimate:
@@ -57,7 +58,7 @@ def estimate(layers: Sequence[Layer], platform: str) -> Estimate:
         BuildError: the table has no operator on the NPU.
     """
     npu = [layer for layer in layers if layer.target == "NPU"]
-    moving = [layer for layer in npu if layer.ddr_cycles]
+    moving = on_npu(layers)
     if not moving:
         raise BuildError("rknn-toolkit2's layer table has no operator on the NPU: there is nothing to estimate")
     whole = max(layer.moved_bytes / layer.ddr_cycles for layer in moving) * CLOCK_MHZ / 1e3
@@ -78,6 +79,11 @@ def estimate(layers: Sequence[Layer], platform: str) -> Estimate:
         f"longer; that bandwidth fits Rockchip's published speeds of six int8 models to ±{fit:.0%}"
     )
     return Estimate(ms, max(ms * (1 - margin), bound), ms * (1 + margin), bound, traffic, bandwidth, how)
+
+
+def on_npu(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the operators on the NPU that the compiler counts cycles of."""
+    return [layer for layer in layers if layer.target == "NPU" and layer.ddr_cycles]
 
 
 def layer_ms(layer: Layer, bandwidth: float) -> float:

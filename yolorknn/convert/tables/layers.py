@@ -66,13 +66,18 @@ class Layer:
         return self.read_kb * 1024 + written * _width(self.dtype)
 
 
+def said_lines(log: str) -> list[str]:
+    """Return the lines of a log without level and time before them, and without blanks around them."""
+    return [_PREFIX.sub("", line).strip() for line in log.splitlines()]
+
+
 def parse_layers(log: str) -> list[Layer]:
     """Return the last layer table of a verbose build log.
 
     Raises:
         BuildError: there is none, it is cut off, or a row has another form.
     """
-    lines = [_PREFIX.sub("", line).strip() for line in log.splitlines()]
+    lines = said_lines(log)
     titles = [number for number, line in enumerate(lines) if line == TITLE]
     if not titles:
         raise BuildError("rknn-toolkit2 printed no layer table: is it a version other than 2.3.2 to 2.5.0?")

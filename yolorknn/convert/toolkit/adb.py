@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import re
 import socket
@@ -12,8 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from yolorknn.convert.toolkit.toolkit import toolkit_version
 from yolorknn.errors import BackendError
+from yolorknn.toolkits.installed import Installed
 
 COMMAND_SECONDS = 20.0
 """For one adb command: they answer at once, or the server that they talk to hangs."""
@@ -21,32 +20,29 @@ SERVER_SECONDS = 10.0
 """For a server of ours to listen: it looks through the USB bus first."""
 
 
-def executable() -> Path:
-    """Return the adb that rknn-toolkit2 runs.
+def executable(toolkit: Installed) -> Path:
+    """Return the adb that an rknn-toolkit2 runs.
 
     Raises:
-        MissingDependencyError: rknn-toolkit2 is not installed.
-        BackendError: this rknn-toolkit2 has none for this machine.
+        BackendError: it has none for this machine.
     """
-    version = toolkit_version()
-    spec = importlib.util.find_spec("rknn")
-    roots = (spec.submodule_search_locations if spec else None) or []
-    for root in roots:
-        for path in sorted(Path(root).glob(f"3rdparty/platform-tools/adb/*{os.uname().machine}*/adb")):
-            return path
-    raise BackendError(f"rknn-toolkit2 {version} brings no adb for {os.uname().machine}: use a PC (x86_64)")
+    for path in sorted(toolkit.packages.glob(f"rknn/3rdparty/platform-tools/adb/*{os.uname().machine}*/adb")):
+        return path
+    raise BackendError(f"rknn-toolkit2 {toolkit.version} brings no adb for {os.uname().machine}: use a PC (x86_64)")
 
 
 @contextlib.contextmanager
-def server() -> Iterator[None]:
+def server(adb: Path) -> Iterator[None]:
     """Have an adb server run for the length of the block: the one that runs already, or one that ends with us.
 
     rknn-toolkit2's adb commands would start one that outlives them, and replace one of another version.
 
+    Args:
+        adb: the toolkit's; see executable().
+
     Raises:
         BackendError: the one that runs is of another version, or none starts.
     """
-    adb = executable()
     running = _server_version()
     ours = _own_version(adb)
     if running is not None:
@@ -58,7 +54,7 @@ def server() -> Iterator[None]:
         try:
             yield
         finally:  # what rknn-toolkit2 leaves behind when its process is ended
-            _run("forward", "--remove", "localabstract:transfer_proxy")
+            _run(adb, "forward", "--remove", "localabstract:transfer_proxy")
         return
     # The shell waits for the end of its input, which is our end too, however we end, and then ends the server.
     script = '"$0" nodaemon server </dev/null & read _; kill $!; wait'
@@ -82,25 +78,26 @@ def server() -> Iterator[None]:
         shell.wait()
 
 
-def select(device_id: str | None) -> str:
+def select(device_id: str | None, adb: Path) -> str:
     """Return the id of the board to use, while a server runs.
 
     Args:
         device_id: an id as `adb devices` prints it, or HOST:PORT of a board whose adb listens on the network; None for
             the only one attached.
+        adb: the toolkit's; see executable().
 
     Raises:
         BackendError: it is not attached, or not usable; or none or several are and no id is given.
     """
     if device_id is not None and re.fullmatch(r"[\w.-]+:\d+", device_id):
-        _run("connect", device_id)  # that it failed shows in the list
-    devices = dict(re.findall(r"^(\S+)\t(.+)$", _run("devices"), re.MULTILINE))
+        _run(adb, "connect", device_id)  # that it failed shows in the list
+    devices = dict(re.findall(r"^(\S+)\t(.+)$", _run(adb, "devices"), re.MULTILINE))
     seen = ", ".join(f"{name} ({state.strip()})" for name, state in devices.items())
     if not devices:
         wanted = f"no board {device_id}" if device_id else "no board"
         raise BackendError(
             f"adb finds {wanted}: connect its USB OTG port (on many boards the USB-C one), have adbd run on it, and "
-            f"look at '{executable()} devices'; a board on the network is --device-id HOST:5555"
+            f"look at '{adb} devices'; a board on the network is --device-id HOST:5555"
         )
     if device_id is None and len(devices) > 1:
         raise BackendError(f"several boards are attached: choose one with --device-id: {seen}")
@@ -121,8 +118,8 @@ def select(device_id: str | None) -> str:
             raise BackendError(f"board {selected} is '{state}' to adb: restart adbd on it, or connect it again")
 
 
-def _run(*arguments: str) -> str:
-    command = [str(executable()), *arguments]
+def _run(adb: Path, *arguments: str) -> str:
+    command = [str(adb), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
     except subprocess.TimeoutExpired as exc:

@@ -10,7 +10,8 @@ socket FD go lines of JSON, a question and its answer at a time:
     {"returned": 0}   or   {"raised": "the last line of the exception"}
 
 In place of values that JSON has not: {"$npy": FILE} for an array, the file being in the working directory;
-{"$class": NAME, "$file": FILE} for an instance of a class in a Python file; {"$repr": TEXT} for any other result.
+{"$class": NAME, "$file": FILE, "$with": {...}} for an instance of a class in a Python file;
+{"$repr": TEXT} for any other result.
 """
 
 import importlib.util
@@ -35,7 +36,7 @@ def restored(value: Any) -> Any:
 
         return np.load(value["$npy"], allow_pickle=False)
     if "$class" in value:
-        return getattr(loaded(value["$file"]), value["$class"])()
+        return getattr(loaded(value["$file"]), value["$class"])(**value["$with"])
     return {name: restored(item) for name, item in value.items()}
 
 

@@ -16,7 +16,7 @@ _BAR = re.compile(r"I (\w[\w ]{0,60}?) {0,40}: {1,40}(\d{1,3})%")
 _ERROR = re.compile(
     r"^E |E RKNN|\w(Error|Exception)\b|terminate called|Aborted|Assertion|Segmentation|^Meet unsupported"
 )
-_WRONG = re.compile(r"E RKNN|generate random", re.IGNORECASE)
+_WRONG = re.compile(r"\bE RKNN|(?i:generate random)")
 # Printed as errors, with return code 0, for ops that the compiler gives to the CPU: a Reshape after the decoded head's
 # Softmax, a custom op.
 _HARMLESS = re.compile(r"Unkown op target: 0|fallback to cpu", re.IGNORECASE)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from yolorknn.convert.toolkit.log import Log
 from yolorknn.errors import BuildError
 from yolorknn.files import open_log, writing
 from yolorknn.scratch import temporary_folder
+from yolorknn.text import reason_of
 
 POLL_SECONDS = 0.1
 SCRIPT = Path(__file__).with_name("child.py")
@@ -44,6 +46,8 @@ class CustomOp(NamedTuple):
     file: Path
     name: str
     """Of the class."""
+    arguments: Mapping[str, Any] = MappingProxyType({})
+    """Of its constructor."""
 
 
 def environment(scratch: str, *, foreign: bool = False) -> dict[str, str]:
@@ -106,7 +110,7 @@ class Process:
                 start_new_session=True,  # the terminal's Ctrl-C reaches us alone, and we end the child
             )
         except OSError as exc:
-            raise BuildError(f"cannot run the Python {python or sys.executable}: {exc.strerror or exc}") from exc
+            raise BuildError(f"cannot run the Python {python or sys.executable}: {reason_of(exc)}") from exc
 
     def ask(
         self,
@@ -164,8 +168,8 @@ class Process:
                 with writing(path := self.scratch / files[-1]):
                     np.save(path, value, allow_pickle=False)
                 return {"$npy": files[-1]}
-            case CustomOp(file, name):
-                return {"$class": name, "$file": str(file.resolve())}
+            case CustomOp(file, name, arguments):
+                return {"$class": name, "$file": str(file.resolve()), "$with": dict(arguments)}
             case Mapping():
                 return {key: self._plain(item, files) for key, item in value.items()}
             case list() | tuple():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,19 +11,8 @@ from numpy.typing import NDArray
 
 from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.process import Ended, Process, Raised, Silent
-from yolorknn.errors import BuildError, InferenceError, MissingDependencyError
+from yolorknn.errors import BuildError, InferenceError
 from yolorknn.progress import Progress
-
-
-def toolkit_version() -> str:
-    """Return the installed rknn-toolkit2's version.
-
-    Raises:
-        MissingDependencyError: it is not installed.
-    """
-    if importlib.util.find_spec("rknn") is None:
-        raise MissingDependencyError("rknn-toolkit2", "export", "building or simulating an .rknn")
-    return importlib.metadata.version("rknn-toolkit2")
 
 
 class Toolkit:
@@ -36,6 +23,7 @@ class Toolkit:
         python: the interpreter that has the toolkit; None for ours.
         progress: told each step before it begins, and the vendor's own progress bars.
         limit: seconds within which each call must be over; None for no limit.
+        name: what errors call it.
 
     Attributes:
         log: see above.
@@ -43,16 +31,19 @@ class Toolkit:
 
     Raises:
         BuildError: the interpreter cannot be run.
-        MissingDependencyError: rknn-toolkit2 is not installed.
         OutputError: the log cannot be written.
     """
 
     def __init__(
-        self, log: Log, *, python: Path | None = None, progress: Progress | None = None, limit: float | None = None
+        self,
+        log: Log,
+        *,
+        python: Path | None = None,
+        progress: Progress | None = None,
+        limit: float | None = None,
+        name: str = "rknn-toolkit2",
     ) -> None:
-        if python is None:
-            toolkit_version()
-        self.log, self._progress, self._limit = log, progress, limit
+        self.log, self.name, self._progress, self._limit = log, name, progress, limit
         self._step, self._told, self._objects = "start", progress, 0
         self._process = Process(log, python=python)
         self.scratch = self._process.scratch
@@ -103,9 +94,18 @@ class Toolkit:
         if complaint := self.log.complaint():
             raise self.failed(complaint)
 
+    def check_written(self, file: Path, what: str = "model") -> None:
+        """Refuse to go on without a file that a call was to write, all of which return 0 also when the disk is full.
+
+        Raises:
+            BuildError: it is absent or empty.
+        """
+        if not file.is_file() or file.stat().st_size == 0:
+            raise BuildError(f"{self.name} returned 0 but wrote no {what}: is the disk full? {self.log.name()}")
+
     def failed(self, reason: str) -> BuildError:
         """Return the error that says what the present step failed of."""
-        return BuildError(f"rknn-toolkit2 failed in {self._step}: {reason} {self.log.name()}")
+        return BuildError(f"{self.name} failed in {self._step}: {reason} {self.log.name()}")
 
     def close(self) -> None:
         """End the process and remove its scratch folder; the log stays. A second call does nothing."""
@@ -148,21 +148,25 @@ class Rknn:
         if self._toolkit.ask(call, self.name, arguments) == -1:
             raise self._toolkit.failed(f"{call} returned -1: {self._toolkit.log.last_words()}")
 
-    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Infer one image, uint8 (H, W, 3), after init_runtime.
+    def infer(self, *inputs: NDArray[Any], **told: Any) -> list[NDArray[np.float32]]:
+        """Infer, after init_runtime.
+
+        Args:
+            inputs: an array for each of the model's, in its order; of four dimensions NHWC.
+            told: arguments of inference() beside these; by default, as rknn-toolkit2 takes it, the layout of each.
 
         Raises:
             InferenceError: the simulator or the device failed, or the process died.
         """
         self._toolkit.begin("inference", quiet=True)
-        arguments = {"inputs": [image[None]], "data_format": ["nhwc"]}
+        arguments = {"inputs": list(inputs), **(told or {"data_format": ["nhwc"] * len(inputs)})}
         try:
             outputs: list[NDArray[np.float32]] | None = self._toolkit.ask("inference", self.name, arguments)
         except BuildError as exc:
             raise InferenceError(str(exc)) from exc
         if outputs is None:
             log = self._toolkit.log
-            raise InferenceError(f"rknn-toolkit2 returned nothing: {log.last_words()} {log.name()}")
+            raise InferenceError(f"{self._toolkit.name} returned nothing: {log.last_words()} {log.name()}")
         return outputs
 
     def forget(self) -> None:

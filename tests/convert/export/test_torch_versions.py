@@ -1,0 +1,27 @@
+"""What differs between torch 1.11, the oldest on Python 3.10, and the newest; no test has them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import needs_torch
+from yolorknn.convert.export.torch_versions import known, unsupported
+
+
+def test_arguments_that_a_version_has() -> None:
+    def older(path: str, **others: Any) -> None: ...
+    def newer(path: str, *, weights_only: bool = True, **others: Any) -> None: ...
+
+    assert known(older, weights_only=False) == {}
+    assert known(newer, weights_only=False, dynamo=False) == {"weights_only": False}
+
+
+@needs_torch
+def test_the_error_of_an_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    assert unsupported() is torch.onnx.errors.UnsupportedOperatorError
+    monkeypatch.delattr(torch.onnx, "errors")
+    assert unsupported() is RuntimeError
