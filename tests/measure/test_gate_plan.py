@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from yolorknn.convert.recipe.calibration import Calibration
+from yolorknn.data.dataset import Labelled
 from yolorknn.errors import CalibrationError, DatasetError
 from yolorknn.image import Canvas, letterbox, read_image
 from yolorknn.measure import gate_plan
@@ -46,6 +47,7 @@ def arrays(listing: Path) -> list[np.ndarray]:
 def test_labels_are_read_with_the_plan(data: Path) -> None:
     plan = GatePlan.make(data)
     images = sorted((data.parent / "images").iterdir())
+    assert isinstance(plan.labelled, Labelled)
     assert plan.calibration.images == tuple(images[::2]) and plan.labelled.images == tuple(images[1::2])
     assert plan.labelled.file == data and plan.labelled.names[:2] == ("ball", "bottle")
     shutil.rmtree(data.parent / "labels")

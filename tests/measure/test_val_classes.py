@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_torch
 from tests.fakes.families import make_checkpoint
-from yolorknn import Classifier, DatasetError, ModelError, export
+from yolorknn import Classifier, DatasetError, export
 from yolorknn.cli.app import app
 from yolorknn.image import read_image
 from yolorknn.measure.val_classes import validate_classes
@@ -62,5 +62,5 @@ def test_what_is_no_such_folder_or_model(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no images"):
         validate_classes(DEMO_ONNX, tmp_path)
     shutil.copy(next((DATASET / "images").glob("*.jpg")), tmp_path / "val" / "a")
-    with pytest.raises(ModelError, match="use Detector"):
+    with pytest.raises(DatasetError, match=r"finds objects, and .* is a folder of classified images"):
         validate_classes(DEMO_ONNX, tmp_path)

@@ -11,6 +11,9 @@ from tests.conftest import DEMO_ONNX, needs_ort
 from tests.fakes.rknn_files import write_rknn
 from yolorknn import Classifier, Detector, ModelError, SimulatedNpu
 from yolorknn.model.metadata import Build, ModelMetadata, Output
+from yolorknn.predict.loaded_model import LoadedModel
+from yolorknn.stream.tiled import Tiling
+from yolorknn.tasks.task import Thresholds
 
 NAMES = tuple(f"n{number}" for number in range(7))
 OUTPUTS = (Output("logits", "logits", 0),)
@@ -29,6 +32,12 @@ def test_a_classifier_classifies(tmp_path: Path) -> None:
 
 
 @needs_ort
+def test_a_classifier_has_no_tiles(tmp_path: Path) -> None:
+    model = write_rknn(tmp_path / "m.rknn", FACTS)
+    with pytest.raises(ModelError, match=r"classifies whole images: tiles are for models that find objects in them"):
+        LoadedModel(model, thresholds=Thresholds(), backends=[SimulatedNpu(FACTS, 0.1)], tiling=Tiling())
+
+
 def test_a_detector_is_no_classifier() -> None:
     with pytest.raises(ModelError, match=r"finds objects .* use Detector"):
         Classifier(DEMO_ONNX)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from tests.fakes.backends import NUMBERS
 from tests.fakes.numbered import numbered_frame, numbered_frames
 from yolorknn import Detector
 from yolorknn.errors import BackendError
+from yolorknn.image import read_image
 
 IMGSZ = NUMBERS.imgsz
 Make = Callable[..., Detector]
@@ -45,3 +49,25 @@ def test_closing_the_detector_in_the_middle(make: Make) -> None:
         with pytest.raises(BackendError, match="closed"):
             use()
     detector.close()
+
+
+def test_a_tile_is_a_side_or_two(tmp_path: Path) -> None:
+    for tile, overlap in ((31, 0.2), ((640, 0), 0.2), (640, 0.95)):
+        with pytest.raises(ValueError, match=r"a tile is at least|overlap is between"):
+            Detector(tmp_path / "not looked at.onnx", tile=tile, overlap=overlap)
+
+
+@needs_ort
+def test_tiles_of_a_picture() -> None:
+    """One that is a tile is found as without; one twice as large, with pixels doubled, has the same objects."""
+    picture = read_image(DATASET / "images/0000.jpg")
+    side = max(picture.shape)
+    double = np.repeat(np.repeat(picture, 2, axis=0), 2, axis=1)
+    with Detector(DEMO_ONNX) as plain, Detector(DEMO_ONNX, tile=side) as tiled:
+        alone, same, large = plain.detect(picture), tiled.detect(picture), tiled.detect(double)
+        (streamed,) = [result.detections for result in tiled.stream([double])]
+    assert len(alone) > 2 and (same.xyxy == alone.xyxy).all() and (same.confidence == alone.confidence).all()
+    assert (streamed.xyxy == large.xyxy).all()
+    for box, _, class_id in alone:
+        (other,) = np.flatnonzero(np.abs(large.xyxy - 2 * box).max(axis=1) < 20)
+        assert large.class_id[other] == class_id

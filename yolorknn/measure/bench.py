@@ -9,21 +9,20 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from yolorknn.errors import BackendError
 from yolorknn.image import Image
-from yolorknn.measure.bench_report import NO_NPU, BenchReport, Run
+from yolorknn.measure.bench_report import NO_NPU, ONNXRUNTIME, BenchReport, Run, percentiles, refused
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import FRAME_SIZE, Paced, pictures
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.predict.open_model import open_model, read_metadata
 from yolorknn.progress import Progress
 from yolorknn.runtime.backend import Backend
-from yolorknn.runtime.cores import Runtime, chosen
+from yolorknn.runtime.cores import Runtime, runtimes
 from yolorknn.runtime.memory import resident_mb
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.result import Timings
@@ -32,6 +31,7 @@ from yolorknn.stream.sources.open_source import open_source
 from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stages import Stages
 from yolorknn.stream.stream import Stream
+from yolorknn.stream.tiled import Tiling, stages_of
 from yolorknn.tasks.agreement import agreement, total
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.task import Thresholds
@@ -54,6 +54,7 @@ def bench(
     conf: float = 0.25,
     runtime: Runtime | None = None,
     contexts: int = 2,
+    tiling: Tiling | None = None,
     progress: Progress | None = None,
 ) -> BenchReport:
     """Measure a model with 1..n cores, each with a worker for every core and with one more; then with more contexts.
@@ -68,6 +69,7 @@ def bench(
         conf: confidence threshold.
         runtime: of a board's two; None for each that there is, and whether their boxes agree.
         contexts: the most on each core of a board; a live camera has one.
+        tiling: how frames are cut; each setting then has one worker, and two, that share the cores.
         progress: told each setting.
 
     Raises:
@@ -81,9 +83,10 @@ def bench(
         thresholds=Thresholds(conf=conf),
         seconds=seconds,
         fps=fps,
+        tiling=tiling,
         progress=progress,
     )
-    refused, npu = "", "real"
+    why, npu = "", "real"
     if npu_ms is not None:
         npu = f"simulated, {npu_ms:g} ms an inference"
         metadata = read_metadata(model)
@@ -91,18 +94,16 @@ def bench(
         measured = [bench_one("simulated", opening=lambda: simulated)]
     elif model.suffix.lower() != ".rknn":
         npu = NO_NPU
-        measured = [bench_one("onnxruntime", opening=lambda: open_model(model))]
+        measured = [bench_one(ONNXRUNTIME, opening=lambda: open_model(model))]
     else:
         most = 1 if fps is not None else contexts
         measured = []
-        for kind in _runtimes() if runtime is None else (runtime,):
+        for kind in runtimes() if runtime is None else (runtime,):
             opening = functools.partial(open_model, model, runtime=kind, contexts=most)
             try:
                 measured.append(bench_one(kind, opening=opening, contexts=most))
             except BackendError as exc:
-                if runtime is not None or kind == chosen("auto"):
-                    raise
-                refused = f"{kind} does not run it: {exc}"
+                why = refused(kind, runtime, exc)
     runs = tuple(run for one in measured for run in one.runs)
     return BenchReport(
         model=str(model),
@@ -112,7 +113,7 @@ def bench(
         best=_best(runs),
         first_s=round(measured[0].first, 3),
         memory_mb=resident_mb(),
-        compared=refused or _compared(measured),
+        compared=why or _compared(measured),
     )
 
 
@@ -125,11 +126,6 @@ class _Benched(NamedTuple):
     """In each image."""
 
 
-def _runtimes() -> tuple[Literal["lite", "c"], ...]:
-    """Return those that there are, the one that is used first; librknnrt is under both."""
-    return ("lite", "c") if chosen("auto") == "lite" else ("c",)
-
-
 def _bench_one(
     runtime: str,
     *,
@@ -137,6 +133,7 @@ def _bench_one(
     thresholds: Thresholds,
     seconds: float,
     fps: float | None,
+    tiling: Tiling | None,
     progress: Progress | None,
     opening: Callable[[], tuple[ModelMetadata, Sequence[Backend]]],
     contexts: int = 1,
@@ -146,9 +143,11 @@ def _bench_one(
     cores = len(backends) // contexts
     settings = [(some, 1, some + more) for some in range(1, cores + 1) for more in (0, 1)]
     settings += [(cores, several, cores * several) for several in range(2, contexts + 1)]
+    if tiling is not None:  # the tiles of one frame keep all cores at work
+        settings = list(dict.fromkeys((some, several, min(workers, 2)) for some, several, workers in settings))
     runs = []
     try:
-        first = Stages(BackendPool(backends[:1]), metadata, thresholds)
+        first = stages_of(BackendPool(backends[:1]), metadata, thresholds, tiling)
         found = [first.run(images[0])]
         seconds_to_first = time.perf_counter() - start
         for number, (some, several, workers) in enumerate(settings):
@@ -156,8 +155,12 @@ def _bench_one(
                 progress(f"{runtime}: {some} cores, {several} contexts, {workers} workers", number / len(settings))
             feed: Source = Images(itertools.cycle(images)) if fps is None else Paced(images, fps)
             used = backends[: some * several]
-            run = _run(Stages(BackendPool(used), metadata, thresholds), feed, seconds, workers, live=fps is not None)
-            runs.append(replace(run, cores=some, contexts=several, runtime=runtime, npu_mb=_npu_mb(used)))
+            stages = stages_of(BackendPool(used), metadata, thresholds, tiling)
+            run = _run(stages, feed, seconds, workers, live=fps is not None)
+            run = replace(run, cores=some, contexts=several, runtime=runtime, npu_mb=_npu_mb(used))
+            if runtime == ONNXRUNTIME and run.limit == "NPU":
+                run = replace(run, limit=ONNXRUNTIME)
+            runs.append(run if tiling is None else replace(run, tiles_per_s=run.fps * tiling.views_each(images)))
         found += [first.run(image) for image in images[1:]]
     finally:
         for backend in reversed(backends):
@@ -222,8 +225,8 @@ def _run(stages: Stages, feed: Source, seconds: float, workers: int, *, live: bo
         fps=len(timings) / elapsed,
         dropped=dropped,
         busy=min(busy, 1.0),
-        latency_ms=_percentiles(latency),
-        stages_ms={name: _percentiles(table[:, i]) for i, name in enumerate(Timings._fields)},
+        latency_ms=percentiles(latency),
+        stages_ms={name: percentiles(table[:, i]) for i, name in enumerate(Timings._fields)},
         limit=_limit(busy, reading[0] / elapsed, live=live),
     )
 
@@ -233,7 +236,3 @@ def _limit(busy: float, reading: float, *, live: bool) -> str:
     if busy > 0.95:
         return "NPU"
     return "source" if live or reading > 0.8 else "CPU"
-
-
-def _percentiles(values: NDArray[Any]) -> dict[str, float]:
-    return {f"p{p}": round(float(np.percentile(values, p)), 3) for p in (50, 90, 99)}

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from yolorknn.convert.figure import drawing
+from yolorknn.errors import BackendError
+from yolorknn.runtime.cores import Runtime, chosen
 
 NO_NPU = "none"
+ONNXRUNTIME = "onnxruntime"
+
+
+def percentiles(values: Sequence[float] | NDArray[Any]) -> dict[str, float]:
+    """Return the 50th, 90th and 99th percentile of times in milliseconds, as p50, p90 and p99."""
+    return {f"p{p}": round(float(np.percentile(values, p)), 3) for p in (50, 90, 99)}
+
+
+def refused(kind: str, named: Runtime | None, exc: BackendError) -> str:
+    """Return the sentence that says why one of a board's runtimes does not run the model, where another will do.
+
+    Args:
+        kind: what was tried.
+        named: the one that was asked for, if one was.
+        exc: what it said.
+
+    Raises:
+        BackendError: `exc`, where this one was asked for, or is the one that is used.
+    """
+    if named is not None or kind in (ONNXRUNTIME, chosen("auto")):
+        raise exc
+    return f"{kind} does not run it: {exc}"
 
 
 @dataclass(frozen=True)
@@ -27,13 +55,15 @@ class Run:
     stages_ms: dict[str, dict[str, float]]
     """The same for each stage."""
     limit: str
-    """What kept it from being faster: NPU, CPU, or source."""
+    """What kept it from being faster: NPU, or in its place onnxruntime; CPU; or source."""
     runtime: str = ""
     """What ran it: lite or c on a board, onnxruntime, or simulated."""
     contexts: int = 1
     """On each core."""
     npu_mb: float | None = None
     """What the contexts take on the NPU, in MiB, where the runtime says."""
+    tiles_per_s: float | None = None
+    """Where frames are cut, their tiles and the whole of each, counted together."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +107,7 @@ class BenchReport:
                 for run in self.runs
             ),
             f"\nbest: {best.cores} cores, {best.contexts} contexts on each, {best.workers} workers, {best.runtime}: "
-            f"{best.fps:.1f} frames/s; its stages in ms",
+            f"{best.fps:.1f} frames/s{_tiles(best)}; its stages in ms",
             f"{'':>12} {'p50':>8} {'p90':>8} {'p99':>8}",
             *(
                 f"{name:>12} {stage['p50']:>8.2f} {stage['p90']:>8.2f} {stage['p99']:>8.2f}"
@@ -87,6 +117,10 @@ class BenchReport:
             *([self.compared] if self.compared else []),
         ]
         return "\n".join(lines)
+
+
+def _tiles(run: Run) -> str:
+    return "" if run.tiles_per_s is None else f", {run.tiles_per_s:.1f} tiles/s"
 
 
 def _mb(value: float | None) -> str:

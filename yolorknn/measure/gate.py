@@ -1,40 +1,49 @@
-"""The gate: build int8, measure what it costs in mAP on images kept apart, and try the next recipe if that is too much.
+"""The gate: build int8, measure what it costs on images kept apart, and try the next recipe if that is too much.
 
-Drops are in points of mAP50-95: 0.5 is from 0.476 to 0.471.
+Drops are in points of mAP50-95, or of a classifier's top-1: 0.5 is from 0.476 to 0.471.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import Outcome, build_as
 from yolorknn.convert.recipe.attention import attention_blocks
 from yolorknn.convert.recipe.build_options import BuildOptions
-from yolorknn.convert.recipe.planned import planned
+from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.request import BuildRequest
-from yolorknn.convert.recipe.steps import built
-from yolorknn.convert.simulator import served
-from yolorknn.convert.tables.estimate import estimate
-from yolorknn.convert.tables.layers import LayerError, parse_layers
-from yolorknn.convert.toolkit.log import Log
-from yolorknn.convert.toolkit.toolkit import Toolkit
-from yolorknn.errors import AccuracyError, BuildError, ModelError
+from yolorknn.convert.served import ServedSession
+from yolorknn.convert.tables.layers import LayerError
+from yolorknn.errors import CalibrationError
 from yolorknn.files import check_folder, write_bytes
 from yolorknn.measure.gate_plan import CalibrationSets, GatePlan
-from yolorknn.measure.gate_report import GateReport, Trial, passing
+from yolorknn.measure.gate_report import GateReport, Trial
+from yolorknn.measure.measured import measured
 from yolorknn.measure.recipes import Recipe, recipes
-from yolorknn.measure.val import measuring, validate_detector
-from yolorknn.model.platforms import get_platform
+from yolorknn.measure.spread import Spread
+from yolorknn.measure.trials import (
+    ReportFiles,
+    in_turn,
+    int8_platform,
+    side_by_side,
+    simulated,
+    trial_of,
+    until_passing,
+)
+from yolorknn.measure.truth import check_truth, measure_of
+from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.read import read_file
 from yolorknn.progress import Progress
 from yolorknn.runtime.backend import SessionBackend
 from yolorknn.scratch import temporary_folder
 from yolorknn.tasks.known import metadata_of, task_of
+from yolorknn.toolkits.installed import choose
 
 
 def build_within(
@@ -44,6 +53,7 @@ def build_within(
     max_drop: float,
     mmse: bool = False,
     output: Path | None = None,
+    spread: Spread | None = None,
     progress: Progress | None = None,
 ) -> tuple[Path, GateReport]:
     """Build NAME-PLATFORM-i8.rknn by the first recipe that loses at most `max_drop`, with a report (.accuracy.json).
@@ -53,9 +63,10 @@ def build_within(
     Args:
         request: the ONNX, the platform and the names; the rest is the gate's to choose.
         plan: what to calibrate with and to measure on.
-        max_drop: points of mAP50-95 that int8 may lose.
+        max_drop: points of mAP50-95, or of a classifier's top-1, that int8 may lose.
         mmse: try mmse too.
         output: folder; default is the ONNX's.
+        spread: try recipes side by side on its workers; what is measured and built is the same.
         progress: told the stages.
 
     Returns:
@@ -63,22 +74,22 @@ def build_within(
 
     Raises:
         AccuracyError: no recipe is good enough; the best is named, and no .rknn is written.
-        DatasetError: an image cannot be used.
+        CalibrationError: side by side, the calibration set is a camera's.
+        DatasetError: an image cannot be used, or the images are not labelled for the model's task.
         ModelError: see build(); or the platform runs no int8.
     """
-    chip = get_platform(request.platform)
-    if "i8" not in chip.dtypes:
-        raise ModelError(f"{chip.name} runs fp16 models only: there is no int8 to measure")
+    chip = int8_platform(request.platform)
     request = replace(request, platform=chip.name, dtype="i8")
     folder = output or request.model.parent
     check_folder(folder)
-    name = f"{request.model.stem}-{chip.name}-i8"
-    accuracy, rejected = folder / f"{name}.accuracy.json", folder / f"{name}.rejected.json"
-    with temporary_folder("gate") as scratch:  # an earlier result stays while we try
-        metadata = metadata_of(read_file(request.model), names=request.names)
-        canvas = task_of(metadata).canvas(metadata.imgsz)
-        sets = CalibrationSets(plan, scratch, canvas=canvas, colour=metadata.colour, progress=progress)
-        trials = _Trials(request, plan, sets, progress)
+    files = ReportFiles(folder, f"{request.model.stem}-{chip.name}-i8")
+    if spread is not None and plan.calibration.live:
+        raise CalibrationError(
+            f"{plan.calibration.live} gives each worker other frames: calibrate on images or a video that all can read"
+        )
+    with _trials(request, plan, progress) as trials:  # an earlier result stays while we try
+        metadata = trials.metadata
+        check_truth(metadata.task, plan.labelled, model=request.model)
         report = GateReport(
             model=request.model.name,
             platform=chip.name,
@@ -88,34 +99,21 @@ def build_within(
             max_drop=max_drop,
             trials=(),
             chosen=None,
+            measure=measure_of(plan.labelled),
         )
         attention = attention_blocks(request.model)
         float16 = "fp16" in chip.dtypes
-        begun = time.monotonic()
         offsets = tuple(output.name for output in metadata.outputs if output.role == "keypoints")
-        tried = recipes(
+        rounds = recipes(
             trials.compare, attention=attention, offsets=offsets, more=plan.more, float16=float16, mmse=mmse
         )
-        for recipe in tried:
-            trial = trials.of(recipe, report.float_map)
-            now = time.monotonic()
-            report = replace(report, trials=(*report.trials, replace(trial, seconds=round(now - begun, 1))))
-            begun = now
-            if passed := passing(report.trials, max_drop):
-                report = replace(report, chosen=passed.recipe)
-                break
-        if report.chosen is None:
-            write_bytes(rejected, json.dumps(report.to_json(), indent=2).encode())
-            earlier = folder / f"{name}.rknn"
-            kept = f"; {earlier} is of an earlier build" if earlier.exists() else ""
-            raise AccuracyError(
-                f"{report.why} (all of them: {rejected}): calibrate with more, or more typical, images (--dataset), "
-                f"allow a larger --max-drop, or build --dtype fp16{kept}",
-                table=report.table(),
-            )
-        dataset, calibration = sets.of(few=recipe.few)
+        with closing(trials.tried(rounds, report.float_map, spread)) as tried:
+            report, recipe = until_passing(report, tried)
+        if recipe is None:
+            raise files.reject(report, measured="images")
+        dataset, calibration = trials.sets.of(few=recipe.few)
         if not plan.own:
-            listing = folder / f"{name}.calibration.txt"
+            listing = folder / f"{files.name}.calibration.txt"
             write_bytes(listing, dataset.read_bytes())
             dataset = listing
         request = replace(request, dataset=dataset, options=recipe.options)
@@ -128,9 +126,32 @@ def build_within(
         )
     last = replace(report.trials[-1], size=rknn.stat().st_size)  # with metadata, some bytes more
     report = replace(report, trials=(*report.trials[:-1], last))
-    write_bytes(accuracy, json.dumps(report.to_json(), indent=2).encode())
-    rejected.unlink(missing_ok=True)
+    files.accept(report)
     return rknn, report
+
+
+@contextmanager
+def _trials(request: BuildRequest, plan: GatePlan, progress: Progress | None) -> Iterator[_Trials]:
+    with temporary_folder("gate") as scratch:
+        metadata = metadata_of(read_file(request.model), names=request.names, anchors=request.anchors)
+        canvas = task_of(metadata).canvas(metadata.imgsz)
+        sets = CalibrationSets(plan, scratch, canvas=canvas, colour=metadata.colour, progress=progress)
+        yield _Trials(request, plan, metadata, sets, progress)
+
+
+@dataclass(frozen=True)
+class _Elsewhere:
+    """What a worker is sent to try recipes; see spread.Opening."""
+
+    model: Callable[[], Path]
+    request: BuildRequest
+    plan: GatePlan
+    floating: float
+
+    @contextmanager
+    def __call__(self, _: object) -> Iterator[Callable[[Recipe], Trial]]:
+        with _trials(replace(self.request, model=self.model()), self.plan, None) as trials:
+            yield partial(trials.of, floating=self.floating)
 
 
 @dataclass(frozen=True)
@@ -139,13 +160,28 @@ class _Trials:
 
     request: BuildRequest
     plan: GatePlan
+    metadata: ModelMetadata
     sets: CalibrationSets
     progress: Progress | None
 
+    def tried(
+        self, rounds: Iterable[Iterable[Recipe]], floating: float, spread: Spread | None
+    ) -> Generator[tuple[Recipe, Trial], None, None]:
+        """Yield recipes with their trials."""
+        if spread is None:
+            yield from in_turn(rounds, partial(self.of, floating=floating))
+            return
+        request = replace(self.request, toolkit=choose(self.request.toolkit).version)  # the same everywhere
+        there = _Elsewhere(spread.carried(request.model), request, self.plan, floating)
+        yield from side_by_side(rounds, spread, there, request.model.name, self.progress)
+
     def float_map(self) -> float:
-        """Return mAP50-95 of the ONNX in onnxruntime."""
-        with measuring(self.request.model, names=self.request.names) as detector:
-            return validate_detector(detector, self.request.model, self.plan.labelled, self.progress).map
+        """Return the measure of the ONNX in onnxruntime."""
+        return measured(self.request.model, self.plan.labelled, self._told, progress=self.progress)
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        return {"names": self.request.names, "anchors": self.request.anchors}
 
     def compare(self) -> Sequence[LayerError]:
         """Return what each layer loses by the first recipe."""
@@ -155,30 +191,14 @@ class _Trials:
 
     def of(self, recipe: Recipe, floating: float) -> Trial:
         """Build by a recipe, and measure what was built."""
-        options = recipe.options
-        recorded = {"algorithm": options.algorithm, "method": options.method, **options.recorded()}
         dataset, calibration = self.sets.of(few=recipe.few)
-        trial = Trial(recipe.name, recorded, calibration.arrays.images)
-        request = replace(self.request, dataset=dataset, options=options)
-        with temporary_folder("gate") as folder:
-            log = Log(folder / "build.log")
-            try:
-                with (
-                    planned(request, calibration=calibration, progress=self.progress) as plan,
-                    Toolkit(log, progress=self.progress) as toolkit,
-                ):
-                    rknn = built(toolkit, plan, verbose=True)
-                    file = plan.scratch / "model.rknn"
-                    rknn.do("export_rknn", export_path=file)
-                    rknn.do("init_runtime")
-                    toolkit.check()
-                    speed = estimate(parse_layers(log.text()), plan.platform)
-                    size = file.stat().st_size
-                    assert plan.metadata is not None
-                    backend = SessionBackend(served(rknn, plan), plan.metadata)
-                    with measuring(request.model, names=request.names, backends=[backend]) as detector:
-                        found = validate_detector(detector, request.model, self.plan.labelled, self.progress)
-            except BuildError as exc:
-                return replace(trial, refused=str(exc).partition(" (log: ")[0])
-        ms = speed.ms if speed.ms is not None else (speed.low_ms + speed.high_ms) / 2
-        return replace(trial, map=found.map, drop=100 * (floating - found.map), size=size, ms=ms)
+        trial = trial_of(recipe.name, recipe.options, calibration=calibration.arrays.images)
+        request = replace(self.request, dataset=dataset, options=recipe.options)
+
+        def measure(session: ServedSession, plan: BuildPlan) -> float:
+            assert plan.metadata is not None
+            backend = SessionBackend(session, plan.metadata)
+            return measured(request.model, self.plan.labelled, self._told, backends=[backend], progress=self.progress)
+
+        trial, found = simulated(trial, request, measure, calibration=calibration, progress=self.progress)
+        return trial if found is None else replace(trial, map=found, drop=100 * (floating - found))

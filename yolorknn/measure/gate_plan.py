@@ -7,6 +7,7 @@ from pathlib import Path
 
 from yolorknn.convert.recipe.calibration import Calibration
 from yolorknn.data.calibration_set import CalibrationSet
+from yolorknn.data.class_folder import ClassFolder
 from yolorknn.data.dataset import Dataset, Labelled, thin
 from yolorknn.data.holdout import hold_out
 from yolorknn.files import write_bytes
@@ -22,9 +23,9 @@ class GatePlan:
     """Which images to calibrate with and which to measure on: never the same; read before anything is built."""
 
     data: Path
-    """The data.yaml."""
+    """The data.yaml; of a classifier, the folder."""
     calibration: CalibrationSet
-    labelled: Labelled
+    labelled: Labelled | ClassFolder
     """What is measured on."""
     own: bool
     """Whether the calibration set is one of the user's, which is never cut short."""
@@ -34,7 +35,7 @@ class GatePlan:
         """Hold images out, and read their labels.
 
         Args:
-            data: the data.yaml; images that are not calibrated with are measured on.
+            data: the data.yaml, or for a classifier the folder; images that are not calibrated with are measured on.
             dataset: calibration set; default is part of the data.yaml's images, see hold_out().
 
         Raises:
@@ -45,7 +46,8 @@ class GatePlan:
         given = CalibrationSet.open(dataset) if dataset is not None else None
         images, measured = hold_out(data, given)
         calibration = given or CalibrationSet(data, tuple(images))
-        return cls(data, calibration, Dataset.open(data).labelled(measured), own=given is not None)
+        labelled = ClassFolder.open(data).only(measured) if data.is_dir() else Dataset.open(data).labelled(measured)
+        return cls(data, calibration, labelled, own=given is not None)
 
     @property
     def more(self) -> bool:

@@ -1,6 +1,6 @@
 """What the gate tried and measured, and which trial it takes: pure functions of the numbers.
 
-Drops are in points of mAP50-95: 0.5 is from 0.476 to 0.471.
+Drops are in points of mAP50-95, or of a classifier's top-1: 0.5 is from 0.476 to 0.471.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Trial:
     calibration: int
     """Images calibrated with."""
     map: float | None = None
-    """mAP50-95 of the simulated model; None where rknn-toolkit2 refused the recipe."""
+    """The measure of the simulated model; None where rknn-toolkit2 refused the recipe."""
     drop: float | None = None
-    """Points of mAP50-95 below float; negative where int8 is the better by chance."""
+    """Points below float; negative where int8 is the better by chance."""
     size: int = 0
     """Bytes of the .rknn."""
     ms: float = 0.0
@@ -58,11 +58,13 @@ class GateReport:
     measured: int
     """Images to measure with, none of them calibrated with."""
     float_map: float
-    """mAP50-95 of the ONNX in onnxruntime."""
+    """The measure of the ONNX in onnxruntime."""
     max_drop: float
     trials: tuple[Trial, ...]
     chosen: str | None
     """The recipe of the .rknn; None where none passed."""
+    measure: str = "mAP50-95"
+    """What `map`, and the drops in points, are of; of a classifier "top-1"."""
 
     @property
     def why(self) -> str:
@@ -75,13 +77,17 @@ class GateReport:
         if nearest is None:
             return f"rknn-toolkit2 refused all {len(self.trials)} recipes: {self.trials[-1].refused}"
         return (
-            f"none of {len(self.trials)} recipes loses at most {self.max_drop:g} points of mAP50-95 on {self.measured} "
-            f"images; the best, '{nearest.recipe}', loses {nearest.drop:.2f}"
+            f"none of {len(self.trials)} recipes loses at most {self.max_drop:g} points of {self.measure} on "
+            f"{self.measured} images; the best, '{nearest.recipe}', loses {nearest.drop:.2f}"
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {**asdict(self), "why": self.why, "unit": "drop and max_drop: points of mAP50-95, 1 point is 0.01"}
+        return {
+            **asdict(self),
+            "why": self.why,
+            "unit": f"drop and max_drop: points of {self.measure}, 1 point is 0.01",
+        }
 
     def summary(self) -> dict[str, Any]:
         """Return what a .rknn carries: of each recipe the drop, size in MB and estimated ms; empty where refused."""
@@ -91,15 +97,16 @@ class GateReport:
             else [round(trial.drop, 2), round(trial.size / 1e6, 1), round(trial.ms, 1)]
             for trial in self.trials
         }
-        return {"float": round(self.float_map, 4), "images": self.measured, "max_drop": self.max_drop, "trials": trials}
+        said = {"float": round(self.float_map, 4), "images": self.measured, "max_drop": self.max_drop, "trials": trials}
+        return said if self.measure == "mAP50-95" else {"measure": self.measure, **said}
 
     def table(self) -> str:
         """Return the trials as text."""
         width = max(len(trial.recipe) for trial in self.trials)
         lines = [
-            f"{printable(self.model)} for {self.platform}: float {100 * self.float_map:.2f} points of mAP50-95 on "
-            f"{self.measured} images of {printable(self.data)}",
-            f"{'recipe':<{width}} {'calibrated on':>13} {'mAP50-95':>8} {'drop':>6} {'MB':>6} {'ms, estimated':>13} "
+            f"{printable(self.model)} for {self.platform}: float {100 * self.float_map:.2f} points of {self.measure} "
+            f"on {self.measured} images of {printable(self.data)}",
+            f"{'recipe':<{width}} {'calibrated on':>13} {self.measure:>8} {'drop':>6} {'MB':>6} {'ms, estimated':>13} "
             f"{'took, s':>7}",
         ]
         for trial in self.trials:

@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from yolorknn.convert.export.export import export
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Dataset, Labelled
 from yolorknn.data.labels import label_file
 from yolorknn.doctor.board import LIBRARY
 from yolorknn.doctor.machine import installed
-from yolorknn.errors import DatasetError, InferenceError, ModelError, SourceError
+from yolorknn.errors import DatasetError, ModelError, SourceError
 from yolorknn.files import check_model_file, sha256
-from yolorknn.image import read_image
 from yolorknn.measure.annotations import kind_of, of_found, of_labels, unfit, usual_sigmas
 from yolorknn.measure.average_precision import precision_of
+from yolorknn.measure.finding import Finding, finding, found_by
 from yolorknn.measure.predictions import Prediction, Predictions
+from yolorknn.measure.spread import Spread
 from yolorknn.measure.val_report import ValReport
 from yolorknn.measure.val_size import size_of
+from yolorknn.model.anchor_sizes import given_anchors
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.onnx_file import digest
 from yolorknn.predict.detector import Detector
-from yolorknn.predict.open_model import HERE, Place, open_model
+from yolorknn.predict.open_model import HERE, Place
 from yolorknn.progress import Progress
 from yolorknn.runtime.cores import Runtime
-from yolorknn.scratch import temporary_folder
+from yolorknn.stream.result import Result
+from yolorknn.tasks.detections import Detections
+from yolorknn.text import reason_of
+from yolorknn.toolkits.installed import NAMED, toolkits
 
 _logger = logging.getLogger(__name__)
 
@@ -49,11 +54,13 @@ def validate(
     images: Sequence[Path] | None = None,
     place: Place = HERE,
     names: Sequence[str] | None = None,
+    anchors: str | Path | Sequence[float] | None = None,
     store: Path | None = None,
     progress: Progress | None = None,
     trust: bool = False,
     runtime: Runtime = "auto",
     imgsz: tuple[int, int] | None = None,
+    spread: Spread | None = None,
 ) -> ValReport:
     """Measure a model on the `val` images of a data.yaml.
 
@@ -63,12 +70,14 @@ def validate(
         images: measure on these instead; their labels are found as those of the data.yaml.
         place: run the model on the vendor's simulator, or on a board attached to this PC.
         names: class names, for a model without metadata.
+        anchors: sizes of anchor boxes, for a model of YOLOv5 or YOLOv7 that does not say them; see Detector.
         store: folder to keep predictions in, so that an interrupted run goes on where it was; not
             for a board attached to this PC, of whose software nothing is known here.
         progress: told how far it is.
         trust: of a .pt; see export().
         runtime: of a .rknn on a board; see Detector.
         imgsz: height and width of the input; default is the model's own, of a .pt the one that it was trained at.
+        spread: divide the images among its workers; what is measured is the same.
 
     Raises:
         DatasetError: the data.yaml, an image or a label cannot be used, or the classes are not the model's.
@@ -79,21 +88,21 @@ def validate(
     """
     path = Path(model)
     labelled = Dataset.open(Path(data)).labelled(images)
-    own = None if names is None else list(names)
-    size = size_of(path, names=own) if imgsz is None or path.suffix.lower() != ".pt" else imgsz
+    own, sizes = None if names is None else list(names), given_anchors(anchors)
+    size = size_of(path, names=own, anchors=sizes) if imgsz is None or path.suffix.lower() != ".pt" else imgsz
     if imgsz is not None and size != imgsz:
         raise ModelError(
             f"{path} is made for {size[1]}x{size[0]}, and cannot be measured at {imgsz[1]}x{imgsz[0]}: give a .pt, or "
             "export it at that size"
         )
 
-    def opening() -> AbstractContextManager[Detector]:
-        return _open(path, place, own, labelled, progress, trust=trust, runtime=runtime, imgsz=size)
-
+    told = {"names": own, "anchors": sizes}
+    opening = partial(finding, path, labelled, measuring, _kept, place=place, told=told, runtime=runtime, trust=trust)
+    begun = partial(opening, imgsz=size, spread=spread, progress=progress)
     kept = None
     if store is not None and not place.remote:
-        kept = Predictions(store, name=path.stem, key=(*_key(path, place, own), size))
-    return _report(path, labelled, _detect(labelled, opening, kept, _telling(path, progress)), size)
+        kept = Predictions(store, name=path.stem, key=(*_key(path, place, own), sizes, size))
+    return _report(path, labelled, _detect(labelled, begun, kept, _telling(path, progress)), size)
 
 
 def validate_detector(detector: Detector, model: Path, labelled: Labelled, progress: Progress | None) -> ValReport:
@@ -105,7 +114,8 @@ def validate_detector(detector: Detector, model: Path, labelled: Labelled, progr
         labelled: what to measure on.
         progress: told how far it is.
     """
-    found = _detect(labelled, lambda: nullcontext(detector), None, _telling(model, progress))
+    opened = Finding(detector.metadata, partial(found_by, detector, _kept))
+    found = _detect(labelled, lambda: nullcontext(opened), None, _telling(model, progress))
     return _report(model, labelled, found, detector.imgsz)
 
 
@@ -141,29 +151,8 @@ def measuring(model: str | Path, **options: Any) -> Detector:
     return detector
 
 
-@contextmanager
-def _open(
-    path: Path,
-    place: Place,
-    names: list[str] | None,
-    labelled: Labelled,
-    progress: Progress | None,
-    *,
-    trust: bool,
-    runtime: Runtime,
-    imgsz: tuple[int, int],
-) -> Iterator[Detector]:
-    with ExitStack() as stack:
-        if path.suffix.lower() == ".pt":
-            folder = stack.enter_context(temporary_folder("val"))
-            path = export(path, imgsz=imgsz, output=folder, trust=trust)
-        backends = None if place == HERE else open_model(path, place, names=names, progress=progress)[1]
-        detector = stack.enter_context(measuring(path, backends=backends, names=names, runtime=runtime))
-        for number, (name, theirs) in enumerate(zip(detector.names.values(), labelled.names, strict=False)):
-            if name != theirs:
-                _logger.warning("class %d is '%s' in the model and '%s' in %s", number, name, theirs, labelled.file)
-                break
-        yield detector
+def _kept(result: Result[Detections]) -> Prediction:
+    return Prediction.of(result.detections, (result.frame.shape[0], result.frame.shape[1]))
 
 
 def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...]:
@@ -174,8 +163,11 @@ def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...
         opened = CalibrationSet.open(place.dataset)
         files = [opened.video] if opened.video else opened.images
         images = [sha256(file) for file in files] or [secrets.token_hex(8)]  # a camera gives others each time
-    packages = ("onnxruntime", "rknn-toolkit2", "rknn-toolkit-lite2", "ultralytics")
+    packages = ("onnxruntime", "rknn-toolkit-lite2", "ultralytics")
     runtimes = [f"{package} {version}" for package in packages if (version := installed(package)) is not None]
+    if place.simulate or place.remote:
+        runtimes += [f"rknn-toolkit2 {toolkit.version}" for toolkit in toolkits()]
+        runtimes.append(str(place.toolkit or os.environ.get(NAMED)))
     with suppress(OSError):
         runtimes.append(sha256(Path(LIBRARY)))
     content = digest(path) if path.suffix.lower() == ".onnx" else sha256(path)
@@ -184,7 +176,7 @@ def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...
 
 def _detect(
     labelled: Labelled,
-    opening: Callable[[], AbstractContextManager[Detector]],
+    opening: Callable[[], AbstractContextManager[Finding[Prediction]]],
     kept: Predictions | None,
     told: Callable[[float], None],
 ) -> list[Prediction]:
@@ -195,18 +187,15 @@ def _detect(
     todo = [image for image in dict.fromkeys(images) if image not in known]
     if todo:
         with ExitStack() as stack:
-            detector = stack.enter_context(opening())
-            _check_data(detector.metadata, labelled)
+            opened = stack.enter_context(opening())
+            _check_data(opened.metadata, labelled)
             file = stack.enter_context(kept.adding()) if kept else None
-            stream = stack.enter_context(detector.stream(map(read_image, todo)))
-            for result in stream:
-                image = todo[result.index]
-                known[image] = Prediction.of(result.detections, (result.frame.shape[0], result.frame.shape[1]))
+            for number, found in opened.finds(todo):
+                image = todo[number]
+                known[image] = found
                 if kept and file:
-                    kept.add(file, digests[image], known[image])
+                    kept.add(file, digests[image], found)
                 told(len(known) / len(images))
-            if stream.lost:
-                raise InferenceError(f"the NPU did not answer {stream.lost} of {len(images)} images: run it again")
     return [known[image] for image in images]
 
 
@@ -217,6 +206,10 @@ def _check_data(metadata: ModelMetadata, labelled: Labelled) -> None:
         raise DatasetError(
             f"{labelled.file} has {len(labelled.names)} classes, the model {len(metadata.names)}: {theirs}"
         )
+    for number, (name, other) in enumerate(zip(metadata.names, labelled.names, strict=True)):
+        if name != other:
+            _logger.warning("class %d is '%s' in the model and '%s' in %s", number, name, other, labelled.file)
+            break
     for image, labels in zip(labelled.images, labelled.labels, strict=True):
         if labels is not None and (why := unfit(labels, metadata)):
             raise DatasetError(f"{label_file(image)} is not of the model's task '{metadata.task}', {why}: {theirs}")
@@ -226,4 +219,4 @@ def _digest(image: Path) -> str:
     try:
         return sha256(image)
     except OSError as exc:
-        raise SourceError(f"cannot read the image {image}: {exc.strerror or exc}") from exc
+        raise SourceError(f"cannot read the image {image}: {reason_of(exc)}") from exc

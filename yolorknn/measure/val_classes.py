@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from yolorknn.convert.export.export import export
 from yolorknn.data.class_folder import ClassFolder
-from yolorknn.errors import DatasetError, InferenceError
-from yolorknn.image import read_image
+from yolorknn.errors import DatasetError
+from yolorknn.measure.finding import Finding, finding, found_by
+from yolorknn.measure.spread import Spread
 from yolorknn.predict.classifier import Classifier
-from yolorknn.predict.open_model import HERE, Place, open_model
+from yolorknn.predict.open_model import HERE, Place
 from yolorknn.progress import Progress
 from yolorknn.runtime.cores import Runtime
-from yolorknn.scratch import temporary_folder
+from yolorknn.stream.result import Result
+from yolorknn.tasks.classification import Classification
 from yolorknn.text import printable
 
 
@@ -52,6 +54,7 @@ def validate_classes(
     progress: Progress | None = None,
     trust: bool = False,
     runtime: Runtime = "auto",
+    spread: Spread | None = None,
 ) -> TopReport:
     """Measure a classifier on the `val` images of a folder with a folder for each class.
 
@@ -63,34 +66,52 @@ def validate_classes(
         progress: told how far it is.
         trust: of a .pt; see export().
         runtime: of a .rknn on a board; see Detector.
+        spread: divide the images among its workers; what is measured is the same.
 
     Raises:
-        DatasetError: the folder or an image cannot be used, or the classes are not the model's.
-        ModelError: the model is absent, broken, not for this machine, or no classifier.
+        DatasetError: the folder or an image cannot be used, the classes are not the model's, or it is no classifier.
+        ModelError: the model is absent, broken, or not for this machine.
         InferenceError: the runtime failed.
         MissingDependencyError: the model's runtime is not installed.
     """
     path, listed = Path(model), ClassFolder.open(Path(data))
-    name = path.name
-    with ExitStack() as stack:
-        if path.suffix.lower() == ".pt":
-            path = export(path, output=stack.enter_context(temporary_folder("val")), trust=trust)
-        backends = None if place == HERE else open_model(path, place, names=names, progress=progress)[1]
-        classifier = stack.enter_context(Classifier(path, names=names, backends=backends, runtime=runtime))
-        if len(classifier.names) != len(listed.names):
-            raise DatasetError(
-                f"{listed.folder} has {len(listed.names)} classes, the model {len(classifier.names)}: "
-                "give the folder that it was trained with"
-            )
-        places = []
-        stream = stack.enter_context(classifier.stream(map(read_image, listed.images), drop="none"))
-        for result in stream:
-            right = result.detections.class_id == listed.class_ids[result.index]
-            places.append(int(right.argmax()))
-            if progress:
-                progress(name, len(places) / len(listed.images))
-        if stream.lost:
-            raise InferenceError(f"the NPU did not answer {stream.lost} of {len(listed.images)} images: run it again")
+    opening = partial(finding, path, listed, Classifier, _kept, place=place, told={"names": names}, runtime=runtime)
+    with opening(trust=trust, spread=spread, progress=progress) as opened:
+        return _measured(opened, path, listed, progress)
+
+
+def validate_classifier(
+    classifier: Classifier, model: Path, listed: ClassFolder, progress: Progress | None
+) -> TopReport:
+    """Measure a classifier that is open; see validate_classes().
+
+    Args:
+        classifier: it stays open.
+        model: what the report and the progress call it.
+        listed: what to measure on.
+        progress: told how far it is.
+    """
+    opened = Finding(classifier.metadata, partial(found_by, classifier, _kept))
+    return _measured(opened, model, listed, progress)
+
+
+def _kept(result: Result[Classification]) -> NDArray[np.int64]:
+    return result.detections.class_id
+
+
+def _measured(
+    opened: Finding[NDArray[np.int64]], model: Path, listed: ClassFolder, progress: Progress | None
+) -> TopReport:
+    if len(opened.metadata.names) != len(listed.names):
+        raise DatasetError(
+            f"{listed.folder} has {len(listed.names)} classes, the model {len(opened.metadata.names)}: "
+            "give the folder that it was trained with"
+        )
+    places: list[int] = []
+    for number, class_ids in opened.finds(listed.images):
+        places.append(int((class_ids == listed.class_ids[number]).argmax()))
+        if progress:
+            progress(model.name, len(places) / len(listed.images))
     ranks = np.array(places)
     return TopReport(str(model), float((ranks < 1).mean()), float((ranks < 5).mean()), len(ranks))
 

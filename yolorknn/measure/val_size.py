@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolorknn.convert.export.inspect import inspect
+from yolorknn.model.anchor_sizes import AnchorSizes
 from yolorknn.predict.open_model import read_metadata
 
 
-def size_of(model: Path, *, names: Sequence[str] | None = None) -> tuple[int, int]:
+def size_of(model: Path, *, names: Sequence[str] | None = None, anchors: AnchorSizes | None = None) -> tuple[int, int]:
     """Return height and width of a model's input, of a .pt those that it was trained at.
 
     Raises:
@@ -18,14 +19,18 @@ def size_of(model: Path, *, names: Sequence[str] | None = None) -> tuple[int, in
     if model.suffix.lower() == ".pt":
         height, width = inspect(model)["imgsz"]
         return int(height), int(width)
-    return read_metadata(model, names=names).imgsz
+    return read_metadata(model, names=names, anchors=anchors).imgsz
 
 
-def size_to_compare_at(models: Sequence[Path], *, names: Sequence[str] | None = None) -> tuple[int, int] | None:
+def size_to_compare_at(
+    models: Sequence[Path], *, names: Sequence[str] | None = None, anchors: AnchorSizes | None = None
+) -> tuple[int, int] | None:
     """Return the size at which models are alike: that of the first that has a fixed one; None where there is no choice.
 
     Raises:
         ModelError, ExportError: see size_of().
     """
     fixed = [model for model in models if model.suffix.lower() != ".pt"]
-    return None if len(models) < 2 or len(fixed) == len(models) else size_of((fixed or list(models))[0], names=names)
+    if len(models) < 2 or len(fixed) == len(models):
+        return None
+    return size_of((fixed or list(models))[0], names=names, anchors=anchors)

@@ -8,8 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from yolorknn.errors import ModelError
-from yolorknn.predict.loaded_model import LoadedModel
+from yolorknn.predict.loaded_model import LoadedModel, OtherTaskError
 from yolorknn.predict.open_model import Place
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.cores import Runtime
@@ -61,7 +60,7 @@ class Classifier(LoadedModel[Classification]):
         )
         if self.metadata.task != "classify":
             self.close()
-            raise ModelError(
+            raise OtherTaskError(
                 f"{model} finds objects (task '{self.metadata.task}') and classifies no images: use Detector"
             )
 
@@ -80,4 +79,4 @@ class Classifier(LoadedModel[Classification]):
             SourceError: the file cannot be read.
             InferenceError: the runtime failed.
         """
-        return self._run(image)
+        return self.run(image)

@@ -9,11 +9,12 @@ from typing import Any, Generic, TypeVar
 
 from numpy.typing import NDArray
 
-from yolorknn.errors import ModelError
-from yolorknn.predict.loaded_model import LoadedModel
+from yolorknn.model.anchor_sizes import given_anchors
+from yolorknn.predict.loaded_model import LoadedModel, OtherTaskError
 from yolorknn.predict.open_model import Place
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.cores import Runtime
+from yolorknn.stream.tiled import Tiling
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.task import Thresholds
 
@@ -27,12 +28,12 @@ class _Threshold(Generic[_Value]):
         self._name = name
 
     def __get__(self, detector: Detector, owner: type[Detector] | None = None) -> _Value:
-        value: _Value = getattr(detector._stages.thresholds, self._name)
+        value: _Value = getattr(detector.thresholds, self._name)
         return value
 
     def __set__(self, detector: Detector, value: _Value) -> None:
         changed: dict[str, Any] = {self._name: value}
-        detector._stages.thresholds = replace(detector._stages.thresholds, **changed)
+        detector.thresholds = replace(detector.thresholds, **changed)
 
 
 class Detector(LoadedModel[Detections]):
@@ -51,6 +52,9 @@ class Detector(LoadedModel[Detections]):
         multi_label: give a box for each class above conf, not only for its best one (what ultralytics' val does).
         agnostic_nms: let a box suppress overlapping ones of other classes too.
         names: class names, for a model without metadata.
+        anchors: for a model of YOLOv5 or YOLOv7 that does not say them, widths and heights of its anchor boxes in
+            pixels, one after the other, the finest stride's first; or a text file of them; or "yolov5" or "yolov7" for
+            those that the authors publish.
         simulate: run on the vendor's simulator instead, quantized as the .rknn is; a PC with rknn-toolkit2.
         dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
         runtime: on a board, "lite" for rknn-toolkit-lite2, "c" for librknnrt directly; "auto" is the first where it is
@@ -58,9 +62,13 @@ class Detector(LoadedModel[Detections]):
         contexts: on a board, how many on each NPU core. With two a core works for one while the CPU converts for the
             other: more frames of a file, of which `yolorknn bench` tells how many. A live stream uses one a core.
         backends: objects with infer() and close() to run instead; the detector closes them.
+        tile: side, or height and width, in pixels of the tiles in which an image is looked at besides as a whole, so
+            that small objects in a large image are found. What a border cuts is put together again. A tile of the
+            model's imgsz shows everything at its size. None for the whole image only.
+        overlap: share of a tile that the next one shows too, 0 to 0.9; objects smaller than that are cut by no border.
 
     Raises:
-        ValueError: a threshold is out of range, or there is no such runtime.
+        ValueError: a threshold, tile or overlap is out of range, or there is no such runtime.
         ModelError: the model is absent, broken, or not for this machine.
         BackendError: the runtime refused it.
         MissingDependencyError: the runtime is not installed.
@@ -84,11 +92,14 @@ class Detector(LoadedModel[Detections]):
         multi_label: bool = False,
         agnostic_nms: bool = False,
         names: Sequence[str] | None = None,
+        anchors: str | Path | Sequence[float] | None = None,
         simulate: bool = False,
         dataset: str | Path | None = None,
         runtime: Runtime = "auto",
         contexts: int = 1,
         backends: Sequence[Backend] | None = None,
+        tile: int | tuple[int, int] | None = None,
+        overlap: float = 0.2,
     ) -> None:
         thresholds = Thresholds(conf, iou, max_det, None, multi_label, agnostic_nms)
         super().__init__(
@@ -97,13 +108,15 @@ class Detector(LoadedModel[Detections]):
             classes=classes,
             place=Place(simulate, None if dataset is None else Path(dataset)),
             names=names,
+            anchors=given_anchors(anchors),
             runtime=runtime,
             contexts=contexts,
             backends=backends,
+            tiling=None if tile is None else Tiling((tile, tile) if isinstance(tile, int) else tile, overlap),
         )
         if self.metadata.task == "classify":
             self.close()
-            raise ModelError(f"{model} classifies whole images and finds no objects in them: use Classifier")
+            raise OtherTaskError(f"{model} classifies whole images and finds no objects in them: use Classifier")
 
     def detect(self, image: NDArray[Any] | str | Path | None) -> Detections:
         """Detect in one image.
@@ -120,4 +133,4 @@ class Detector(LoadedModel[Detections]):
             SourceError: the file cannot be read.
             InferenceError: the runtime failed.
         """
-        return self._run(image)
+        return self.run(image)

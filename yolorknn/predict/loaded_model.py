@@ -13,19 +13,26 @@ from numpy.typing import NDArray
 
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import read_image
+from yolorknn.model.anchor_sizes import AnchorSizes
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.predict.open_model import HERE, Place, open_model, read_metadata
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.cores import Runtime
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.engine import Drop
-from yolorknn.stream.sources.open_source import open_source
-from yolorknn.stream.stages import Stages
+from yolorknn.stream.sources.open_live import open_live
+from yolorknn.stream.sources.open_source import is_live, open_source
+from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stream import Stream
+from yolorknn.stream.tiled import Tiling, stages_of
 from yolorknn.tasks.classification import Found
 from yolorknn.tasks.task import Thresholds
 
 Self = TypeVar("Self", bound="LoadedModel[Any]")
+
+
+class OtherTaskError(ModelError):
+    """A model classifies where objects are to be found, or the other way round."""
 
 
 class LoadedModel(Generic[Found]):
@@ -37,12 +44,15 @@ class LoadedModel(Generic[Found]):
         classes: ids or names of the classes that are kept besides; None for all.
         place: where it is to run.
         names: class names, for a model without metadata.
+        anchors: sizes of anchor boxes, for a model that has such and no metadata.
         runtime: on a board; see Detector.
         contexts: on a board, how many on each NPU core; see Detector.
         backends: objects with infer() and close() to run instead; closed with this.
+        tiling: how images are cut; None to look at each as a whole only.
 
     Raises:
-        ModelError: the model is absent, broken, or not for this machine.
+        ModelError: the model is absent, broken, or not for this machine; or one that finds no objects is to do so in
+            tiles.
         BackendError: the runtime refused it.
         MissingDependencyError: the runtime is not installed.
     """
@@ -55,23 +65,25 @@ class LoadedModel(Generic[Found]):
         classes: Sequence[int | str] | None = None,
         place: Place = HERE,
         names: Sequence[str] | None = None,
+        anchors: AnchorSizes | None = None,
         runtime: Runtime = "auto",
         contexts: int = 1,
         backends: Sequence[Backend] | None = None,
+        tiling: Tiling | None = None,
     ) -> None:
         path = Path(model)
         opened: Sequence[Backend]
         if backends is not None:
-            metadata, opened = read_metadata(path, names=names), list(backends)
+            metadata, opened = read_metadata(path, names=names, anchors=anchors), list(backends)
         else:
-            metadata, opened = open_model(path, place, names=names, runtime=runtime, contexts=contexts)
-        self._stages = Stages(BackendPool(opened), metadata, thresholds)
+            metadata, opened = open_model(path, place, names=names, anchors=anchors, runtime=runtime, contexts=contexts)
+        self._stages = stages_of(BackendPool(opened), metadata, thresholds, tiling)
         self._streams: weakref.WeakSet[Stream[Found]] = weakref.WeakSet()
         self.metadata: ModelMetadata = metadata
         try:
-            if classes is not None:
-                kept = tuple(class_id(metadata, entry) for entry in classes)
-                self._stages.thresholds = replace(thresholds, classes=kept)
+            if tiling is not None and metadata.task == "classify":
+                raise ModelError(f"{model} classifies whole images: tiles are for models that find objects in them")
+            self.keep(thresholds, classes)
         except ModelError:
             self.close()
             raise
@@ -86,8 +98,17 @@ class LoadedModel(Generic[Found]):
         """Height and width of the model's input in pixels."""
         return self.metadata.imgsz
 
-    def _run(self, image: NDArray[Any] | str | Path | None) -> Found:
-        """Run on one image; see Detector.detect and Classifier.classify."""
+    @property
+    def thresholds(self) -> Thresholds:
+        """What is kept of what it finds; may be replaced while streams are open, from any thread."""
+        return self._stages.thresholds
+
+    @thresholds.setter
+    def thresholds(self, thresholds: Thresholds) -> None:
+        self._stages.thresholds = thresholds
+
+    def run(self, image: NDArray[Any] | str | Path | None) -> Found:
+        """Run on one image, whatever the task; see Detector.detect and Classifier.classify."""
         if isinstance(image, (str, Path)):
             image = read_image(Path(image))
         found: Found = self._stages.run(image)
@@ -103,12 +124,16 @@ class LoadedModel(Generic[Found]):
         """Why each NPU core that was taken out of use was."""
         return self._stages.pool.dead
 
-    def stream(self, source: str | Path | int | Iterable[NDArray[Any]], *, drop: Drop | None = None) -> Stream[Found]:
+    def stream(
+        self, source: str | Path | int | Iterable[NDArray[Any]] | Source, *, drop: Drop | None = None
+    ) -> Stream[Found]:
         """Run on every frame of a source, on threads, giving the results in order.
 
+        A camera or stream that is there, and is lost later, is opened again whenever that can be; the stream waits.
+
         Args:
-            source: an image, folder, glob, video, "camera0", 0, "/dev/video0", a stream's URL, or an iterable of
-                images.
+            source: an image, folder, glob, video, "camera0", 0, "/dev/video0", a stream's URL, an iterable of images,
+                or a Source of one's own.
             drop: "none" for every frame; "old" to skip to the newest frame when the model is slower than the source.
                 Default is "old" for cameras and streams, "none" for files.
 
@@ -123,13 +148,55 @@ class LoadedModel(Generic[Found]):
             raise ValueError(f"drop is 'none' or 'old', not {drop!r}")
         if self._stages.pool.closed:
             raise BackendError("the model is closed")
-        opened = open_source(source)
+        live = isinstance(source, (str, Path, int)) and is_live(str(source))
+        opened = open_live(str(source), keep=drop == "none") if live else open_source(source)
         policy: Drop = drop or ("old" if opened.live else "none")
-        pool = self._stages.pool
-        workers = pool.cores if policy == "old" else len(pool)  # a second frame on a core would only make both late
+        workers = self._stages.workers(newest=policy == "old")
         stream: Stream[Found] = Stream(opened, self._stages, workers=workers, drop=policy)
         self._streams.add(stream)
         return stream
+
+    def keep(self, thresholds: Thresholds, classes: Sequence[int | str] | None = None) -> None:
+        """Have this kept of what it finds, from the next frame on; also while it runs.
+
+        Raises:
+            ModelError: it has no such class.
+        """
+        kept = None if classes is None else tuple(class_id(self.metadata, entry) for entry in classes)
+        self._stages.thresholds = replace(thresholds, classes=kept)
+
+    def prove(self) -> None:
+        """Run it once on every context, on a picture of noise, and look whether what comes back are numbers.
+
+        Raises:
+            InferenceError: a runtime gave nothing, something else than the model promises, or what is no number.
+            BackendError: a runtime failed.
+        """
+        self._stages.prove()
+
+    def finds_as(self, other: LoadedModel[Any]) -> bool:
+        """Tell whether it finds what another does: of one task, with the same names."""
+        one, two = self.metadata, other.metadata
+        return (one.task, one.names, one.keypoints) == (two.task, two.names, two.keypoints)
+
+    def replace(self, other: LoadedModel[Any], patience: float = 30.0) -> None:
+        """Go on with another's model, between two frames of each stream, none of which is lost.
+
+        To be called by another thread than takes results: frames that are begun end with the model they began with.
+
+        Args:
+            other: finds the same: of one task, with the same names; without a stream, and not used any more.
+            patience: seconds for the inferences under way; a core that takes longer hangs, and its frame is lost.
+
+        Raises:
+            ModelError: it finds something else.
+        """
+        if not self.finds_as(other):
+            raise ModelError("another model takes over only where its task, classes and keypoints are the same")
+        old, self._stages, self.metadata = self._stages, other._stages, other.metadata
+        for stream in list(self._streams):
+            stream.replace(self._stages, patience)
+        old.pool.close()
 
     def close(self) -> None:
         """Stop every stream and free the backends; a second call does nothing."""
@@ -142,6 +209,15 @@ class LoadedModel(Generic[Found]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def names_of(metadata: ModelMetadata, classes: Sequence[int | str] | None) -> tuple[str, ...] | None:
+    """Return the names of classes given by id or name; None for all.
+
+    Raises:
+        ModelError: the model has no such class.
+    """
+    return None if classes is None else tuple(metadata.names[class_id(metadata, entry)] for entry in classes)
 
 
 def class_id(metadata: ModelMetadata, entry: int | str) -> int:

@@ -1,0 +1,146 @@
+"""--max-drop of models that are no detectors: by agreement with float, or by a measure of the user's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import needs_ort, needs_toolkit
+from tests.fakes.commands import misused, refused, run
+from tests.fakes.tiny_onnx import blunt_net, computed, picture_net
+from yolorknn.convert.recipe.build_options import BuildOptions
+from yolorknn.convert.recipe.request import BuildRequest
+from yolorknn.errors import BuildError, CalibrationError, ModelError
+from yolorknn.measure import gate_any
+from yolorknn.measure.gate_any import build_any_within
+from yolorknn.measure.gate_report import Trial
+from yolorknn.measure.metric import agreeing, read_metric
+from yolorknn.measure.recipes import Recipe
+from yolorknn.model import rknn_file
+
+METRIC = """import numpy as np
+def score(outputs, files):
+    assert len(outputs) == len(files) == 6 and files[0][0].is_file()
+    return float(np.mean([out["logits"].max() > -1e9 for out in outputs]))
+def nothing(outputs, files):
+    return None
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    pytest.importorskip("onnx")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for folder in ("cal", "held"):
+        Path(folder).mkdir()
+        for number in range(6):
+            np.save(f"{folder}/{number}.npy", rng.normal(size=(1, 3, 16, 16)).astype(np.float32))
+    Path("mine.py").write_text(METRIC)
+    picture_net(tmp_path / "net.onnx", size=16)
+    return tmp_path
+
+
+def test_agreement_is_of_the_largest_values_and_of_one_value_the_cosine() -> None:
+    one: dict[str, Any] = {"y": np.array([[1.0, 2.0, 3.0]]), "z": np.array([[5.0]])}
+    assert agreeing(one, one) == 1
+    assert agreeing(one, {"a": np.array([[3.0, 2.0, 1.0]]), "b": np.array([[-5.0]])}) == 0
+    assert agreeing(one, {"a": np.array([[0.0, 0.0, 1.0]]), "b": np.array([[-1.0]])}) == 0.5
+
+
+def test_a_metric_is_a_function_of_a_file_or_module(place: Path) -> None:
+    assert read_metric("mine.py:score").__name__ == "score" and read_metric("json:dumps").__name__ == "dumps"
+    for text in ("mine.py:absent", "absent.py:f", "no_such_module:f", "score", "mine.py:"):
+        with pytest.raises(BuildError, match="is no function: give module:function or"):
+            read_metric(text)
+
+
+@needs_ort
+def test_what_the_gate_refuses(place: Path) -> None:
+    request = BuildRequest(Path("net.onnx"), dataset=Path("cal"), generic=True)
+    with pytest.raises(CalibrationError, match="is in cal and in cal: measure on"):
+        build_any_within(request, Path("cal"), max_drop=1)
+    with pytest.raises(CalibrationError, match="pass --dataset"):
+        build_any_within(BuildRequest(Path("net.onnx"), generic=True), Path("held"), max_drop=1)
+    with pytest.raises(ModelError, match=r"is no \.onnx"):
+        build_any_within(BuildRequest(Path("n.tflite"), dataset=Path("cal"), generic=True), Path("held"), max_drop=1)
+    with pytest.raises(BuildError, match="the metric gave None, which is no number"):
+        build_any_within(request, Path("held"), max_drop=1, metric="mine.py:nothing")
+    assert "is for build --generic" in misused(
+        "build", "net.onnx", "--metric", "a:b", "--max-drop", 1, "--data", "held"
+    )
+    assert "needs --max-drop" in misused("build", "net.onnx", "--generic", "--metric", "a:b")
+    words = ["build", "net.onnx", "--generic", "--max-drop", 1, "--data", "held", "--dataset", "cal"]
+    assert "chooses the recipe itself" in misused(*words, "--algorithm", "normal")
+
+
+@needs_ort
+def test_the_first_recipe_that_is_good_enough_is_built_and_none_is_an_error(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def ran(self: Any, recipe: Recipe) -> gate_any.Ran:
+        name = recipe.name
+        asked.append(name)
+        drop = {"normal": 5.0, "kl_divergence": 2.0}[name]
+        return Trial(name, {}, 6, map=1 - drop / 100, drop=drop, size=1000, ms=1.0), None
+
+    def two(compare: Any, base: BuildOptions, *, float16: bool, mmse: bool) -> Iterator[list[Recipe]]:
+        yield [Recipe("normal", base), Recipe("kl_divergence", base)]
+
+    monkeypatch.setattr(gate_any._Gate, "ran", ran)
+    monkeypatch.setattr(gate_any, "recipes_of_any", two)
+    made = Path("net-rk3588-i8.rknn")
+    built: list[Any] = []
+
+    def build_as(*_: Any, **options: Any) -> Path:
+        built.append(options["accuracy"])
+        return made
+
+    monkeypatch.setattr(gate_any, "build_as", build_as)
+    words = ["build", "net.onnx", "--generic", "--data", "held", "--dataset", "cal", "--metric", "mine.py:score"]
+    done = run(*words, "--max-drop", 3)
+    assert asked == ["normal", "kl_divergence"] and done.stdout == f"{made}\n" and "<- chosen" in done.stderr
+    assert built[0]["measure"] == "mine.py:score" and built[0]["float"] == 1.0
+    report = json.loads(Path("net-rk3588-i8.accuracy.json").read_text())
+    assert report["chosen"] == "kl_divergence" and report["measured"] == 6
+    assert "loses 2.00" in refused(*words, "--max-drop", 1)
+    assert Path("net-rk3588-i8.rejected.json").is_file()
+
+
+@needs_ort
+def test_a_metric_is_given_the_float_models_outputs_as_it_is_the_simulators(place: Path) -> None:
+    """Of an .onnx that gives float16, too."""
+    import onnx
+
+    model = onnx.load("net.onnx")
+    model.graph.node.append(onnx.helper.make_node("Cast", ["logits"], ["half"], to=onnx.TensorProto.FLOAT16))
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("half", onnx.TensorProto.FLOAT16, [1, 10]))
+    onnx.save(model, "half.onnx")
+    rows = [[path] for path in sorted(Path("held").iterdir())]
+    found = gate_any._Gate(BuildRequest(Path("half.onnx"), generic=True), rows, None, None).floating()
+    assert all(outputs["half"].dtype == np.float32 for outputs in found)
+    for outputs, (path,) in zip(found, rows, strict=True):
+        expected = computed(Path("net.onnx"), {"image": np.load(path)})["logits"]
+        assert outputs["half"] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+@needs_ort
+@needs_toolkit
+@pytest.mark.toolkit
+@pytest.mark.slow
+def test_the_layer_that_int8_loses_is_kept_in_float16(place: Path) -> None:
+    model = blunt_net(place / "blunt.onnx")
+    request = BuildRequest(model, dataset=Path("cal"), generic=True)
+    made, report = build_any_within(request, Path("held"), max_drop=3)
+    assert report.trials[0].drop is not None and report.trials[0].drop > 30
+    assert report.chosen is not None and "layers float16" in report.chosen
+    recorded = rknn_file.read(made).recorded()
+    assert recorded is not None and recorded.build is not None
+    assert any(name.startswith("second") for name in recorded.build.options["float16"])

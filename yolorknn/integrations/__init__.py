@@ -1,0 +1,1 @@
+"""Other frameworks' models and engines, one framework a room."""

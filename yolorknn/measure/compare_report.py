@@ -1,0 +1,80 @@
+"""What a comparison of one model in several places says, as text and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from yolorknn.runtime.agreeing import Agreeing, number, table_of
+from yolorknn.text import printable
+
+
+@dataclass(frozen=True)
+class SameBoxes:
+    """How far what one place finds is from what the reference finds, over all images."""
+
+    place: str
+    expected: int
+    found: int
+    matched: int
+    """Of the same class, with an IoU of at least 0.5."""
+    iou: float | None
+    """The mean of those matched."""
+    score: float | None
+    """The largest difference of a score of those matched."""
+
+
+@dataclass(frozen=True)
+class Parting:
+    """Where a place parts from the reference, from the toolkit's accuracy analysis on the input where it is worst."""
+
+    place: str
+    op: str
+    tensor: str
+    """The first layer, in the order of the graph, that is not what the float model's is."""
+    cosine: float | None
+    """Its own, with the errors of all layers before it."""
+    alone: float | None
+    """The same where it is given the float model's input: what the layer itself loses."""
+    note: str = ""
+    """Why there is no cosine, in the vendor's word: `q_zero` for a tensor that is all 0 in int8."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One model in several places, on the same inputs."""
+
+    model: str
+    reference: str
+    inputs: str
+    count: int
+    """How many inputs."""
+    rows: tuple[Agreeing, ...]
+    boxes: tuple[SameBoxes, ...] = ()
+    """Of a detector."""
+    partings: tuple[Parting, ...] = ()
+    """Of the places that part from the reference."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    def table(self) -> str:
+        """Return it as lines for people."""
+        lines = [f"{printable(self.model)} against {printable(self.reference)}, on {printable(self.inputs)}\n"]
+        lines += table_of(self.rows)
+        lines += [
+            f"\nboxes, {boxes.place}: {boxes.matched} of {boxes.expected} matched, {boxes.found - boxes.matched} more; "
+            f"mean IoU {number(boxes.iou, '.3f')}, largest difference of a score {number(boxes.score, '+.3f')}"
+            for boxes in self.boxes
+        ]
+        for parting in self.partings:
+            lines.append(
+                f"\n{parting.place} parts from the float model at [{parting.op}] {printable(parting.tensor)}: cosine "
+                f"{number(parting.cosine, '.5f')}, the layer alone {number(parting.alone, '.5f')}"
+                + " (all 0 in int8)"
+                * (parting.note == "q_zero")
+            )
+            if parting.place.startswith("int8") and (parting.alone or 0.0) < 0.999:
+                lines.append(f"  'yolorknn build --float16 {printable(parting.tensor)}' keeps it in float16")
+        return "\n".join(lines)
