@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import functools
 import gc
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.fakes.backends import number_detector
+from tests.fakes.numbered import cell_of, number_of
 from yolorknn import Detector
+from yolorknn.stream.result import Result
+
+PICTURE = np.zeros((4, 4, 3), np.uint8)
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +32,20 @@ def no_thread_is_left() -> Iterator[None]:
 def make(tmp_path: Path) -> Callable[..., Detector]:
     """number_detector() with its model in the test's folder."""
     return functools.partial(number_detector, tmp_path)
+
+
+@pytest.fixture(params=["PyAV", "OpenCV"])
+def encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What encodes; returns the suffix that the video then has."""
+    if request.param == "PyAV":
+        pytest.importorskip("av")
+        return ".mp4"
+    monkeypatch.setitem(sys.modules, "av", None)
+    return ".mkv"
+
+
+def assert_of_its_frame(result: Result) -> None:
+    assert number_of(result.frame[..., ::-1]) == result.index
+    expected = cell_of(result.index)
+    assert result.detections.class_id.tolist() == [expected.class_id]
+    assert result.detections.confidence[0] == pytest.approx(expected.confidence)

@@ -42,14 +42,18 @@ def test_a_source_that_blocks_does_not_hold_up_close(make: Make, monkeypatch: py
         finally:
             closed.set()
 
-    with make() as detector:
-        stream = detector.stream(frames())
-        assert next(stream).index == 0 and blocked.wait(10)
-        start = time.monotonic()
-        stream.close()
-        assert time.monotonic() - start < 5
-        (reader,) = [thread for thread in threading.enumerate() if thread.name == "yolorknn-read"]
-    let_go.set()
+    before = set(threading.enumerate())  # with what another test may have left, which is no matter of this one
+    try:
+        with make() as detector:
+            stream = detector.stream(frames())
+            assert next(stream).index == 0 and blocked.wait(10)
+            start = time.monotonic()
+            stream.close()
+            assert time.monotonic() - start < 5
+            begun = set(threading.enumerate()) - before
+            (reader,) = [thread for thread in begun if thread.name == "yolorknn-read"]
+    finally:
+        let_go.set()
     reader.join(10)
     assert closed.is_set() or not reader.is_alive(), "it ends by itself"
 

@@ -124,6 +124,14 @@ def test_what_has_many_frames_by_its_name(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kept", "many"), [("rtsp://host/1", False), ("camera0", False), ("a.jpg", False), ("v.mp4", True)]
+)
+def test_what_stands_in_a_file_has_as_many_frames_as_what_is_named(tmp_path: Path, kept: str, many: bool) -> None:
+    (tmp_path / "cam.source").write_text(f"{kept}\n")
+    assert has_many_frames(f"@{tmp_path}/cam.source") is many is has_many_frames(kept)
+
+
 def test_a_source_in_a_file(tmp_path: Path) -> None:
     """So that no list of processes shows a URL's password."""
     (tmp_path / "cam.source").write_text(f"{DATASET / 'images/0000.jpg'}\nrest\n")

@@ -6,13 +6,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 from yolorknn.errors import BackendError, SourceError
 from yolorknn.stream.opencv_threads import hold_back, let_go
-from yolorknn.stream.result import Result, Timings
+from yolorknn.stream.slot import Slot
 from yolorknn.stream.sources.source import Frame, Source
-from yolorknn.stream.stages import Inferred, Prepared, Stages
+from yolorknn.stream.stages import Stages
 
 PATIENCE = 2.0
 """Seconds that a source may take for a frame when nobody wants it any more; then its thread is left to end alone."""
@@ -22,51 +22,27 @@ AHEAD = 3
 """Frames letterboxed that no worker has taken yet; frames inferred and not decoded; results beyond one a worker."""
 
 
-class Slot:
-    """A frame's place in the order of results."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.frame: Frame | None = None
-        self.prepared: Prepared | None = None
-        self.inferred: Inferred | None = None
-        self.detections: Any = None
-        self.error: BaseException | None = None
-        self.asked = time.perf_counter()
-        self.read = self.done = 0.0  # moments; done is set last, by the thread that made it so
-
-    def result(self) -> Result[Any]:
-        """Return what was found, or raise what went wrong."""
-        if self.error is not None:
-            error, self.error = self.error, None
-            try:
-                raise error
-            finally:
-                del error  # whose traceback refers to the stream through this frame: a circle would keep it alive
-        frame, prepared, inferred = self.frame, self.prepared, self.inferred
-        assert frame is not None and prepared is not None and inferred is not None and self.detections is not None
-        timings = Timings(
-            capture=self.read - self.asked,
-            wait=inferred.got - self.read - prepared.seconds,
-            preprocess=prepared.seconds,
-            infer=inferred.left - inferred.got,
-            postprocess=self.done - inferred.left,
-            reorder=time.perf_counter() - self.done,
-        )
-        return Result(frame.image, self.index, frame.timestamp, self.detections, timings, frame.source, frame.clock)
-
-
 class Engine:
-    """Moves frames from a source through the stages, in order, with a bound on what is under way."""
+    """Moves frames from a source through the stages, in order, with a bound on what is under way.
+
+    Of several cameras each keeps its own order: one whose frame is on a core that hangs holds up no other. A source of
+    several may have taken() and left(), called with each frame when a worker takes it and when its result leaves. They
+    return at once, and bound the frames of a camera that are between the two.
+
+    A frame goes through the stages with which it began: replace() is between two frames.
+    """
 
     def __init__(self, source: Source, stages: Stages, workers: int, drop: Drop) -> None:
         self.dropped = 0
         self._source, self._stages, self._drop = source, stages, drop
+        self._taken: Callable[[Frame], None] = getattr(source, "taken", lambda _: None)
+        self._left: Callable[[Frame], None] = getattr(source, "left", lambda _: None)
         self._limit = workers + AHEAD
         self._waiting: deque[Slot] = deque()  # letterboxed, and no worker has it yet
         self._inferred: deque[Slot] = deque()  # not yet decoded
         self._order: deque[Slot] = deque()  # a worker has or had it, and nobody has taken its result yet
         self._inferring = workers
+        self._reading: Slot | None = None  # its frame is being letterboxed
         self._ended = self._stopped = False
         lock = threading.RLock()
         self._room, self._work, self._outputs, self._ready = (threading.Condition(lock) for _ in range(4))
@@ -92,11 +68,33 @@ class Engine:
     def take_result(self) -> Slot | None:
         """Wait for the next slot in order; None at the end."""
         with self._ready:
-            self._ready.wait_for(lambda: self._stopped or self._exhausted() or (self._order and self._order[0].done))
-            if self._stopped or not self._order:
+            self._ready.wait_for(lambda: self._stopped or self._exhausted() or self._next_done())
+            if self._stopped or not (slot := self._next_done()):
                 return None
-            self._work.notify()
-            return self._order.popleft()
+            self._order.remove(slot)
+            self._wake()
+            if slot.frame is not None:
+                self._left(slot.frame)
+            return slot
+
+    def _next_done(self) -> Slot | None:
+        """Return the first slot whose result may leave: none of its camera's is before it."""
+        held: set[str] = set()
+        for slot in self._order:
+            if slot.done and slot.camera not in held:
+                return slot
+            held.add(slot.camera)
+        return None
+
+    def _under_way(self) -> int:
+        """Count the slots in order, but those that wait for an earlier one of their camera among several."""
+        held: set[str] = set()
+        count = 0
+        for slot in self._order:
+            count += slot.camera not in held
+            if slot.camera and not slot.done:
+                held.add(slot.camera)
+        return count
 
     def close(self) -> None:
         """Stop, and join every thread but the caller's, and but one that its source holds up for PATIENCE."""
@@ -106,11 +104,27 @@ class Engine:
             self._stopped = True
             for condition in (self._room, self._work, self._outputs, self._ready):
                 condition.notify_all()
+        if stop := getattr(self._source, "stop", None):
+            stop()
         if threading.current_thread() not in self._threads:
             self._stages.hurry()
             for number, thread in enumerate(self._threads):
                 if thread.ident:
                     thread.join(None if number else PATIENCE)
+
+    def replace(self, stages: Stages, patience: float) -> bool:
+        """Have all further frames go through other stages; wait until nothing is left to infer with those before.
+
+        Returns:
+            Whether that was so within `patience` seconds; not where a core hangs.
+        """
+        with self._ready:
+            old, self._stages = self._stages, stages
+            return self._outputs.wait_for(lambda: self._stopped or not self._needs(old), patience)
+
+    def _needs(self, stages: Stages) -> bool:
+        slots = [*self._waiting, *self._order, *([self._reading] if self._reading else [])]
+        return any(slot.stages is stages and slot.error is None and slot.inferred is None for slot in slots)
 
     def _exhausted(self) -> bool:
         return self._ended and not self._waiting and not self._order
@@ -119,12 +133,14 @@ class Engine:
         index = 0
         try:
             while not self._stopped:
-                slot = Slot(index)
+                slot = Slot(index, self._stages)
                 try:
                     slot.frame = self._source.read()
                     slot.read = time.perf_counter()
                     if slot.frame is not None:
-                        slot.prepared = self._stages.prepare(slot.frame.image)
+                        with self._ready:
+                            slot.stages, self._reading = self._stages, slot
+                        slot.prepared = slot.stages.prepare(slot.frame.image)
                 except BaseException as exc:  # an iterable of the caller's can raise anything
                     slot.error = exc
                 if slot.frame is None and slot.error is None:
@@ -147,22 +163,23 @@ class Engine:
                     self._waiting.remove(stale)
                     self.dropped += 1
                     if stale.prepared is not None:
-                        self._stages.recycle(stale.prepared)
+                        stale.stages.recycle(stale.prepared)
             else:
                 self._room.wait_for(lambda: self._stopped or len(self._waiting) < AHEAD)
             self._waiting.append(slot)
+            self._reading = None
             self._work.notify()
 
     def _infer(self) -> None:
         while (slot := self._take_work()) is not None:
             try:
                 if slot.error is None and slot.prepared is not None:
-                    slot.inferred = self._stages.infer(slot.prepared)
+                    slot.inferred = slot.stages.infer(slot.prepared, lambda: not self._stopped)
             except BaseException as exc:  # raised again when the slot's turn comes
                 slot.error = exc
             with self._outputs:
                 self._inferred.append(slot)
-                self._outputs.notify()
+                self._outputs.notify_all()  # the thread that decodes, and replace()
         with self._outputs:
             self._inferring -= 1
             self._outputs.notify()
@@ -172,7 +189,7 @@ class Engine:
             self._work.wait_for(
                 lambda: (
                     self._stopped
-                    or (self._waiting and len(self._order) < self._limit and len(self._inferred) < AHEAD)
+                    or (self._waiting and self._under_way() < self._limit and len(self._inferred) < AHEAD)
                     or (self._ended and not self._waiting)
                 )
             )
@@ -181,23 +198,33 @@ class Engine:
             slot = self._waiting.popleft()
             self._order.append(slot)
             self._room.notify()
+            if slot.frame is not None:
+                self._taken(slot.frame)
             return slot
 
     def _decode(self) -> None:
         while (slot := self._take_inferred()) is not None:
             try:
                 if slot.error is None and slot.inferred is not None:
-                    slot.detections = self._stages.decode(slot.inferred)
+                    slot.detections = slot.stages.decode(slot.inferred)
                     slot.inferred = slot.inferred._replace(outputs=())
             except BaseException as exc:
                 slot.error = exc
             with self._ready:
                 slot.done = time.perf_counter()
-                if self._order and self._order[0] is slot:
+                if self._next_done() is slot:
                     self._ready.notify()
 
     def _take_inferred(self) -> Slot | None:
         with self._outputs:
             self._outputs.wait_for(lambda: self._stopped or self._inferred or not self._inferring)
+            if self._stopped or not self._inferred:
+                return None
+            slot = self._inferred.popleft()
+            self._wake()
+            return slot
+
+    def _wake(self) -> None:
+        """Wake a worker, where there is something for it: in vain, it would take a CPU from the other threads."""
+        if self._waiting or self._ended:
             self._work.notify()
-            return None if self._stopped or not self._inferred else self._inferred.popleft()

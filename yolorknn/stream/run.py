@@ -13,9 +13,9 @@ import numpy as np
 from yolorknn.errors import InferenceError, SourceError
 from yolorknn.stream.result import Timings
 from yolorknn.stream.sinks.sink import Sink
+from yolorknn.stream.step import Steps
 from yolorknn.stream.stream import Stream
-from yolorknn.tasks.classification import Classification
-from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.classification import counted_classes
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,11 @@ class Summary:
             raise InferenceError(f"the NPU answered none of {self.lost} frames: see 'yolorknn doctor'")
 
 
-def counted_classes(found: Detections | Classification) -> list[int]:
-    """Return the class ids of what was found: of each object, or the most probable one of the image."""
-    ids: list[int] = found.class_id.tolist()
-    return ids[:1] if isinstance(found, Classification) else ids
-
-
 def run(
     stream: Stream[Any],
     sinks: Sequence[Sink],
     *,
+    steps: Steps | None = None,
     counted: Callable[[int], None],
     skipped: Callable[[SourceError], None],
 ) -> Summary:
@@ -65,6 +60,7 @@ def run(
     Args:
         stream: is read to its end.
         sinks: in this order; they stay open.
+        steps: what is applied to a result before.
         counted: called with the number of frames that the sinks have, whenever it grows.
         skipped: called with what is wrong with an image.
 
@@ -88,6 +84,8 @@ def run(
             failures.append(str(exc))
             skipped(exc)
             continue
+        if steps is not None:
+            result = steps.apply(result)
         for sink in sinks:
             sink.write(result)
         frames += 1

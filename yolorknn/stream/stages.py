@@ -5,18 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.image import Canvas, Letterbox
+from yolorknn.errors import InferenceError
+from yolorknn.image import Canvas, Image, Letterbox
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.model.values import Values
+from yolorknn.model.values import Values, floats
 from yolorknn.runtime.backend import SessionBackend
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.tasks.known import task_of
 from yolorknn.tasks.task import Thresholds
+from yolorknn.tasks.views import View
 
 
 class Prepared(NamedTuple):
@@ -26,15 +29,25 @@ class Prepared(NamedTuple):
     placed: Letterbox
     seconds: float
     """What that took."""
+    image: Image | None = None
+    """The image itself, where tiles of it are to be looked at too."""
 
 
 class Inferred(NamedTuple):
     """What the model gave, and the moments (time.perf_counter) at which the core was got and left."""
 
-    outputs: Sequence[Values]
+    outputs: Sequence[Any]
+    """Values of the model's outputs; of an image that is cut, what was found in each view."""
     placed: Letterbox
     got: float
     left: float
+    views: Sequence[View] = ()
+    """Of an image that is cut: the whole of it, and its tiles."""
+
+
+def always() -> bool:
+    """Say that what is asked for is wanted."""
+    return True
 
 
 class Stages:
@@ -56,6 +69,16 @@ class Stages:
         """Take an image through all stages; return what the model's task finds in it."""
         return self.decode(self.infer(self.prepare(image)))
 
+    def prove(self) -> None:
+        """Run the model once on every context, on a picture of noise; see LoadedModel.prove."""
+        height, width = self.metadata.imgsz
+        picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+        for _ in range(len(self.pool)):
+            inferred = Stages.infer(self, Stages.prepare(self, picture))  # one run, also where an image takes several
+            if not all(np.isfinite(floats(values)).all() for values in inferred.outputs):
+                raise InferenceError("the model gives values that are no numbers, on a picture of noise")
+            Stages.decode(self, inferred)
+
     def prepare(self, image: NDArray[Any] | None) -> Prepared:
         """Lay an image, BGR uint8 (H, W, 3), which is not written to, into the model's input."""
         start = time.perf_counter()
@@ -66,8 +89,15 @@ class Stages:
         placed = canvas.fill(image)
         return Prepared(canvas, placed, time.perf_counter() - start)
 
-    def infer(self, prepared: Prepared) -> Inferred:
-        """Wait for an idle core and run the model on it; the prepared image is used up."""
+    def workers(self, *, newest: bool) -> int:
+        """Return how many images to infer at once: of all, or of the newest, which are not to wait for each other."""
+        return self.pool.cores if newest else len(self.pool)  # a second one on a core would only make both late
+
+    def infer(self, prepared: Prepared, wanted: Callable[[], bool] = always) -> Inferred:
+        """Wait for an idle core and run the model on it; the prepared image is used up.
+
+        Where this takes several runs, it is given up as soon as `wanted` returns False.
+        """
         with self.pool.lend() as backend:
             got = time.perf_counter()
             infer = backend.values if isinstance(backend, SessionBackend) else backend.infer

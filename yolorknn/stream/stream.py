@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections import Counter
 from typing import Generic
 
 from yolorknn.errors import CoreHungError
@@ -32,6 +33,8 @@ class Stream(Generic[Found]):
         self._broken: Exception | None = None
         self.lost = 0
         """Frames that an NPU core did not answer."""
+        self.failed: Counter[str] = Counter()
+        """By camera, empty where there is only one: frames whose result is an error, those lost among them."""
         self.begun = time.perf_counter()
         """Moment from which its threads work."""
         self._engine = Engine(source, stages, workers, drop)
@@ -41,13 +44,16 @@ class Stream(Generic[Found]):
     @property
     def dropped(self) -> int:
         """Frames that a newer one replaced before a worker was free."""
-        return self._engine.dropped
+        return self._engine.dropped + int(getattr(self.source, "dropped", 0))
 
     def __iter__(self) -> Stream[Found]:
         return self
 
     def __next__(self) -> Result[Found]:
-        while (slot := self._engine.take_result()) is not None and isinstance(slot.error, CoreHungError):
+        while (slot := self._engine.take_result()) is not None and slot.error is not None:
+            self.failed[slot.camera] += 1
+            if not isinstance(slot.error, CoreHungError):
+                break
             self.lost += 1
         if slot is None:
             self.close()
@@ -55,6 +61,10 @@ class Stream(Generic[Found]):
                 raise self._broken
             raise StopIteration
         return slot.result()
+
+    def replace(self, stages: Stages, patience: float) -> bool:
+        """Go on with other stages from the next frame; see Engine.replace."""
+        return self._engine.replace(stages, patience)
 
     def __enter__(self) -> Stream[Found]:
         return self

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,8 +22,24 @@ from yolorknn.image import Image
 
 TICKS = 90000
 """A second, in PyAV's units here."""
-PART = 2.0
-"""Seconds of a part, which is what a killed process loses at most."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How PyAV encodes H.264."""
+
+    part: float
+    """Seconds of a part, which is what a killed process loses at most."""
+    options: Mapping[str, str]
+    """Of libx264."""
+    quick: bool = False
+    """Whether colours, which are stored for four pixels at once, are those of one of them, in place of their mean."""
+
+
+KEPT = Encoding(2.0, {"preset": "veryfast", "crf": "21", "bf": "0"})
+"""For a video that is looked at again."""
+RECORDED = Encoding(1.0, {"preset": "ultrafast", "tune": "zerolatency", "crf": "23", "threads": "1"}, quick=True)
+"""For what goes on beside detection all day: half the CPU, and no frame waits in the encoder for those after it."""
 
 
 def _set_log_level(level: int) -> int:
@@ -46,14 +63,14 @@ class Encoder(Protocol):
         """Finish the file."""
 
 
-def open_encoder(path: Path, *, fps: float, size: tuple[int, int]) -> Encoder:
+def open_encoder(path: Path, *, fps: float, size: tuple[int, int], encoding: Encoding = KEPT) -> Encoder:
     """Begin a video of `size` (height, width) at `path`, or, without PyAV, beside it as .mkv.
 
     Raises:
         OutputError: it cannot be written.
     """
     try:
-        return _PyAv(path, fps=fps, size=size)
+        return _PyAv(path, fps=fps, size=size, encoding=encoding)
     except ImportError:
         return _OpenCv(path.with_suffix(".mkv"), fps=fps, size=size)
 
@@ -72,7 +89,7 @@ class _PyAv:
 
     caveat = ""
 
-    def __init__(self, path: Path, *, fps: float, size: tuple[int, int]) -> None:
+    def __init__(self, path: Path, *, fps: float, size: tuple[int, int], encoding: Encoding) -> None:
         import av  # noqa: PLC0415
 
         self.path = path
@@ -88,21 +105,20 @@ class _PyAv:
         with self._writing():
             options = {"movflags": flags, "flush_packets": "1"}
             self._container = av.open(f"file:{path}", "w", format="mp4", options=options)
-            self._stream: Any = self._container.add_stream(
-                "libx264", rate=rate, options={"preset": "veryfast", "crf": "21", "bf": "0"}
-            )
+            self._stream: Any = self._container.add_stream("libx264", rate=rate, options=dict(encoding.options))
             self._stream.height, self._stream.width = size
             self._stream.pix_fmt = "yuv420p"
             self._stream.codec_context.time_base = Fraction(1, TICKS)
-            self._stream.codec_context.gop_size = max(1, round(PART * fps))
+            self._stream.codec_context.gop_size = max(1, round(encoding.part * fps))
         self._key_frame = av.video.frame.PictureType.I
-        self._last, self._key = -1, 0.0
+        self._last, self._key, self._part, self._quick = -1, 0.0, encoding.part, encoding.quick
 
     def write(self, image: Image, seconds: float) -> None:
-        frame = self._frame.from_ndarray(image, format="bgr24")
+        planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420) if self._quick else image
+        frame = self._frame.from_ndarray(planes, format="yuv420p" if self._quick else "bgr24")
         frame.pts = self._last = max(self._last + 1, round(seconds * TICKS))
         frame.time_base = Fraction(1, TICKS)
-        if seconds - self._key >= PART:  # a part begins with one; it is due by time, as frames may be few
+        if seconds - self._key >= self._part:  # a part begins with one; it is due by time, as frames may be few
             frame.pict_type, self._key = self._key_frame, seconds
         with self._writing():
             self._container.mux(self._stream.encode(frame))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from yolorknn.files import writing
-from yolorknn.stream.result import Result, record
-from yolorknn.tasks.task import Wording
+from yolorknn.stream.result import Result, Words, record
+from yolorknn.stream.sinks.line_file import LineFile, Rotation
 from yolorknn.text import dumps
 
 
@@ -22,27 +21,29 @@ class JsonLines:
         OutputError: the file cannot be written.
     """
 
-    def __init__(self, target: str | Path, wording: Wording) -> None:
-        """Open the target; a file is replaced. `wording` is how it says what was found."""
-        self._path, self._wording = Path(target), wording
-        self._file: FileIO | None = None
-        if str(target) != "-":
-            with writing(self._path):
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("wb", buffering=0)
+    def __init__(
+        self, target: str | Path, words: Words, *, append: bool = False, rotation: Rotation | None = None
+    ) -> None:
+        """Open the target.
+
+        Args:
+            target: the file, or "-".
+            words: how it says what was found.
+            append: whether what the file has stays.
+            rotation: when the file makes room for a new one.
+        """
+        self._path, self._words = Path(target), words
+        self._file = None if str(target) == "-" else LineFile(self._path, append=append, rotation=rotation)
 
     def write(self, result: Result[Any]) -> None:
-        line = dumps(record(result, self._wording)) + "\n"
+        line = dumps(record(result, self._words)) + "\n"
+        if self._file is not None:
+            self._file.write(line.encode())
+            return
         with writing(self._path):
-            if self._file is None:
-                sys.stdout.write(line)
-                sys.stdout.flush()
-                return
-            rest = line.encode()
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            sys.stdout.write(line)
+            sys.stdout.flush()
 
     def close(self) -> None:
         if self._file is not None:
-            with writing(self._path):
-                self._file.close()
+            self._file.close()

@@ -11,8 +11,8 @@ import cv2
 
 from yolorknn.errors import OutputError
 from yolorknn.files import write_bytes
+from yolorknn.stream.picture import picture_of
 from yolorknn.stream.result import Result
-from yolorknn.tasks.draw import draw
 
 
 class Pictures:
@@ -38,7 +38,7 @@ class Pictures:
 
     def write(self, result: Result[Any]) -> None:
         path = self.target(result.source)
-        ok, data = cv2.imencode(path.suffix, draw(result.frame, result.detections, self._names))
+        ok, data = cv2.imencode(path.suffix, picture_of(result, self._names))
         if not ok:
             raise OutputError(f"cannot encode {path}")
         write_bytes(path, data.tobytes())

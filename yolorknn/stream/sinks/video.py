@@ -13,9 +13,9 @@ import numpy as np
 
 from yolorknn.errors import OutputError
 from yolorknn.image import Image
+from yolorknn.stream.picture import picture_of
 from yolorknn.stream.result import Result
-from yolorknn.stream.sinks.encoders import Encoder, open_encoder
-from yolorknn.tasks.draw import draw
+from yolorknn.stream.sinks.encoders import KEPT, Encoder, Encoding, open_encoder
 
 GAP = 10.0
 """Seconds between two frames beyond which a clock was set, or a camera was away: they follow one another then."""
@@ -52,7 +52,7 @@ class Video:
         self._writer: VideoWriter | None = None
 
     def write(self, result: Result[Any]) -> None:
-        picture = draw(result.frame, result.detections, self._names)
+        picture = picture_of(result, self._names)
         if self._writer is None:
             size = (picture.shape[0], picture.shape[1])
             self._writer = VideoWriter(self._path, fps=self._fps, size=size, told=self._told)
@@ -71,13 +71,19 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: Path, *, fps: float, size: tuple[int, int], told: Callable[[str], None] = _logger.info
+        self,
+        path: Path,
+        *,
+        fps: float,
+        size: tuple[int, int],
+        told: Callable[[str], None] = _logger.info,
+        encoding: Encoding = KEPT,
     ) -> None:
         """Start a video of `size` (height, width); see Video."""
         height, width = size
         self._even = (height + height % 2, width + width % 2)  # colours are stored for four pixels at once
         self._size, self._fps = size, fps
-        self._encoder: Encoder = open_encoder(path, fps=fps, size=self._even)
+        self._encoder: Encoder = open_encoder(path, fps=fps, size=self._even, encoding=encoding)
         self._start = self._last = 0.0
         self.frames = 0
         if self._encoder.caveat:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +18,8 @@ import numpy as np
 
 from yolorknn.errors import SourceError
 from yolorknn.stream.result import Clock
-from yolorknn.stream.sources.source import Frame
+from yolorknn.stream.sources.source import Frame, LostError
+from yolorknn.stream.sources.v4l2 import OtherFormatError, V4l2Camera
 from yolorknn.text import shown_url, url_name
 
 STREAM_TIMEOUT_MS = 5000
@@ -58,14 +62,15 @@ class Capture:
             timestamp = time.time() if self.live else self._moved()
             self._number += 1
             clock: Clock = "unix" if self.live else "video"
-            return Frame(np.asarray(image, np.uint8), timestamp, self._source, clock)
+            arrived = time.monotonic() if self.live else 0.0
+            return Frame(np.asarray(image, np.uint8), timestamp, self._source, clock, arrived)
         if self._ended:
             return None
         self._ended = True
         if self._number == 0:
-            raise SourceError(self._failure)
+            raise LostError(self._failure, "silent") if self.live else SourceError(self._failure)
         if self.live:
-            raise SourceError(f"{self.name} stopped giving frames: check the cable or the network")
+            raise LostError(f"{self.name} stopped giving frames: check the cable or the network", "silent")
         return None
 
     def skip(self) -> bool:
@@ -140,26 +145,37 @@ def open_video(path: Path) -> Capture:
     )
 
 
-def open_camera(index: int) -> Capture:
-    """Open the camera /dev/video`index`.
+def open_camera(
+    device: Path, *, name: str, patience: float, fps: float | None = None, size: tuple[int, int] | None = None
+) -> V4l2Camera | Capture:
+    """Open a camera; one whose pictures V4l2Camera does not know is left to OpenCV, which knows more and tells less.
 
     Raises:
-        SourceError: absent, not permitted, or gives no pictures.
+        LostError: absent, not permitted, or gives no pictures.
     """
-    device = Path(f"/dev/video{index}")
     if not device.exists():
         present = ", ".join(sorted(str(path) for path in Path("/dev").glob("video*"))) or "none"
-        raise SourceError(f"there is no camera {device} (cameras here: {present}): plug it in, or give another number")
+        what = f"there is no camera {device} (cameras here: {present}): plug it in, or give another number"
+        raise LostError(what, "absent")
     if not os.access(device, os.R_OK | os.W_OK):
-        raise SourceError(f"no permission to use {device}: sudo usermod -aG video $USER, then log in again")
+        raise LostError(f"no permission to use {device}: sudo usermod -aG video $USER, then log in again", "denied")
+    if sys.maxsize > 1 << 32:  # the structures of v4l2_api
+        with contextlib.suppress(OtherFormatError):
+            return V4l2Camera(device, name=name, fps=fps, size=size, patience=patience)
     failure = f"{device} gives no pictures: it may be in use, or not a capture device; try the next number"
+    node = re.fullmatch(r"/dev/video(\d+)", str(device.resolve()))
     return Capture(
-        lambda: cv2.VideoCapture(index, cv2.CAP_V4L2),
-        name=f"camera{index}",
-        source=f"camera{index}",
+        lambda: cv2.VideoCapture(int(node[1]) if node else str(device), cv2.CAP_V4L2, _asked(fps, size)),
+        name=name,
+        source=name,
         live=True,
         failure=failure,
     )
+
+
+def _asked(fps: float | None, size: tuple[int, int] | None) -> list[int]:
+    asked = [] if fps is None else [cv2.CAP_PROP_FPS, round(fps)]
+    return asked if size is None else [*asked, cv2.CAP_PROP_FRAME_WIDTH, size[0], cv2.CAP_PROP_FRAME_HEIGHT, size[1]]
 
 
 def open_stream(url: str) -> Capture:
@@ -168,6 +184,7 @@ def open_stream(url: str) -> Capture:
     Raises:
         SourceError: nothing came within STREAM_TIMEOUT_MS.
     """
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")  # over UDP pictures come damaged
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_TIMEOUT_MS]
     failure = f"no video from {shown_url(url)} (waited up to {STREAM_TIMEOUT_MS // 1000} s): check address and network"
     return Capture(

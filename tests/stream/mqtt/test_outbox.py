@@ -1,0 +1,133 @@
+"""What waits for the broker, what is remembered of what it has, and who speaks there."""
+
+from __future__ import annotations
+
+import importlib
+import pwd
+from pathlib import Path
+
+import pytest
+
+from yolorknn.errors import OutputError
+from yolorknn.files import state_folder
+from yolorknn.stream.sinks.mqtt import published
+from yolorknn.stream.sinks.mqtt.address import Address
+from yolorknn.stream.sinks.mqtt.outbox import Message, Outbox
+from yolorknn.stream.sinks.mqtt.session import Session
+from yolorknn.tasks import lettering
+
+
+def drained(outbox: Outbox) -> list[tuple[str, bytes]]:
+    taken = []
+    while (message := outbox.take()) is not None:
+        taken.append((message.topic, message.payload))
+    return taken
+
+
+def test_of_a_state_the_newest_is_sent_once() -> None:
+    outbox = Outbox()
+    for number in range(100):
+        outbox.put_state("a", b"%d" % number)
+        outbox.put_state("b", b"same")
+    assert drained(outbox) == [("a", b"99"), ("b", b"same")]
+    outbox.put_state("b", b"same")
+    assert outbox.empty and drained(outbox) == []
+    outbox.send_all_again(["b", "absent"])
+    assert drained(outbox) == [("b", b"same"), ("a", b"99")]
+
+
+def test_what_may_not_have_arrived_is_sent_again() -> None:
+    outbox = Outbox()
+    for number in range(3):
+        outbox.put_event("e", b"%d" % number)
+    outbox.put_state("a", b"1")
+    taken = [outbox.take() for _ in range(4)]
+    assert [message.payload for message in taken if message] == [b"1", b"0", b"1", b"2"]
+    outbox.put_event("e", b"3")
+    outbox.put_back([message for message in taken if message])
+    outbox.send_all_again([])
+    assert [payload for _, payload in drained(outbox)] == [b"1", b"0", b"1", b"2", b"3"]
+
+
+def test_what_was_cleared_stays_cleared_unless_it_is_there_again() -> None:
+    outbox = Outbox()
+    outbox.put_state("a", b"1")
+    drained(outbox)
+    outbox.clear("a")
+    lost = outbox.take()
+    assert lost == Message("a", b"", retain=True)
+    outbox.put_back([lost])
+    outbox.send_all_again([])
+    assert drained(outbox) == [("a", b"")]
+    outbox.send_all_again([])
+    assert drained(outbox) == []
+    outbox.clear("a")
+    lost = outbox.take()
+    outbox.put_state("a", b"2")
+    outbox.put_back([lost] if lost else [])
+    assert drained(outbox) == [("a", b"2")]
+
+
+def test_marks_of_sessions() -> None:
+    """Two runs that throw each other out: one leaves the place while the other comes back, and not when it is gone."""
+    old, new = Session(), Session()
+    place = old.mark()
+    assert not new.is_taken(place), "a new one takes it"
+    place = new.mark()
+    assert old.is_taken(place) and not new.is_taken(place), "the old one finds it, and leaves"
+    place = new.mark()
+    assert old.is_taken(place)
+    assert not old.is_taken(place), "the new one did not come back"
+    assert not old.is_taken(old.mark()) and not old.is_taken(b"")
+
+
+def test_what_is_remembered(tmp_path: Path) -> None:
+    where = Address("broker", 99, tls=True, user="m/e", password="secret", prefix="home/cams")
+    kept = published.Published(str(where), where.user, where.prefix, "pi", "homeassistant", ["a"], {"x": "sensor"}, {})
+    path = published.path_of(where, "pi", tmp_path)
+    assert published.read(path) is None
+    published.write(path, kept)
+    assert published.read(path) == kept and list(published.every(tmp_path)) == [(path, kept)]
+    assert kept.address == Address("broker", 99, tls=True, user="m/e", prefix="home/cams")
+    assert "secret" not in path.read_text()
+    published.forget(path)
+    published.forget(path)
+    assert list(published.every(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"broker": 1}', "\xff", "[" * 100_000,
+             '{"broker":"","user":"","prefix":"","board":"","discovery":"","topics":[1]}',
+             '{"broker":"","user":"","prefix":"","board":"","discovery":"","components":{"a":null}}']
+)  # fmt: skip
+def test_a_memory_that_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mqtt-1.json").write_text(text, encoding="latin-1")
+    assert published.read(tmp_path / "mqtt-1.json") is None and list(published.every(tmp_path)) == []
+
+
+def test_where_it_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert state_folder() == tmp_path / ".local/state/yolorknn"
+    monkeypatch.setenv("XDG_STATE_HOME", "/var/s")
+    assert state_folder() == Path("/var/s/yolorknn")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/yolorknn:/other")
+    assert state_folder() == Path("/var/lib/yolorknn")
+
+
+def test_who_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user by number alone, as a container may have: all is imported, and what remembers says what to set."""
+
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("HOME", "STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    fonts = importlib.reload(lettering).FONTS
+    assert Path("/usr/share/fonts") in fonts
+    with pytest.raises(OutputError, match="this user has no home to remember things in: set STATE_DIRECTORY"):
+        state_folder()
+    monkeypatch.undo()
+    importlib.reload(lettering)

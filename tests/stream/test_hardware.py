@@ -1,0 +1,253 @@
+"""Decoding by the chip: tried where there is a way to it, compared, and left where it is wrong, with one line."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.fakes.clips import encoded, is_whole, number_in
+from tests.fakes.ffmpeg import write_ffmpeg
+from tests.fakes.rtsp import RtspCamera
+from tests.fakes.waiting import until
+from yolorknn import progress
+from yolorknn.errors import SourceError
+from yolorknn.stream.sources import ffmpeg_child, ffmpeg_program, hardware
+from yolorknn.stream.sources.decoders import Decoder, Picture, Software
+from yolorknn.stream.sources.ffmpeg_child import FfmpegChild
+from yolorknn.stream.sources.ffmpeg_program import ffmpeg_with
+from yolorknn.stream.sources.hardware import Trial, apart
+from yolorknn.stream.sources.pyav import PyAvStream
+from yolorknn.stream.sources.source import SilentError
+
+pytest.importorskip("av", reason="PyAV is not installed")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No way was tried yet."""
+    monkeypatch.setattr(hardware, "_failures", {})
+    progress._tell.cache_clear()
+    monkeypatch.setattr(hardware, "TRIAL", 5.0)
+    ffmpeg_with.cache_clear()
+    yield
+    ffmpeg_with.cache_clear()
+
+
+@pytest.fixture
+def camera() -> Iterator[RtspCamera]:
+    with RtspCamera(encoded(fps=50)) as camera:
+        yield camera
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only ffmpeg there is."""
+    program = write_ffmpeg(tmp_path)
+    monkeypatch.setattr(ffmpeg_program, "PLACES", (str(program),))
+    return program
+
+
+def numbers(stream: PyAvStream, count: int) -> list[int]:
+    got: list[int] = []
+    while len(got) < count:
+        try:
+            frame = stream.read()
+        except SilentError:
+            continue
+        assert frame is not None and is_whole(frame.image)
+        got.append(number_in(frame.image))
+    return got
+
+
+def test_without_a_way_ffmpeg_decodes_and_nothing_is_said(
+    camera: RtspCamera, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ffmpeg_program, "PLACES", ())
+    stream = PyAvStream(camera.url)
+    assert isinstance(stream._decoder, Software)
+    numbers(stream, 3)
+    stream.close()
+    assert caplog.text == ""
+
+
+def test_a_child_that_proves_right_decodes(camera: RtspCamera, ffmpeg: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its pictures are those of FFmpeg, in order; its process ends with the stream."""
+    stream = PyAvStream(camera.url, patience=2)
+    trial: Any = stream._decoder
+    while not trial._alone:
+        numbers(stream, 1)
+    got = numbers(stream, 30)
+    steps = {(after - before) % 50 for before, after in itertools.pairwise(got)}
+    assert steps <= {1, 2, 3}
+    child = trial._chip._process
+    stream.close()
+    assert child.poll() is not None
+    assert [record.getMessage() for record in caplog.records] == [
+        f"h264_rkmpp of {ffmpeg} decodes, its first picture as FFmpeg's"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("does", "why"), [("green", "gives wrong pictures"), ("mute", "gave no picture in"), ("nothing", "")]
+)
+def test_one_that_is_wrong_is_left(
+    camera: RtspCamera, ffmpeg: Path, caplog: pytest.LogCaptureFixture, does: str, why: str
+) -> None:
+    ffmpeg.with_name("does").write_text(does)
+    stream = PyAvStream(camera.url, patience=2)
+    trial: Any = stream._decoder
+    while getattr(trial, "_chip", None) is not None:
+        numbers(stream, 1)
+    numbers(stream, 5)
+    stream.close()
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == bool(why) and all(why in line and "FFmpeg decodes on the CPU" in line for line in lines)
+
+
+def test_one_that_crashes_is_tried_again_at_the_next_start_and_then_left(
+    camera: RtspCamera, ffmpeg: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While it is tried nothing is lost; when it decoded alone, the stream is, and opened again."""
+    ffmpeg.with_name("does").write_text("crash")
+    for _ in range(hardware.MOST_FAILURES):
+        stream = PyAvStream(camera.url, patience=5)
+        trial: Any = stream._decoder
+        assert isinstance(trial, Trial)
+        with suppress(SourceError):
+            while trial._chip is not None:
+                numbers(stream, 1)
+        stream.close()
+    stream = PyAvStream(camera.url)
+    assert isinstance(stream._decoder, Software)
+    stream.close()
+    assert caplog.text.count("mpp: rkvdec timed out") == 1
+
+
+def test_a_child_that_is_stopped_does_not_hold_up_the_camera(
+    camera: RtspCamera, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a driver that hangs in the kernel does: the stream is lost, and opened again."""
+    monkeypatch.setattr(ffmpeg_child, "STUCK", 0.5)
+    stream = PyAvStream(camera.url, patience=0.5)
+    trial: Any = stream._decoder
+    while not trial._alone:
+        numbers(stream, 1)
+    child = trial._chip._process
+    os.kill(child.pid, signal.SIGSTOP)
+    with pytest.raises(Exception, match=r"stopped giving frames|takes no packets"):
+        while True:
+            stream.read()
+    stream.close()
+    assert child.poll() is not None
+
+
+def test_another_size_begins_another_child(camera: RtspCamera, ffmpeg: Path) -> None:
+    stream = PyAvStream(camera.url, patience=2)
+    numbers(stream, 10)
+    camera.clip = encoded((192, 256), fps=50)
+    until(lambda: stream.read().image.shape == (192, 256, 3))  # type: ignore[union-attr]
+    numbers(stream, 20)
+    stream.close()
+
+
+def test_no_address_is_in_its_words(camera: RtspCamera, ffmpeg: Path) -> None:
+    stream = PyAvStream(camera.url.replace("//", "//me:s3cret@"), patience=2)
+    trial: Any = stream._decoder
+    numbers(stream, 2)
+    words = Path(f"/proc/{trial._chip._process.pid}/cmdline").read_bytes()
+    assert b"rtsp" not in words and b"s3cret" not in words and b"h264_rkmpp" in words
+    stream.close()
+
+
+def test_a_way_through_pyav(camera: RtspCamera, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With FFmpeg's own decoder under the name that pyav-rkmpp has."""
+    import av
+
+    monkeypatch.setattr(ffmpeg_program, "PLACES", ())
+    monkeypatch.setattr(av, "codecs_available", {*av.codecs_available, "h264_rkmpp"})
+
+    class Context:
+        """Knows the chip's name."""
+
+        @staticmethod
+        def create(name: str, mode: str) -> Any:
+            return av.codec.CodecContext.create(name.replace("_rkmpp", ""), mode)
+
+    monkeypatch.setattr(av, "CodecContext", Context)
+    stream = PyAvStream(camera.url, patience=2)
+    trial: Any = stream._decoder
+    assert isinstance(trial, Trial)
+    while not trial._alone:
+        numbers(stream, 1)
+    numbers(stream, 20)
+    stream.close()
+
+
+def test_a_way_that_cannot_be_opened_is_no_loss(
+    camera: RtspCamera, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: object) -> Decoder:
+        raise OSError("no /dev/mpp_service")
+
+    monkeypatch.setattr(hardware, "ways", lambda _: [("h264_rkmpp of x", refuse)])
+    stream = PyAvStream(camera.url, patience=2)
+    numbers(stream, 3)
+    stream.close()
+    assert "h264_rkmpp of x cannot be opened (no /dev/mpp_service): FFmpeg decodes on the CPU" in caplog.text
+
+
+def test_how_far_apart_pictures_are() -> None:
+    """Rounding is no difference; a shifted, green or half-filled picture is."""
+    image = np.random.default_rng(1).integers(0, 255, (90, 160, 3), np.uint8)
+    near = np.clip(image.astype(int) + 2, 0, 255).astype(np.uint8)
+    assert apart(image, near) < hardware.ALIKE
+    half = image.copy()
+    half[45:] = 0
+    green = np.zeros_like(image)
+    green[..., 1] = 130
+    for other in (half, green, image[:, :150]):
+        assert apart(image, other) > hardware.ALIKE
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg; scripts/live-rig.sh installs one")
+def test_a_real_ffmpeg_takes_the_packets_and_gives_each_picture_at_once(camera: RtspCamera) -> None:
+    """Debian's, with its decoder on the CPU: its words, its pipes, and that it holds none back."""
+    program = shutil.which("ffmpeg")
+    assert program is not None
+    version = subprocess.run([program, "-version"], capture_output=True, text=True, check=True).stdout
+    assert "ffmpeg version" in version
+    made: list[FfmpegChild] = []
+
+    def opened(stream: Any) -> Decoder:
+        made.append(FfmpegChild(stream, program, "h264"))
+        return made[0]
+
+    stream = PyAvStream(camera.url, patience=5, decoder=opened)
+    got = numbers(stream, 60)
+    assert len(made[0]._times) <= 2, "none is held back"
+    steps = {(after - before) % 50 for before, after in itertools.pairwise(got)}
+    assert steps == {1}
+    stream.close()
+
+
+def test_odd_sides() -> None:
+    """Planes of a picture with an odd height and width."""
+    even = np.full((6, 8, 3), (200, 100, 50), np.uint8)
+    planes = cv2.cvtColor(even, cv2.COLOR_BGR2YUV_I420)
+    luma, blue, red = planes[:6, :8], planes[6:].ravel()[:12], planes[6:].ravel()[12:]
+    data = luma[:5, :7].tobytes() + blue.tobytes() + red.tobytes()
+    image = ffmpeg_child._image_of(data, 5, 7)()
+    assert image.shape == (5, 7, 3) and np.abs(image.astype(int) - (200, 100, 50)).max() < 6
+    assert isinstance(Picture(lambda: image, None, True, False).image(), np.ndarray)

@@ -1,0 +1,89 @@
+"""Over HTTP: a camera's JPEGs without an end, and a file, which has one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.fakes.clips import drawn, is_whole, number_in
+from tests.fakes.videos import write_video
+from yolorknn.stream.sources.open_live import open_live
+from yolorknn.stream.sources.pyav import PyAvStream
+from yolorknn.stream.sources.source import LostError
+
+pytest.importorskip("av", reason="PyAV is not installed")
+SIZE = (128, 256)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """A server's address: /clip.mp4 is a file, /stream.mjpg a camera, that ends after 40 pictures."""
+    clip = write_video(tmp_path / "clip.mp4", [drawn(n, SIZE) for n in range(30)], [n / 25 for n in range(30)])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # as http.server calls it
+            if self.path == "/clip.mp4":
+                data = clip.read_bytes()
+                self.send_response(200)
+                self.send_header("Content-Type", "video/mp4")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+            elif self.path == "/stream.mjpg":
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=aboundarythatislong")
+                self.end_headers()
+                for number in range(40):
+                    data = cv2.imencode(".jpg", drawn(number, SIZE))[1].tobytes()
+                    head = f"--aboundarythatislong\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                    self.wfile.write(head.encode() + data + b"\r\n")
+                    time.sleep(0.01)
+            else:
+                self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_file_is_given_to_its_end_and_not_again(served: str) -> None:
+    source = open_live(f"{served}/clip.mp4", keep=True)
+    numbers = []
+    while (frame := source.read()) is not None:
+        assert is_whole(frame.image)
+        numbers.append(number_in(frame.image))
+    assert numbers == list(range(30))
+    assert source.status().state == "ended" and not source.status().losses
+    source.close()
+
+
+def test_a_cameras_jpegs_are_a_stream_whose_end_is_a_loss(served: str) -> None:
+    stream = PyAvStream(f"{served}/stream.mjpg")
+    numbers = []
+    with pytest.raises(LostError) as told:
+        while True:
+            frame = stream.read()
+            assert frame is not None and np.asarray(frame.image).shape == (*SIZE, 3)
+            numbers.append(number_in(frame.image))
+    assert told.value.reason == "ended" and len(numbers) >= 30 and numbers == sorted(numbers)
+    stream.close()
+
+
+def test_a_path_that_is_not_there(served: str) -> None:
+    with pytest.raises(LostError, match="there is no such stream") as told:
+        PyAvStream(f"{served}/nothing?token=s3cret")
+    assert told.value.reason == "absent" and "s3cret" not in str(told.value)

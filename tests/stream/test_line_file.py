@@ -1,0 +1,188 @@
+"""Files of lines: whole at any moment, whatever was cut off or is full, and rotated without losing a line."""
+
+from __future__ import annotations
+
+import csv
+import os
+import resource
+import signal
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes.results import NAMES, detections, result, tracked
+from yolorknn import Classification
+from yolorknn.errors import OutputError
+from yolorknn.stream.sinks.csv_rows import COLUMNS, CsvRows
+from yolorknn.stream.sinks.line_file import LineFile, Rotation
+from yolorknn.tasks.task import Wording
+
+
+@pytest.fixture
+def no_thread_is_left() -> None:
+    """Nothing here begins one, and looking for them takes longer than the tests."""
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.iterdir())}
+
+
+def test_rotation_by_size(tmp_path: Path) -> None:
+    with closing(LineFile(tmp_path / "d.jsonl", rotation=Rotation(size=10, keep=2))) as lines:
+        for number in range(9):
+            lines.write(b"%04d\n" % number)
+    assert files(tmp_path) == {"d.jsonl": "0008\n", "d.jsonl.1": "0006\n0007\n", "d.jsonl.2": "0004\n0005\n"}
+
+
+def test_rotation_by_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("yolorknn.stream.sinks.line_file.time.monotonic", lambda: now[0])
+    with closing(LineFile(tmp_path / "d.csv", header=b"head\n", rotation=Rotation(age=60, keep=9))) as lines:
+        for number in range(5):
+            lines.write(b"%d\n" % number)
+            now[0] += 30
+        now[0] += 1000
+    assert files(tmp_path) == {"d.csv": "head\n4\n", "d.csv.1": "head\n2\n3\n", "d.csv.2": "head\n0\n1\n"}
+
+
+def test_nothing_kept_and_a_line_larger_than_a_file(tmp_path: Path) -> None:
+    with closing(LineFile(tmp_path / "d", rotation=Rotation(size=4, keep=0))) as lines:
+        for text in (b"1\n", b"a long one\n", b"3\n"):
+            lines.write(text)
+            assert files(tmp_path) == {"d": text.decode()}
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), max_size=60),
+    size=st.integers(1, 60),
+    stops=st.sets(st.integers(0, 59), max_size=4),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_line_is_lost_while_all_are_kept(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], size: int, stops: set[int]
+) -> None:
+    """Also where the program ends and begins again."""
+    folder = tmp_path_factory.mktemp("law")
+    path, rotation = folder / "d", Rotation(size=size, keep=1000)
+    written = [b"x" * (length - 1) + b"\n" for length in sizes]
+    lines = LineFile(path, rotation=rotation)
+    for number, line in enumerate(written):
+        lines.write(line)
+        if number in stops:
+            lines.close()
+            lines = LineFile(path, append=True, rotation=rotation)
+    lines.close()
+    parts = sorted(folder.iterdir(), key=lambda part: -int(part.suffix[1:] or 0))
+    assert b"".join(part.read_bytes() for part in parts) == b"".join(written)
+    assert all(part.stat().st_size <= size or part.read_bytes().count(b"\n") == 1 for part in parts)
+
+
+@pytest.mark.parametrize("torn", ["", "half a li", "x" * 200_000])
+def test_a_line_that_was_cut_off_is_removed_before_another_follows(tmp_path: Path, torn: str) -> None:
+    (tmp_path / "d").write_text("whole\n" + torn)
+    with closing(LineFile(tmp_path / "d", append=True)) as lines:
+        lines.write(b"next\n")
+    assert files(tmp_path) == {"d": "whole\nnext\n"}
+
+
+def test_a_full_disk_leaves_no_half_line_and_is_survived(tmp_path: Path) -> None:
+    """A limit on the file's size stands in for the disk: the kernel writes a part, and then refuses."""
+    lines = LineFile(tmp_path / "d")
+    lines.write(b"first\n")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+        for _ in range(2):
+            with pytest.raises(OutputError, match=r"cannot write .*/d: File too large"):
+                lines.write(b"x" * 100 + b"\n")
+            assert files(tmp_path) == {"d": "first\n"}
+        lines.write(b"fits\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    lines.write(b"y" * 100 + b"\n")
+    lines.close()
+    assert files(tmp_path) == {"d": "first\nfits\n" + "y" * 100 + "\n"}
+
+
+def test_a_file_of_other_columns_is_not_appended_to(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(OutputError, match="has other columns; give another name"):
+        CsvRows(tmp_path / "d.csv", Wording(NAMES), append=True)
+    assert files(tmp_path) == {"d.csv": "a,b\n1,2\n"}
+
+
+def test_pipes_and_devices_are_written_as_they_are(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with closing(LineFile(tmp_path / "pipe", append=True, rotation=Rotation(size=1))) as lines:
+        lines.write(b"one\n")
+        lines.write(b"two\n")
+        assert os.read(reader, 100) == b"one\ntwo\n"
+        os.close(reader)
+        with pytest.raises(BrokenPipeError):
+            lines.write(b"three\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.parametrize("wrong", [{"size": 0}, {"age": 0.0}, {"age": float("nan")}, {"keep": -1}])
+def test_a_rotation_that_is_none(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        Rotation(**wrong)  # type: ignore[arg-type]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_csv_has_a_row_for_each_object(tmp_path: Path) -> None:
+    two = detections(((1.123, 2, 30.5, 40), 0.91234, 2), ((5, 6, 7, 8), 0.5, 0))
+    with closing(CsvRows(tmp_path / "d.csv", Wording(NAMES))) as sink:
+        for number, found in enumerate((two, detections(), two)):
+            sink.write(result(number, found=found, source="a,b"))
+    read = rows(tmp_path / "d.csv")
+    assert tuple(read[0]) == COLUMNS and len(read) == 4
+    assert list(read[0].values()) == [
+        *("1.12", "2.0", "30.5", "40.0", "2", "0.9123", ""),
+        *("日本", "unix", "0", "a,b", "1.25"),
+    ]
+    assert [(row["frame"], row["class_id"]) for row in read] == [("0", "2"), ("0", "0"), ("2", "2"), ("2", "0")]
+
+
+def test_csv_has_the_columns_of_supervision(tmp_path: Path) -> None:
+    """Where a user gives its sink what ours has besides, the tables are one, but for how numbers are written."""
+    supervision = pytest.importorskip("supervision")
+    found = detections(((1.5, 2, 30.5, 40), 0.5, 2), ((5, 6, 7, 8), 0.25, 0))
+    own = {"class_name": ["日本", "person"], "clock": "unix", "frame": 0, "source": "camera0", "timestamp": 1.25}
+    with supervision.CSVSink(str(tmp_path / "theirs.csv")) as sink:
+        sink.append(found.to_supervision(), custom_data=own)
+    with closing(CsvRows(tmp_path / "ours.csv", Wording(NAMES))) as ours:
+        ours.write(result(found=found))
+    assert rows(tmp_path / "ours.csv") == rows(tmp_path / "theirs.csv")
+
+
+def test_csv_of_tracked_objects(tmp_path: Path) -> None:
+    with closing(CsvRows(tmp_path / "d.csv", Wording(NAMES))) as sink:
+        sink.write(result(found=tracked(41)))
+    assert [row["tracker_id"] for row in rows(tmp_path / "d.csv")] == ["41"]
+
+
+def test_csv_of_a_classifier(tmp_path: Path) -> None:
+    found = Classification(np.arange(9), np.linspace(0.9, 0.1, 9, dtype=np.float32))
+    with closing(CsvRows(tmp_path / "d.csv", Wording({n: f"c{n}" for n in range(9)}))) as sink:
+        sink.write(result(found=found))
+    read = rows(tmp_path / "d.csv")
+    assert [(row["class_name"], row["x_min"]) for row in read] == [(f"c{n}", "") for n in range(5)]
+
+
+def test_names_that_would_break_a_row_or_be_a_formula(tmp_path: Path) -> None:
+    with closing(CsvRows(tmp_path / "d.csv", Wording({2: '=1+\n2\x1b,"'}))) as sink:
+        sink.write(result())
+    assert len((tmp_path / "d.csv").read_text().splitlines()) == 2
+    assert [row["class_name"] for row in rows(tmp_path / "d.csv")] == ["'=1+\\n2\\x1b,\""]

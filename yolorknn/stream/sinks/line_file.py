@@ -1,0 +1,173 @@
+"""A file of lines that is whole at any moment, also when the process is killed or the disk is full; it can rotate."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from yolorknn.errors import OutputError
+from yolorknn.files import writing
+
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """When a file makes room for a new one: it becomes FILE.1, what was that FILE.2, and the oldest goes.
+
+    Raises:
+        ValueError: a number that is none of these.
+    """
+
+    size: int | None = None
+    """Bytes that a file has at most; a single larger write has a file of its own."""
+    age: float | None = None
+    """Seconds from opening a file."""
+    keep: int = 9
+    """Files beside the one that is written."""
+
+    def __post_init__(self) -> None:
+        if (self.size is not None and self.size < 1) or (self.age is not None and not self.age > 0) or self.keep < 0:
+            raise ValueError(f"size and age are above 0 and keep is 0 or more, not {self}")
+
+
+class LineFile:
+    """Appends lines, each write at once.
+
+    After SIGKILL all lines that have their end are whole; one that has none is cut off when the file is appended to.
+    What cannot be written whole is taken back, and the next write opens the file anew.
+
+    Raises:
+        OutputError: it cannot be written, or appended to.
+    """
+
+    def __init__(
+        self, path: Path, *, append: bool = False, rotation: Rotation | None = None, header: bytes = b""
+    ) -> None:
+        """Open the file.
+
+        Args:
+            path: its folder is made; a device or pipe is written as it is.
+            append: whether what is there stays.
+            rotation: default is one file, without bound.
+            header: the first line of each file, with its end.
+        """
+        self._path, self._rotation, self._header = path, rotation, header
+        self._file = -1
+        self._size = 0
+        self._opened = 0.0
+        with writing(path):
+            self._open(append=append)
+
+    def write(self, lines: bytes) -> None:
+        """Append whole lines, with their ends.
+
+        Raises:
+            OutputError: they cannot be written; none of them is there then.
+        """
+        with writing(self._path):
+            if self._file < 0:
+                self._open(append=True)
+            if self._due(len(lines)):
+                self._rotate()
+            try:
+                self._write(lines)
+            except OSError:
+                self._take_back()
+                raise
+            self._size += len(lines)
+
+    def close(self) -> None:
+        """Release the file.
+
+        Raises:
+            OutputError: the system could not store all of it.
+        """
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            with writing(self._path):
+                os.close(file)
+
+    def _open(self, *, append: bool) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | (0 if append else os.O_TRUNC)
+        if self._path.exists() and not self._path.is_file():
+            flags = os.O_WRONLY  # a pipe waits for its reader, and breaks without one
+        file = os.open(self._path, flags | os.O_CLOEXEC, 0o666)
+        self._file, self._size, self._opened = file, 0, time.monotonic()
+        try:
+            if self._regular():
+                self._size = _whole_lines(file)
+                os.ftruncate(file, self._size)
+                os.lseek(file, 0, os.SEEK_END)
+                self._check_header()
+            if not self._size:
+                self._write(self._header)
+                self._size = len(self._header)
+        except BaseException:
+            self._file = -1
+            os.close(file)
+            raise
+
+    def _regular(self) -> bool:
+        return stat.S_ISREG(os.fstat(self._file).st_mode)
+
+    def _check_header(self) -> None:
+        if self._size and os.pread(self._file, len(self._header), 0) != self._header:
+            raise OutputError(f"cannot append to {self._path}: it has other columns; give another name")
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._file, rest) :]
+
+    def _take_back(self) -> None:
+        file, self._file = self._file, -1
+        with contextlib.suppress(OSError):
+            os.ftruncate(file, self._size)
+        with contextlib.suppress(OSError):
+            os.close(file)
+
+    def _due(self, more: int) -> bool:
+        if self._rotation is None or self._size <= len(self._header) or not self._regular():
+            return False
+        size, age = self._rotation.size, self._rotation.age
+        return (size is not None and self._size + more > size) or (
+            age is not None and time.monotonic() - self._opened >= age
+        )
+
+    def _rotate(self) -> None:
+        """Rename the files, the oldest first, so that none is overwritten where this is cut short."""
+        assert self._rotation is not None
+        file, self._file = self._file, -1
+        os.close(file)
+        last = 0
+        while (older := self._numbered(last + 1)).exists():
+            last += 1
+            if last > self._rotation.keep:
+                older.unlink()
+        for number in range(min(last, self._rotation.keep), -1, -1):
+            if number == self._rotation.keep:
+                self._numbered(number).unlink()
+            else:
+                os.replace(self._numbered(number), self._numbered(number + 1))
+        self._open(append=False)
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+def _whole_lines(file: int) -> int:
+    """Return how many bytes of a file are lines with an end."""
+    end = os.fstat(file).st_size
+    while end:
+        begin = max(0, end - _CHUNK)
+        found = os.pread(file, end - begin, begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0

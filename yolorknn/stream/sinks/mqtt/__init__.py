@@ -1,0 +1,1 @@
+"""Results to an MQTT broker, and a board as a device of Home Assistant."""

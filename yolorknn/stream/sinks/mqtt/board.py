@@ -1,0 +1,237 @@
+"""A board at a broker: its cameras, and how Home Assistant knows them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from yolorknn.errors import OutputError
+from yolorknn.stream.sinks.mqtt import published
+from yolorknn.stream.sinks.mqtt.address import Address, check_word, machine_name, machine_number
+from yolorknn.stream.sinks.mqtt.camera import CameraSink, Places, known_places
+from yolorknn.stream.sinks.mqtt.discovery import discovery_payload
+from yolorknn.stream.sinks.mqtt.link import Link
+from yolorknn.stream.sinks.mqtt.outbox import Message, Outbox
+from yolorknn.stream.sinks.mqtt.topics import OFFLINE, ONLINE, Health, Topics, word_of
+from yolorknn.text import shown
+
+MOST_REMOVED = 500
+"""Entities of which Home Assistant is told that they are no more."""
+MOST_TOLD = 20
+"""Sentences on failures, each told once."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MqttState:
+    """How the connection does."""
+
+    error: str
+    """Why there is none; empty where there is one."""
+    reconnects: int
+    dropped: int
+    """Events that were given up while there was none."""
+
+
+class MqttBoard:
+    """One connection for all cameras of a board, one device in Home Assistant.
+
+        board = MqttBoard(Address.read("mqtt://broker"))
+        sink = board.camera("camera0", names={0: "person"})
+        board.start()
+
+    A broker that is away costs nothing: of each state the newest is kept, of events the last 256. What was published
+    is remembered on disk, so that cameras that are not there any more go from the broker at the next start.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        board: str | None = None,
+        name: str | None = None,
+        discovery: str = "homeassistant",
+        memory: Path | None = None,
+        told: Callable[[str], None] = _logger.warning,
+    ) -> None:
+        """Prepare it; nothing is sent before start().
+
+        Args:
+            address: of the broker.
+            board: the word for this board in topics, and its client id; default is of the machine-id.
+            name: what people call it; default is the host's name.
+            discovery: where Home Assistant looks for devices; empty for no discovery.
+            memory: folder for what was published; default is the user's own, or the service's.
+            told: is told when the broker is lost, and when it is there again.
+
+        Raises:
+            OutputError: a word that cannot stand in a topic.
+        """
+        self.board = check_word(board or machine_number(), "name of a board")
+        self._address, self._name, self._told = address, name or machine_name(), told
+        if discovery:
+            check_word(discovery, "discovery prefix")
+        self._topics = Topics(address.prefix, self.board, discovery)
+        self._path = published.path_of(address, self.board, memory)
+        self._outbox = Outbox()
+        self._cameras: dict[str, CameraSink] = {}
+        self._lock = threading.Lock()
+        self._link: Link | None = None
+        self._published: published.Published | None = None
+        self._announced: set[tuple[str, int]] | None = None
+        self._failed: set[str] = set()  # what was told already
+
+    def camera(
+        self,
+        name: str,
+        *,
+        names: Mapping[int, str],
+        zones: Sequence[str] = (),
+        places: Places = known_places,
+        health: Callable[[], Health] | None = None,
+        picture_every: float = 10.0,
+    ) -> CameraSink:
+        """Return the sink of a camera; after start() too.
+
+        Args:
+            name: of the camera; in topics, what is no letter, digit, - or _ is _.
+            names: class names by class id.
+            zones: names of its zones; those that tracking knows are added.
+            places: which zones each object of a result is in, quick, as the stream waits for it; default is what
+                tracking knows of it.
+            health: how the camera does; default is what results say: fps, and none for 10 seconds is a problem.
+            picture_every: seconds between two pictures.
+
+        Raises:
+            OutputError: there is a camera of that name.
+        """
+        word = word_of(name)
+        with self._lock:
+            if word in self._cameras:
+                raise OutputError(f"two cameras are called '{word}' for MQTT: give one another name")
+            sink = CameraSink(
+                self._topics, self._outbox, self._wake,
+                camera=word, title=name, names=names, zones=zones, places=places, health=health,
+                picture_every=picture_every,
+            )  # fmt: skip
+            for key in self._published.components if self._published else ():
+                sink.restore(key)
+            self._cameras[word] = sink
+        return sink
+
+    def remove(self, sink: CameraSink) -> None:
+        """Have a camera go, with its entities and all that the broker keeps of it."""
+        with self._lock:
+            self._cameras.pop(sink.camera, None)
+        self._wake()
+
+    def start(self) -> None:
+        """Connect, in a thread of its own, for as long as it takes.
+
+        Raises:
+            MissingDependencyError: paho-mqtt 2 is not installed.
+        """
+        known = published.read(self._path)
+        if known is None or known.board != self.board:
+            known = published.Published("", "", "", "", "")
+        known.broker, known.user, known.prefix = str(self._address), self._address.user, self._address.prefix
+        known.board, known.discovery = self.board, self._topics.discovery
+        self._published = known
+        for key in known.components:
+            for sink in self._cameras.values():
+                sink.restore(key)
+        will = Message(self._topics.status, OFFLINE, retain=True)
+        self._tick(connected=False)
+        self._link = Link(
+            self._address, self.board, will, self._outbox,
+            session=self._topics.session,
+            birth=self._topics.birth, first=[self._topics.config, self._topics.status],
+            tick=self._tick, farewell=self._farewell, told=self._told,
+        )  # fmt: skip
+
+    @property
+    def state(self) -> MqttState:
+        """How the connection does now."""
+        link = self._link
+        if link is None:
+            return MqttState("not started", 0, self._outbox.dropped)
+        return MqttState(link.error, link.reconnects, self._outbox.dropped)
+
+    def close(self, patience: float = 5.0) -> None:
+        """Say that the board is away, and disconnect; wait for that at most `patience` seconds."""
+        if self._link is not None:
+            self._link.close(patience)
+            self._link = None
+
+    def _wake(self) -> None:
+        if (link := self._link) is not None:
+            link.wake()
+
+    def _tick(self, *, connected: bool | None = None) -> None:
+        if connected is None:
+            connected = self._link is not None and not self._link.error
+        with self._lock:
+            cameras = list(self._cameras.values())
+        now = time.monotonic()
+        for sink in cameras:
+            try:
+                sink.tick(now, connected=connected)
+            except Exception as exc:  # of the caller's `health` or `places`, or a picture
+                self._tell_once(f"{sink.camera} over MQTT: {type(exc).__name__}: {shown(exc)}")
+        self._announce(cameras)
+
+    def _farewell(self) -> None:
+        for topic in [self._topics.status, *(self._topics.camera(word).status for word in list(self._cameras))]:
+            self._outbox.put_state(topic, OFFLINE)
+
+    def _announce(self, cameras: list[CameraSink]) -> None:
+        """Publish the device where its entities changed; what is no more, goes."""
+        known = self._published
+        assert known is not None
+        components = {key: value for sink in cameras for key, value in sink.components.items()}
+        announced = {(key, id(value)) for key, value in components.items()}
+        if self._announced == announced:
+            return
+        self._announced = announced
+        topics = [self._topics.status, self._topics.session]
+        topics += [topic for sink in cameras for topic in self._topics.camera(sink.camera).retained]
+        topics += [self._topics.config] if self._topics.config else []
+        gone = {**known.removed, **known.components}
+        removed = [(key, platform) for key, platform in gone.items() if key not in components]
+        known.removed = dict(removed[-MOST_REMOVED:])
+        known.components = {key: str(value["p"]) for key, value in components.items()}
+        stale = [topic for topic in known.topics if topic not in topics]
+        known.topics = topics
+        for topic in stale:
+            self._outbox.clear(topic)
+        self._remember(known, stale)
+        if self._topics.config:
+            payload = discovery_payload(self._topics, self._name, _version(), components, known.removed)
+            self._outbox.put_state(self._topics.config, payload)
+        self._outbox.put_state(self._topics.status, ONLINE)
+
+    def _remember(self, known: published.Published, stale: list[str]) -> None:
+        """Note what is published before it is, so that a killed process leaves nothing that nobody knows of."""
+        kept = published.Published(**{**known.__dict__, "topics": [*known.topics, *stale]})
+        try:
+            published.write(self._path, kept)
+        except OutputError as exc:
+            self._tell_once(f"what is published over MQTT is not remembered: {exc}")
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._failed and len(self._failed) < MOST_TOLD:
+            self._failed.add(text)
+            self._told(text)
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("yolorknn")
+    except importlib.metadata.PackageNotFoundError:  # run from where it lies
+        return "unknown"

@@ -1,0 +1,110 @@
+"""Sinks as they are opened beside a camera: each with a queue of its own size, so that none can slow or end it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, Literal
+
+from yolorknn.stream.result import Words
+from yolorknn.stream.sinks.csv_rows import CsvRows
+from yolorknn.stream.sinks.json_lines import JsonLines
+from yolorknn.stream.sinks.line_file import Rotation
+from yolorknn.stream.sinks.queued import Queued
+from yolorknn.stream.sinks.segments import Segments
+from yolorknn.stream.sinks.seldom import Seldom
+from yolorknn.stream.sinks.sink import Sink
+from yolorknn.stream.sinks.snapshots import Snapshots
+from yolorknn.stream.sinks.video import Video
+from yolorknn.stream.sinks.webhook import Webhook
+
+LATEST = 256
+"""Results without pictures in a queue."""
+FINISHING = 60.0
+"""Seconds in which a video is finished."""
+Told = Callable[[str], None]
+
+
+def _open_lines(kind: Callable[..., Sink], name: str, *, live: bool, told: Told, append: bool = False) -> Sink:
+    """Open what appends lines to a file; of a live source behind a queue, once it is known that it can be opened."""
+    first = kind(append=append)
+    if not live:
+        return first
+    first.close()
+    return Queued(functools.partial(kind, append=True), name=name, told=told, most=LATEST, pixels=False)
+
+
+def open_json(
+    target: str | Path, words: Words, rotation: Rotation | None, *, live: bool, told: Told, append: bool = False
+) -> Sink:
+    """Open JSON lines; with `append`, what the file has stays.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    kind = functools.partial(JsonLines, target, words, rotation=rotation)
+    return _open_lines(kind, "JSON lines", live=live, told=told, append=append)
+
+
+def open_csv(
+    path: Path, words: Words, rotation: Rotation | None, *, live: bool, told: Told, append: bool = False
+) -> Sink:
+    """Open a file of rows; see open_json."""
+    kind = functools.partial(CsvRows, path, words, rotation=rotation)
+    return _open_lines(kind, "CSV", live=live, told=told, append=append)
+
+
+def _queued(
+    kind: Callable[[], Sink], name: str, *, live: bool, told: Told, patience: float = FINISHING, **options: Any
+) -> Sink:
+    """Open a sink behind a queue that loses nothing, or of a live source what comes while it is full."""
+    drop: Literal["new", "none"] = "new" if live else "none"
+    return Queued(kind, name=name, told=told, drop=drop, patience=patience, **options)
+
+
+def open_video(path: Path, *, fps: float, names: Mapping[int, str], live: bool, told: Told) -> Sink:
+    """Open one video, or of a live source one more for each time that it fails."""
+    paths = chain([path], (path.with_stem(f"{path.stem}-{number}") for number in count(2)))
+
+    def begin() -> Sink:
+        return Video(next(paths), fps=fps, names=names, told=told)
+
+    return Queued(begin, name="the video", told=told, drop="new", patience=FINISHING) if live else begin()
+
+
+def open_segments(
+    folder: Path, *, name: str, fps: float, names: Mapping[int, str], quota: int, live: bool, told: Told
+) -> Sink:
+    """Open video in segments of a minute."""
+    options: dict[str, Any] = {"name": name, "fps": fps, "names": names, "quota": quota, "told": told}
+    return _queued(functools.partial(Segments, folder, **options), "recording", live=live, told=told)
+
+
+def open_snapshots(
+    folder: Path,
+    what: Literal["frames", "crops"],
+    *,
+    name: str,
+    names: Mapping[int, str],
+    quota: int,
+    every: float,
+    live: bool,
+    told: Told,
+) -> Sink:
+    """Open pictures of frames, or of each object, one in `every` seconds."""
+    kind = functools.partial(Snapshots, folder, what=what, name=name, names=names, quota=quota)
+    called = "crops" if what == "crops" else "snapshots"
+    return _queued(kind, called, live=live, told=told, wanted=Seldom(every))
+
+
+def open_webhook(url: str, words: Words, *, secret: str, every: float, live: bool, told: Told) -> Sink:
+    """Open posts to a web server, one in `every` seconds.
+
+    Raises:
+        OutputError: it is no such URL.
+    """
+    kind = functools.partial(Webhook, url, words, secret=secret)
+    more: dict[str, Any] = {"most": 16, "pixels": False, "wanted": Seldom(every)}
+    return _queued(kind, "webhook", live=live, told=told, patience=5.0 if live else FINISHING, **more)

@@ -1,0 +1,230 @@
+"""Network streams as PyAV reads them: damaged and late frames are seen, and never given.
+
+PyAV is imported when a stream is opened. Packets are read and decoded one by one, as its own loop over frames hides a
+timeout. A connection that ends shows as the end of that loop, without an error.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+from yolorknn.errors import MissingDependencyError
+from yolorknn.stream.sources import h264, h265
+from yolorknn.stream.sources.decoders import Decoder, Picture, seconds
+from yolorknn.stream.sources.hardware import open_decoder
+from yolorknn.stream.sources.lag import LATE, Lag
+from yolorknn.stream.sources.pace import Pace
+from yolorknn.stream.sources.source import Frame, LostError, Reason, SilentError
+from yolorknn.text import shown_url, url_name
+
+OPENING, PATIENCE = 5.0, 5.0
+"""Seconds that a connection may take, and that a stream may be without a good frame."""
+RTSP = {
+    "rtsp_transport": "tcp",  # over UDP each lost packet is a damaged picture
+    "allowed_media_types": "video",
+    "probesize": "32",  # what comes is said in the SDP: opened in 0.1 s, not in 4
+    "analyzeduration": "0",
+}
+OTHERS = {"analyzeduration": "1000000"}
+SLICE = 0.5
+"""Seconds of one wait for the network, so that read() comes back soon after its patience."""
+PAUSE, PAUSES = 1.0, 5.0
+"""A pause is so many seconds without a packet, and so many times what is usual."""
+ARRIVALS = 64
+"""Packets whose arrival is kept until their pictures come."""
+
+
+class PyAvStream:
+    """A network stream.
+
+    Args:
+        url: of any protocol that FFmpeg knows.
+        fps: the most frames a second that are wanted; None for all.
+        patience: how long read() waits for a good frame, in seconds.
+        opening: how long the connection may take, in seconds.
+        decoder: makes pictures of the packets of a PyAV stream.
+
+    Raises:
+        MissingDependencyError: PyAV is not installed.
+        LostError: nobody answers, or what answers gives no video.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        fps: float | None = None,
+        patience: float = PATIENCE,
+        opening: float = OPENING,
+        decoder: Callable[[Any], Decoder] = open_decoder,
+    ) -> None:
+        try:
+            import av  # noqa: PLC0415
+        except ImportError as exc:
+            raise MissingDependencyError("PyAV", "live", "a network stream") from exc
+        self._errors, self._shown, self._patience = av.error, shown_url(url), patience
+        self.name = url_name(url) or "stream"
+        self.count: int | None = None
+        self.unfit: Counter[str] = Counter()
+        begun = time.monotonic()
+        options = RTSP if url.partition("://")[0].lower() in ("rtsp", "rtsps") else OTHERS
+        try:
+            self._container: Any = av.open(url, options=options, timeout=(opening, SLICE))
+        except (av.error.FFmpegError, OSError, ValueError) as exc:
+            mute = time.monotonic() - begun > 0.9 * opening
+            raise self._lost(TimeoutError() if mute else exc, opening=True) from exc
+        videos = self._container.streams.video
+        if not videos:
+            self._container.close()
+            raise LostError(f"no video from {self._shown}: what answers there is no camera's stream", "broken")
+        self._stream: Any = videos[0]
+        self._decoder = decoder(self._stream)
+        self._packets = self._container.demux(self._stream)
+        self._ends = (self._container.duration or 0) > 0
+        rate = float(self._stream.average_rate or 0)
+        self.fps = rate if 0 < rate < 1000 else 30.0
+        self._pace, self._lag = Pace(fps), Lag()
+        context = self._stream.codec_context
+        extradata = bytes(context.extradata or b"")
+        self._references: h264.References | h265.References | None = None
+        if context.name in ("h264", "hevc") and extradata[:1] != b"\1":  # which says that it is not Annex B's form
+            self._references = (h264 if context.name == "h264" else h265).References(extradata)
+        self._pictures: deque[Picture] = deque()
+        self._arrivals: dict[float | None, float] = {}
+        self._sound, self._ended = True, False
+        self._skipping = ""
+        self._key = self._between_keys = self._came = self._usual = 0.0
+        self._doubted = (0.0, math.inf)
+
+    @property
+    def jumps(self) -> int:
+        """How often the times that its frames carry jumped; they are not relied on."""
+        return self._lag.jumps
+
+    def read(self) -> Frame | None:
+        last, before = time.monotonic() + self._patience, Counter(self.unfit)
+        while True:
+            while self._pictures:
+                if (frame := self._given(self._pictures.popleft())) is not None:
+                    return frame
+            if self._ended:
+                return None
+            if time.monotonic() > last:
+                raise self._silent(self.unfit - before)
+            self._read_packet()
+
+    def close(self) -> None:
+        self._decoder.close()
+        self._container.close()
+
+    def _read_packet(self) -> None:
+        try:
+            packet = next(self._packets, None)
+            if packet is None or not packet.size:
+                if not self._ends:
+                    raise LostError(f"{self._shown} ended the connection: is the camera restarting?", "ended")
+                self._ended = True
+            if packet is not None and self._is_worth(packet):
+                alone = self._between_keys > 0 and self._keys_are_enough
+                pictures = self._decoder.decode(packet, alone=alone)
+                self.unfit["corrupt"] += not pictures and not self._sound  # FFmpeg leaves out what it knows is damaged
+                self._pictures.extend(pictures)
+        except self._errors.InvalidDataError:
+            self.unfit["corrupt"] += 1
+            self._doubt()
+        except (self._errors.ExitError, TimeoutError):  # nothing came; the connection can be read on
+            self._packets = self._container.demux(self._stream)
+        except (self._errors.FFmpegError, OSError) as exc:
+            raise self._lost(exc) from exc
+
+    @property
+    def _keys_are_enough(self) -> bool:
+        return 0 < self._between_keys < self._pace.period
+
+    def _is_worth(self, packet: Any) -> bool:
+        """Tell whether to decode a packet: others than keys need all before them, and are left out for a whole gap."""
+        now, when = time.monotonic(), seconds(packet)
+        self._note_pause(now)
+        behind = self._lag.note(now, when)
+        self._arrivals[when] = now
+        if len(self._arrivals) > ARRIVALS:
+            del self._arrivals[next(iter(self._arrivals))]
+        if self._references is not None and self._references.is_missing(bytes(packet)):
+            self._doubt(when)
+        if packet.is_keyframe or not packet.size:
+            self._key, self._between_keys = now, now - self._key if self._key else 0.0
+            self._skipping = ""
+        elif not self._skipping:
+            self._skipping = "late" if behind else "unwanted" if self._keys_are_enough else ""
+        if self._skipping:
+            self.unfit[self._skipping] += 1
+        return not self._skipping
+
+    def _doubt(self, when: float | None = None) -> None:
+        """Give nothing until a picture that stands alone came after what came last, or is shown after that of `when`.
+
+        Where pictures are shown in another order, they come out later than they went in.
+        """
+        self._sound, self._doubted = False, (self._came, math.inf if when is None else when)
+
+    def _note_pause(self, now: float) -> None:
+        """After a pause, trust only a picture that stands alone: what was lost meanwhile may not show in numbers."""
+        between = now - self._came if self._came else 0.0
+        if self._usual and between > max(PAUSE, PAUSES * self._usual):
+            self._doubt()
+        self._usual = between if not self._usual else 0.9 * self._usual + 0.1 * between
+        self._came = now
+
+    def _given(self, picture: Picture) -> Frame | None:
+        """Return the frame of a picture; None where it is not fit, or not wanted."""
+        now = time.monotonic()
+        arrived = self._arrivals.pop(picture.time, now)
+        mended = picture.key and (arrived > self._doubted[0] or (picture.time or 0.0) > self._doubted[1])
+        self._sound = not picture.corrupt and (self._sound or mended)
+        late = now - arrived > LATE or self._lag.note(now, picture.time)
+        why = "corrupt" if not self._sound else "late" if late else "" if self._pace.due(arrived) else "unwanted"
+        if why:
+            self.unfit[why] += 1
+            return None
+        return Frame(picture.image(), time.time() - (now - arrived), self._shown, arrived=arrived)
+
+    def _silent(self, unfit: Counter[str]) -> SilentError:
+        if unfit["corrupt"]:
+            return SilentError(f"{self._shown} gives damaged frames only: is the network overloaded?", "damaged")
+        if unfit["late"]:
+            return SilentError(
+                f"{self._shown} gives late frames only: is this machine or the network overloaded?", "late"
+            )
+        return SilentError(f"{self._shown} stopped giving frames: check the camera and the network", "silent")
+
+    def _lost(self, exc: Exception, *, opening: bool = False) -> LostError:
+        reason, why = self._reason(exc, opening=opening)
+        what = "no video from" if opening else "lost"
+        return LostError(f"{what} {self._shown}: {why}", reason)
+
+    def _reason(self, exc: Exception, *, opening: bool) -> tuple[Reason, str]:
+        errors = self._errors
+        number = getattr(exc, "errno", None)
+        if isinstance(exc, (errors.HTTPUnauthorizedError, errors.HTTPForbiddenError)):
+            return "denied", "user or password is refused"
+        if isinstance(exc, (errors.HTTPNotFoundError, FileNotFoundError)):
+            return "absent", "there is no such stream: check the path in the address"
+        if isinstance(exc, ConnectionRefusedError):
+            return "refused", "nothing listens there: is the camera on, and the port right?"
+        if isinstance(exc, (errors.ExitError, TimeoutError)):
+            return (
+                ("unreachable", "no answer in time: check address and network") if opening else ("silent", "no answer")
+            )
+        if number in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN) or (opening and number == errno.EIO):
+            return "unreachable", "no such host, or no way to it: check address and network"
+        said = getattr(exc, "strerror", None) or type(exc).__name__
+        if not opening:
+            return "ended", f"the connection was cut ({said})"
+        return "broken", f"what answers is no video ({said})"
