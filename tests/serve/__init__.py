@@ -1,0 +1,1 @@
+"""What is served: the page, its API, and who may ask."""

@@ -1,0 +1,103 @@
+"""The page of a site: there while the site asks for it, whatever comes and goes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from tests.fakes.clips import encoded
+from tests.fakes.rtsp import RtspCamera
+from tests.fakes.waiting import until
+from tests.site.conftest import Rig, ticking
+from yolorknn.errors import OutputError
+
+for package in ("av", "starlette", "uvicorn", "prometheus_client"):
+    pytest.importorskip(package)
+
+
+@pytest.fixture
+def served() -> Iterator[RtspCamera]:
+    with RtspCamera(encoded(fps=50)) as camera:
+        yield camera
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def asked(port: int, path: str, values: Any = None) -> Any:
+    data = None if values is None else json.dumps(values).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/{path}", data, {"Content-Type": "application/json"},
+        method="GET" if values is None else "PATCH",
+    )  # fmt: skip
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def names(port: int) -> list[str]:
+    return [camera["name"] for camera in asked(port, "cameras")["cameras"]]
+
+
+def test_cameras_come_and_go_on_the_page_and_it_comes_and_goes(rig: Rig, served: RtspCamera, port: int) -> None:
+    a, b = (f'[cameras.{name}]\nsource = "{served.url}"\n' for name in "ab")
+    page = f"[page]\nport = {port}\n"
+    rig.write(a + page)
+    with rig.keeper() as keeper:
+        assert rig.said(f"the page is at http://127.0.0.1:{port}") and names(port) == ["a"]
+        rig.write(a + b + page)
+        keeper.reload()
+        assert names(port) == ["a", "b"]
+        until(lambda: all(camera["up"] for camera in asked(port, "cameras")["cameras"]))
+        rig.write(a)
+        keeper.reload()
+        with pytest.raises(urllib.error.URLError):
+            asked(port, "cameras")
+        rig.write(b + page)
+        keeper.reload()
+        assert names(port) == ["b"]
+        assert keeper._page._page is not None and keeper._page._page._server is not None
+        keeper._page._page._server.should_exit = True  # as if it died
+
+        def back() -> bool:
+            with suppress(OSError):
+                return rig.said("the page ended") and names(port) == ["b"]
+            return False
+
+        ticking(keeper, back)
+
+
+def test_what_is_changed_there_stays(rig: Rig, served: RtspCamera, port: int) -> None:
+    """Over a reload and another run; what nobody changed follows the file."""
+    text = f'[cameras.a]\nsource = "{served.url}"\n[page]\nport = {port}\n'
+    rig.write(text)
+
+    def settings() -> Any:
+        return asked(port, "cameras/a/settings")
+
+    with rig.keeper() as keeper:
+        assert settings()["conf"] == 0.25 and settings()["zones"] == {}
+        zone = {"door": [[0, 0], [1, 0], [1, 1]]}
+        asked(port, "cameras/a/settings", {"zones": zone})
+        rig.write(text, '[models.demo]\nfile = "m.rknn"\nconf = 0.6\n')
+        keeper.reload()
+        assert settings()["conf"] == 0.6 and settings()["zones"].keys() == {"door"}
+    with rig.keeper():
+        assert settings()["zones"].keys() == {"door"}
+
+
+def test_a_port_that_is_taken_ends_the_beginning(rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        rig.write(f'[cameras.a]\nsource = "camera63"\n[page]\nport = {taken}\n')
+        with pytest.raises(OutputError, match="cannot serve the page"), rig.keeper():
+            pass

@@ -1,0 +1,179 @@
+"""Site files: what they say, and every mistake in one with its line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yolorknn.errors import SiteError
+from yolorknn.site.places import lines_of
+from yolorknn.site.read import read_site
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+GOOD = """
+[models.demo]
+file = "m.onnx"
+[cameras.door]
+source = "camera0"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "m.onnx").write_bytes(b"")
+    return tmp_path
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "site.toml"
+    path.write_text(text)
+    return path
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    with pytest.raises(SiteError) as caught:
+        read_site(written(folder, text))
+    return [mistake.removeprefix(f"{folder}/site.toml") for mistake in caught.value.mistakes]
+
+
+def test_a_good_one(folder: Path) -> None:
+    """Paths are the file's; what is left out has its default; sources are as `detect` takes them."""
+    (folder / "door.source").write_text("rtsp://me:s3cret@cam/live\n")
+    more = """
+[cameras.gate]
+source = "@door.source"
+fps = 5
+size = [640, 480]
+[cameras.old]
+source = "clips/a.mp4"
+[cameras.net]
+source = "rtsp://cam/live"
+[sinks]
+json = "-"
+csv = "out/found.csv"
+"""
+    site = read_site(written(folder, GOOD + more))
+    assert site.models["demo"].file == folder / "m.onnx" and site.models["demo"].conf == 0.25
+    sources = {name: camera.source for name, camera in site.cameras.items()}
+    assert sources == {
+        "door": "camera0", "gate": f"@{folder}/door.source", "old": f"{folder}/clips/a.mp4", "net": "rtsp://cam/live",
+    }  # fmt: skip
+    assert site.cameras["gate"].size == (640, 480) and site.cameras["gate"].fps == 5.0
+    assert (site.sinks.json, site.sinks.csv) == (Path("-"), folder / "out/found.csv")
+    assert site.mqtt is None and site.log.format == "text" and site.model_of("gate") == "demo"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GOOD.replace("source", "sorce"), ":4: cameras.door: source is missing: camera0,"),
+        (GOOD.replace("source", "sorce"), ":5: cameras.door.sorce: there is no such key; did you mean source?"),
+        (GOOD + "fps = true", ":6: cameras.door.fps: must be a number, not true"),
+        (GOOD + "fps = 0", ":6: cameras.door.fps: must be above 0, not 0"),
+        (GOOD + "fps = nan", ":6: cameras.door.fps: must be a number, not nan"),
+        (GOOD + "size = [640, 48.5]", ":6: cameras.door.size: must be a whole number, not 48.5"),
+        (GOOD + "size = [640]", ":6: cameras.door.size: must be a list of 2, not a list of 1"),
+        (GOOD + 'model = "dmo"', ":6: cameras.door.model: there is no [models.dmo]; did you mean demo?"),
+        (GOOD + "[cameras.a]\n[sink]", ":7: sink: there is no such key; did you mean sinks?"),
+        (GOOD + '[cameras."a b"]\nsource = "x"', ":6: cameras.a b: a name has letters"),
+        (GOOD + '[models.b]\nfile = "m.onnx"', ":4: cameras.door: model is missing: it is one of demo, b"),
+        (GOOD + 'model = "demo"\n[models.b]\nfile = "m.onnx"', ":7: models.b: no camera is for this model"),
+        (GOOD + '[sinks]\nquota = "10X"', ":7: sinks.quota: '10X' is not a size: give it as 500M or 10G"),
+        (GOOD + '[sinks]\nmasks = "rel"', ':7: sinks.masks: must be "rle" or "polygons", not "rel"; did you mean rle?'),
+        (GOOD + '[mqtt]\nhost = "a b"', ':7: mqtt.host: cannot be "a b": name or address of the broker'),
+        (GOOD + '[mqtt]\nhost = "a"\npassword_file = "m.onnx"', ":6: mqtt: user is missing"),
+        (GOOD + '[mqtt]\nhost = "a"\nuser="b"\npassword_file = "pw"', ":9: mqtt.password_file: there is no file"),
+        (GOOD + "[log]\nlevel = 3", ':7: log.level: must be "info" or "warning" or "error", not 3'),
+        (GOOD.replace("camera0", "@none"), ":5: cameras.door.source: there is no file"),
+        (GOOD.replace("m.onnx", "n.onnx"), ":3: models.demo.file: there is no file"),
+        (GOOD.replace("[models.demo]\nfile", "models"), ":2: models: must be a table of tables, as [models.NAME]"),
+        (GOOD + "log = 1 2", ":6: this is no TOML:"),
+        (GOOD + "[zones.a]\npolygon = [[0, 0]]", ":6: zones.a: camera is missing: whose picture it is in"),
+        (
+            GOOD + '[zones.a]\ncamera = "dor"\npolygon = [[0, 0], [1, 0], [1, 1]]',
+            ":7: zones.a.camera: there is no [cam",
+        ),
+        (GOOD + '[zones.a]\ncamera = "door"\npolygon = [[0, 0], [1, 0]]', ":6: zones.a: zone 'a' has 2 corners"),
+        (GOOD + '[zones.a]\ncamera = "door"\npolygon = [[0, 0], [9, 0]]', ":8: zones.a.polygon: must be 1 or less"),
+        (GOOD + '[lines.a]\ncamera = "door"\nstart = [0, 0]\nend = [0, 1]', ":6: lines.a: needs [track]: which object"),
+        (
+            GOOD + '[track]\n[lines.a]\ncamera = "door"\nstart = [0, 0]\nend = [0, 0]',
+            ":7: lines.a: line 'a' has no len",
+        ),
+        ("", ": there is no [models.NAME], and at least one is needed"),
+        ("", ": there is no [cameras.NAME], and at least one is needed"),
+    ],
+)
+def test_a_mistake_and_its_line(folder: Path, text: str, said: str) -> None:
+    assert any(mistake.startswith(said) for mistake in mistakes(folder, text)), mistakes(folder, text)
+
+
+def test_all_mistakes_at_once_in_their_order(folder: Path) -> None:
+    text = GOOD.replace("m.onnx", "n.onnx") + 'fpz = 1\n[sinks]\nquota = "?"\nkeep = -1\n[loq]\n'
+    lines = [int(mistake.split(":")[1]) for mistake in mistakes(folder, text)]
+    assert lines == [3, 6, 8, 9, 10]
+
+
+def test_no_secret_is_told(folder: Path) -> None:
+    """Not of a source or webhook of the wrong kind, nor of what stands in a file."""
+    (folder / "hook").write_text("https://a/s3cret")
+    text = GOOD.replace('"camera0"', '["rtsp://me:s3cret@cam"]') + '[sinks]\nwebhook = ["s3cret"]\nmasks = "@hook"\n'
+    assert "s3cret" not in "".join(mistakes(folder, text))
+    good = read_site(written(folder, GOOD.replace("camera0", "rtsp://me:s3cret@cam/")))
+    assert "s3cret" in good.cameras["door"].source
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"\0", b"a" * (1 << 21), b"a = " + b"[" * 100_000])
+def test_what_is_no_site_file(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "s.toml").write_bytes(data)
+    with pytest.raises(SiteError):
+        read_site(tmp_path / "s.toml")
+    for absent in (tmp_path, tmp_path / "none"):
+        with pytest.raises(SiteError, match="cannot read"):
+            read_site(absent)
+
+
+def test_lines_of_keys() -> None:
+    text = """# [no]
+a = 1 # = [
+"b c".d = '''
+[not]
+x = 1
+'''
+[t."u.v"] # b
+e = [
+  1, # ]
+  "]",
+]
+  'f' = { g = 1 }
+[[h]]
+i = \"\"\"\\\"\"\" = 1\"\"\"
+[t.w]
+j = '''it's'''
+k = 2020-01-01T00:00:00
+"""
+    assert tomllib.loads(text)
+    assert lines_of(text) == {
+        ("a",): 2, ("b c",): 3, ("b c", "d"): 3, ("t",): 7, ("t", "u.v"): 7, ("t", "u.v", "e"): 8,
+        ("t", "u.v", "f"): 12, ("h",): 13, ("h", "i"): 14, ("t", "w"): 15, ("t", "w", "j"): 16, ("t", "w", "k"): 17,
+    }  # fmt: skip
+
+
+@given(st.text(st.sampled_from("ab.=[]\"'#\n\\{} ,1\u00e9"), max_size=60))
+def test_lines_of_any_text(text: str) -> None:
+    """Nothing is raised, also of what is no TOML; of what is, each key that stands by itself has its line."""
+    found = lines_of(text)
+    assert all(1 <= line <= text.count("\n") + 1 for line in found.values())
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return
+    assert {where[0] for where in found} == set(values)

@@ -1,0 +1,1 @@
+"""Unattended: cameras, a model and sinks, wired together, and how they are."""

@@ -1,0 +1,194 @@
+"""What goes on for as long as somebody listens: pictures and records of cameras, in several wrappings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from yolorknn.serve.hub import Hub
+from yolorknn.serve.shots import Look, Shot
+from yolorknn.serve.viewers import Listener, Viewer
+
+MOST_STREAMS = 64
+PATIENCE = 10.0
+"""Seconds that one who looks may take for what is sent; then it is let go."""
+QUIET = 10.0
+"""Seconds after which something is sent, so that one who is gone is noticed."""
+BOUNDARY = "yolorknn-a-long-boundary-that-is-in-no-picture-7f3a91c2"
+MIXED = f"multipart/mixed; boundary={BOUNDARY}"
+REPLACE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+EVENTS = "text/event-stream"
+
+
+class Streams:
+    """All that are open, of which there are not too many; used in one event loop, but for stop()."""
+
+    def __init__(self) -> None:
+        self._open: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def stop(self) -> None:
+        """End all, and let no other begin; from any thread."""
+        self._stopped = True
+        for task in tuple(self._open):
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                task.get_loop().call_soon_threadsafe(task.cancel)
+
+    def answer(self, parts: AsyncGenerator[bytes, None], kind: str) -> Streamed:
+        """Return an answer that goes on.
+
+        Raises:
+            HTTPException: there are too many.
+        """
+        if self._stopped or len(self._open) >= MOST_STREAMS:
+            raise HTTPException(503, f"{MOST_STREAMS} look already", {"Retry-After": "5"})
+        return Streamed(self._open, parts, kind)
+
+
+class Streamed:
+    """An answer that goes on until its parts end, its reader is gone, or it takes them too slowly."""
+
+    def __init__(self, tasks: set[asyncio.Task[None]], parts: AsyncGenerator[bytes, None], kind: str) -> None:
+        self._tasks, self._parts, self._kind = tasks, parts, kind
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        headers = [(b"content-type", self._kind.encode()), (b"x-accel-buffering", b"no")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        sending = asyncio.ensure_future(self._send(send, body=scope["method"] != "HEAD"))
+        leaving = asyncio.ensure_future(_left(receive))
+        self._tasks.add(sending)
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            self._tasks.discard(sending)
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+
+    async def _send(self, send: Send, *, body: bool) -> None:
+        async with contextlib.aclosing(self._parts) as parts:
+            while body and (part := await anext(parts, None)) is not None:
+                await asyncio.wait_for(send({"type": "http.response.body", "body": part, "more_body": True}), PATIENCE)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Bell:
+    """Wakes one in the event loop from any thread."""
+
+    def __init__(self) -> None:
+        self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
+
+    def ring(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    def clear(self) -> None:
+        self._event.clear()
+
+    async def wait(self, seconds: float) -> None:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._event.wait(), max(0.0, seconds))
+
+
+async def _shots(hub: Hub, looks: Collection[Look], every: float) -> AsyncGenerator[list[Shot], None]:
+    """Yield what is new, and nothing after so many seconds without."""
+    bell = _Bell()
+    viewer = Viewer(looks, bell.ring)
+    hub.enter(viewer)
+    try:
+        due = time.monotonic() + every
+        while not hub.closed:
+            bell.clear()
+            shots = hub.take(viewer)
+            if shots or time.monotonic() >= due:
+                due = time.monotonic() + every if not shots else due
+                yield shots
+            else:
+                await bell.wait(due - time.monotonic())
+    finally:
+        hub.leave(viewer)
+
+
+async def snapshot(hub: Hub, look: Look, seconds: float) -> Shot | None:
+    """Return the newest picture; None where there is none in time."""
+    async with contextlib.aclosing(_shots(hub, [look], seconds)) as found:
+        async for shots in found:
+            return shots[0] if shots else None
+    return None
+
+
+async def mjpeg(hub: Hub, look: Look) -> AsyncGenerator[bytes, None]:
+    """Yield the parts of multipart/x-mixed-replace; a browser shows one when the boundary behind it has come."""
+    yield f"--{BOUNDARY}\r\n".encode()
+    async for shots in _shots(hub, [look], 3600.0):
+        for shot in shots:
+            yield b"%s\r\n--%s\r\n" % (_part("image/jpeg", shot.picture), BOUNDARY.encode())
+
+
+async def mixed(
+    hub: Hub, looks: Sequence[Look], hello: bytes, status: Callable[[], bytes], every: float = 1.0
+) -> AsyncGenerator[bytes, None]:
+    """Yield the parts of multipart/mixed: what there is, then how all does each second, and records with pictures.
+
+    Args:
+        hub: has the pictures.
+        looks: of which cameras.
+        hello: the first part, JSON.
+        status: gives the JSON that is sent each `every` seconds.
+        every: see there.
+    """
+    mark = f"--{BOUNDARY}\r\n".encode()
+    yield mark + _part("application/json", hello)
+    yield b"\r\n" + mark + _part("application/json", status())
+    due = time.monotonic() + every
+    async for shots in _shots(hub, looks, every):
+        for shot in shots:
+            said = _part("application/json", b'{"result": %s}' % shot.record)
+            yield b"\r\n" + mark + said + b"\r\n" + mark + _part("image/jpeg", shot.picture)
+        if time.monotonic() >= due:
+            due = time.monotonic() + every
+            yield b"\r\n" + mark + _part("application/json", status())
+
+
+async def events(hub: Hub, cameras: Collection[str]) -> AsyncGenerator[bytes, None]:
+    """Yield server-sent events: a record of each result, and how many of them went because they were not taken."""
+    bell = _Bell()
+    listener = Listener(cameras, bell.ring)
+    hub.listen(listener)
+    missed = 0
+    try:
+        yield b": what is found\n\n"
+        while not hub.closed:
+            bell.clear()
+            if listener.missed > missed:
+                missed = listener.missed
+                yield b"event: missed\ndata: %s\n\n" % json.dumps({"missed": missed}).encode()
+            taken = listener.take()
+            if taken:
+                yield b"".join(b"data: %s\n\n" % said for said in taken)
+                continue
+            begun = time.monotonic()
+            await bell.wait(QUIET)
+            if time.monotonic() - begun >= QUIET:
+                yield b": still here\n\n"
+    finally:
+        hub.leave(listener)
+
+
+def _part(kind: str, data: bytes) -> bytes:
+    return b"Content-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (kind.encode(), len(data), data)

@@ -1,0 +1,155 @@
+"""How everything that is watched does, as plain JSON values: cameras, cores, sinks, heat."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from yolorknn.live.camera import CameraStatus
+from yolorknn.live.progress import Progress
+from yolorknn.live.watcher import Watcher
+from yolorknn.serve.hub import Hub
+from yolorknn.stream.sinks.sink_state import SinkState
+
+THERMAL = Path("/sys/class/thermal")
+SPAN = 5
+"""Seconds over which cores' work is averaged."""
+READY = 10.0
+"""Seconds without a result of any camera after which nothing makes progress."""
+
+
+class Watched:
+    """All watchers of a process, seen together; threads may share it.
+
+    Args:
+        watchers: started; each camera's name is its own among all of them.
+        hub: a sink of all of them.
+        thermal: where the kernel shows its thermal zones.
+    """
+
+    def __init__(self, watchers: Sequence[Watcher], hub: Hub, *, thermal: Path = THERMAL) -> None:
+        self.watchers, self.hub, self._thermal = tuple(watchers), hub, thermal
+        self._begun = time.time()
+        self._progress = [Progress() for _ in self.watchers]
+        self._get_on = True
+        self._samples: deque[tuple[float, tuple[float, ...]]] = deque([self._sample()], maxlen=SPAN + 1)
+
+    def watcher_of(self, camera: str) -> Watcher | None:
+        """Return the watcher of a camera; None where there is no such camera."""
+        return next((watcher for watcher in self.watchers if any(c.name == camera for c in watcher.cameras)), None)
+
+    def cameras(self) -> list[dict[str, Any]]:
+        """Return how every camera is, those that failed too."""
+        return [self._camera(status) for watcher in self.watchers for status in watcher.status()]
+
+    def about(self) -> list[dict[str, Any]]:
+        """Return what stays the same of every camera: the classes and keypoints of its model."""
+        return [
+            {"name": camera.name, "task": task, "classes": list(names), "keypoints": list(keypoints)}
+            for watcher in self.watchers
+            for task, names, keypoints in [_said(watcher)]
+            for camera in watcher.cameras
+        ]
+
+    def system(self) -> dict[str, Any]:
+        """Return how the machine and what results go to does."""
+        return {
+            "cores": [{"core": number, "busy": busy} for number, busy in enumerate(self.busy())],
+            "dead_cores": [why for watcher in self.watchers for why in watcher.loaded.dead],
+            "temperatures": dict(self.temperatures()),
+            "sinks": [vars(state) | {"lost": state.lost} for state in self.sinks()],
+            "uptime": round(time.time() - self._begun, 1),
+        }
+
+    def stuck(self) -> str:
+        """Return why nothing makes progress; empty where some camera does."""
+        if ended := next((watcher.error for watcher in self.watchers if watcher.error is not None), None):
+            return f"detection ended: {ended}"
+        ages = [status.detect_age for watcher in self.watchers for status in watcher.status()]
+        if any(age is not None and age < READY for age in ages):
+            return ""
+        if all(age is None for age in ages):
+            return "no camera has given a result yet"
+        return f"no camera has given a result for {READY:g} seconds"
+
+    def hung(self) -> bool:
+        """Tell whether some watcher does not get on, as of the last tick: only a new process helps.
+
+        Cameras that are lost are no reason while they are tried again.
+        """
+        return not self._get_on
+
+    def busy(self) -> tuple[float, ...]:
+        """Return how much of the last seconds each NPU core was in use for, 0 to 1."""
+        (then, before), (now, after) = self._samples[0], self._samples[-1]
+        if now <= then or len(before) != len(after):
+            return (0.0,) * len(after)
+        return tuple(round(min(1.0, max(0.0, b - a) / (now - then)), 3) for a, b in zip(before, after, strict=True))
+
+    def tick(self) -> None:
+        """Note what cores did, and whether watchers get on; called each second, by one thread."""
+        self._samples.append(self._sample())
+        get_on = [
+            watcher.error is None and progress(watcher.status(), watcher.cameras)
+            for watcher, progress in zip(self.watchers, self._progress, strict=True)
+        ]  # each is to be asked
+        self._get_on = all(get_on)
+
+    def temperatures(self) -> Iterator[tuple[str, float]]:
+        """Yield the thermal zones that can be read, and their degrees Celsius."""
+        seen: set[str] = set()
+        for zone in sorted(self._thermal.glob("thermal_zone*")):
+            try:
+                name, degrees = (zone / "type").read_text().strip(), int((zone / "temp").read_text()) / 1000
+            except (OSError, ValueError):
+                continue
+            if name not in seen:
+                seen.add(name)
+                yield name, degrees
+
+    def sinks(self) -> Iterator[SinkState]:
+        """Yield how every sink with a queue does."""
+        for sink in dict.fromkeys(sink for watcher in self.watchers for sink in watcher.sinks):
+            for state in getattr(sink, "states", None) or [getattr(sink, "state", None)]:
+                if isinstance(state, SinkState):
+                    yield state
+
+    def _sample(self) -> tuple[float, tuple[float, ...]]:
+        return time.monotonic(), tuple(seconds for watcher in self.watchers for seconds in watcher.loaded.busy)
+
+    def _camera(self, status: CameraStatus) -> dict[str, Any]:
+        source, feed = status.source, self.hub.cameras.get(status.name)
+        latency = feed.latency.middle if feed is not None else None
+        height, width = source.size or (None, None)
+        return {
+            "name": status.name,
+            "source": source.source,
+            "state": source.state,
+            "up": status.up,
+            "why": source.why,
+            "since": round(self._begun if source.age is None else time.time() - source.age, 3),
+            "epoch": source.epoch,
+            "width": width,
+            "height": height,
+            "fps": round(source.fps, 2),
+            "detect_fps": round(status.detect_fps, 2),
+            "age": _rounded(source.age),
+            "detect_age": _rounded(status.detect_age),
+            "latency": _rounded(latency),
+            "frames": {
+                **source.frames, "detected": status.detected, "lost": status.lost, "replaced": status.replaced,
+            },
+            "losses": dict(source.losses),
+        }  # fmt: skip
+
+
+def _said(watcher: Watcher) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    metadata = watcher.loaded.metadata
+    return metadata.task, tuple(metadata.names), metadata.keypoints
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)

@@ -1,0 +1,1 @@
+"""What one file says is to be watched, and keeping it so."""

@@ -1,0 +1,80 @@
+"""The tracking of each camera of a site: begun where it is wanted, and changed while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from yolorknn.errors import ModelError
+from yolorknn.files import state_folder
+from yolorknn.model.metadata import ModelMetadata
+from yolorknn.site.events import Event, Tell
+from yolorknn.site.tables import Site
+from yolorknn.stream.step import Step
+from yolorknn.tracking.memory import memory_file
+from yolorknn.tracking.places import Places
+from yolorknn.tracking.tracking import LOST, Tracking
+
+
+class Followed:
+    """What follows objects from frame to frame, or counts them in zones, of the cameras of one model."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._begun: dict[str, tuple[tuple[Any, ...], Tracking]] = {}
+
+    def fit(self, site: Site, cameras: Iterable[str], metadata: ModelMetadata) -> Mapping[str, list[Step]]:
+        """Return the steps of each camera that has some; where only zones and lines are others, it goes on with these.
+
+        Raises:
+            ModelError: a classifier says not where anything is, or the model has no class that a zone counts.
+            MissingDependencyError: the package that tracks is not installed.
+        """
+        names = dict(enumerate(metadata.names))
+        wanted = {}
+        for camera in cameras:
+            zones, lines = site.places_of(camera)
+            asked = bool(site.track or zones)
+            if not asked and (site.page is None or metadata.task == "classify"):  # where zones may be drawn
+                continue
+            if metadata.task == "classify":
+                raise ModelError("[track] and zones need a model that finds objects, and this is a classifier")
+            made_of = (site.track, metadata.names, site.cameras[camera].source)
+            try:
+                Places(zones, lines, names)  # whether they fit the model is told now, whoever places them
+                tracking = self._one(camera, made_of, names, site)
+                wanted[camera] = (made_of, tracking)
+                # With a page the zones are those of its settings, which the watcher places.
+                tracking.place(zones if site.page is None else tracking.zones, lines)
+            except ValueError as exc:
+                raise ModelError(str(exc)) from exc
+        before, self._begun = self._begun, wanted
+        for camera, (_, tracking) in before.items():
+            if wanted.get(camera, (None, None))[1] is not tracking:
+                tracking.close()
+        return self.steps
+
+    @property
+    def steps(self) -> Mapping[str, list[Step]]:
+        """Those of each camera that has some."""
+        return {camera: [tracking] for camera, (_, tracking) in self._begun.items()}
+
+    def _one(self, camera: str, made_of: tuple[Any, ...], names: Mapping[int, str], site: Site) -> Tracking:
+        begun = self._begun.get(camera)
+        if begun is not None and begun[0] == made_of:
+            return begun[1]
+        if begun is not None:
+            begun[1].close()  # what it counted is what the next one begins with
+        return Tracking(
+            names,
+            track=site.track is not None,
+            lost=site.track.lost if site.track else LOST,
+            memory=memory_file(state_folder(), camera) if site.track else None,
+            told=lambda text: self._tell(Event("camera", f"{camera}: {text}", "warning", camera)),
+        )
+
+    def close(self) -> None:
+        """Keep what was counted; a second call does nothing."""
+        for _, tracking in self._begun.values():
+            tracking.close()
+        self._begun = {}

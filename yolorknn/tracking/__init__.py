@@ -1,0 +1,1 @@
+"""Which object is which, and where it is among zones and lines."""
