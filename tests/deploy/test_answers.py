@@ -12,12 +12,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.mutations import like
-from yolorknn.deploy.deploy import _detect, _doctor
+from yolorknn.deploy.deploy import _detect
 from yolorknn.deploy.install import Installed, install
+from yolorknn.deploy.placed import doctor_there
 from yolorknn.deploy.probe import Board, probe
 from yolorknn.deploy.service import install_service, source_file, unit
 from yolorknn.deploy.ssh import Done, Remote
+from yolorknn.deploy.supply import Supply
 from yolorknn.errors import DeployError
+from yolorknn.tasks.classify import Classify
 from yolorknn.tasks.detect import Detect
 
 FACTS = {
@@ -27,8 +30,21 @@ FACTS = {
 BOARD = Board("/usr/bin/python3", python=(3, 11), glibc=36, home="/home/rock", user="rock", root=False, groups=())
 FINDINGS = [{"check": "chip", "status": "ok", "text": "rk3588", "fix": ""}]
 ROW = {"detections": [{"class_id": 0, "name": "a", "confidence": 0.5, "xyxy": [1, 2, 3, 4]}]}
+CLASSES = {
+    "classes": [{"class_id": 1, "name": "b", "confidence": 0.75}, {"class_id": 0, "name": "a", "confidence": 0.25}]
+}
 INSTALLED = Installed("/home/rock/yolorknn", "m.rknn")
 HOSTILE = ["a\nExecStartPre=/bin/evil", "a\x1b[31m", "$(evil)", "'; evil"]
+
+
+class Supplied(Supply):
+    """A wheel by its name."""
+
+    def wheel(self, board: Board) -> Path:
+        return Path("yolorknn-1-py3-none-any.whl")
+
+    def wheels(self, board: Board) -> list[Path]:
+        return [self.wheel(board)]
 
 
 class Answering(Remote):
@@ -52,10 +68,11 @@ ASKED: dict[str, tuple[Any, Callable[[Answering], object]]] = {
     "probe": (FACTS, lambda board: probe(board, "python3")),
     "state": (
         [[3, 11], True, "1"],
-        lambda board: install(board, BOARD, "/f", Path("yolorknn-1-py3-none-any.whl"), offline=False),
+        lambda board: install(board, BOARD, "/f", Supplied()),
     ),
-    "doctor": (FINDINGS, lambda board: _doctor(board, INSTALLED)),
+    "doctor": (FINDINGS, lambda board: doctor_there(board, INSTALLED)),
     "detect": (ROW, lambda board: _detect(board, INSTALLED, Detect(), 1)),
+    "classify": (CLASSES, lambda board: _detect(board, INSTALLED, Classify(), 1)),
 }
 
 
@@ -120,7 +137,11 @@ def test_a_password_stands_in_a_file_of_its_own() -> None:
     board = Answering("")
     said = install_service(board, BOARD, INSTALLED, source)
     name = "yolorknn-cam-live"
-    assert board.sent.keys() == {f"{name}.service", f"{name}.source"} and source_file(source) == f"{name}.source"
+    assert (
+        board.sent.keys() == {f"{name}.service", f"{name}.source", f"{name}.toml"}
+        and source_file(source) == f"{name}.source"
+    )
     assert board.sent[f"{name}.source"] == f"{source}\n".encode()
-    assert f"detect @{name}.source" in board.sent[f"{name}.service"].decode()
-    assert "s3cret" not in repr([said, board.ran, board.sent[f"{name}.service"]])
+    assert f"watch {name}.toml" in board.sent[f"{name}.service"].decode()
+    assert f'source = "@{name}.source"' in board.sent[f"{name}.toml"].decode()
+    assert "s3cret" not in repr([said, board.ran, board.sent[f"{name}.service"], board.sent[f"{name}.toml"]])

@@ -12,10 +12,9 @@ from tests.conftest import DATASET, DEMO_ONNX
 from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
 from yolorknn import DeployError, ModelError, SourceError
-from yolorknn.deploy.deploy import Deployment, deploy
+from yolorknn.deploy.deploy import Deployment, local_side
 from yolorknn.deploy.install import Installed
 from yolorknn.deploy.probe import Board, absolute
-from yolorknn.deploy.ssh import Remote
 from yolorknn.files import sha256
 from yolorknn.model.metadata import Build
 from yolorknn.tasks.agreement import Agreement
@@ -31,7 +30,7 @@ def test_the_least_agreement() -> None:
     good = Agreement("", 10, 10, (0.9,) * 8, (0.0,) * 8)
     deployment(good).check()
     deployment(Agreement("", 0, 0, (), ())).check()
-    with pytest.raises(DeployError, match=r"agrees with x\.onnx in 75% of the boxes, less than 80%"):
+    with pytest.raises(DeployError, match=r"agrees with x\.onnx in 75% of what they find, less than 80%"):
         deployment(good, Agreement("", 10, 10, (0.9,) * 7, (0.0,) * 7)).check()
 
 
@@ -41,24 +40,23 @@ def test_folders_of_the_board() -> None:
 
 
 def test_what_is_refused_before_connecting(tmp_path: Path) -> None:
-    remote = Remote("nowhere.invalid")  # never entered
     build = Build("rk3588", "i8", "2.3.2", dataset=str(tmp_path / "gone"), images=3)
     metadata = replace(split_metadata((64, 64), 3), source="m.onnx", sha256=sha256(DEMO_ONNX), build=build)
     model = write_rknn(tmp_path / "m.rknn", metadata)
     with pytest.raises(ModelError, match="there is no model file"):
-        deploy(remote, tmp_path / "absent.rknn")
+        local_side(tmp_path / "absent.rknn", None, simulate=False)
     with pytest.raises(ModelError, match=r"demo\.onnx is not a \.rknn file: build one"):
-        deploy(remote, DEMO_ONNX)
+        local_side(DEMO_ONNX, None, simulate=False)
     with pytest.raises(ModelError, match=r"there is no .*m\.onnx, with which to compare"):
-        deploy(remote, model, samples=DATASET)
+        local_side(model, DATASET, simulate=False)
     shutil.copy(DEMO_ONNX, tmp_path / "m.onnx")
     for samples in (None, tmp_path / "absent"):
         with pytest.raises(SourceError, match=r"there is no .*(gone|absent) to compare on: give --samples"):
-            deploy(remote, model, samples=samples)
+            local_side(model, samples, simulate=False)
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="empty has no images to compare on"):
-        deploy(remote, model, samples=tmp_path / "empty")
+        local_side(model, tmp_path / "empty", simulate=False)
     with (tmp_path / "m.onnx").open("ab") as file:
         file.write(b"x")
     with pytest.raises(ModelError, match="has changed since"):
-        deploy(remote, model, samples=DATASET)
+        local_side(model, DATASET, simulate=False)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from yolorknn.deploy.service import unit, unit_name
+from yolorknn.cli.watch import GAVE_UP, MISTAKES
+from yolorknn.deploy.service import site_file, site_text, source_file, unit, unit_name
+from yolorknn.site.read import read_site
+from yolorknn.stream.sources.open_source import kept_source
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze")
@@ -27,7 +30,21 @@ def test_systemd_takes_the_unit(tmp_path: Path, folder: str, source: str) -> Non
     assert verify(text) == (0, "")
     assert verify(text.replace("/usr/bin/env", "/usr/bin/absent"))[0] != 0, "it does look"
     assert "Unknown key" in verify(text.replace("RestartSec", "RestartSeconds"))[1]
+    assert f"RestartPreventExitStatus={GAVE_UP} {MISTAKES}" in text
     assert "Restart=on-failure" in text and "SupplementaryGroups=video render" in text
+
+
+@pytest.mark.parametrize("source", ["camera0", "rtsp://u:p%40@cam/$x?a='b'&c=\"d\"\\", '/srv/a "b" \\ é.mp4'])
+@pytest.mark.parametrize("model", ["m.rknn", 'm "%n" \\ é.rknn'])
+def test_its_site_file_is_one(tmp_path: Path, source: str, model: str) -> None:
+    (tmp_path / model).touch()
+    if kept := source_file(source):
+        (tmp_path / kept).write_text(source)
+    (tmp_path / site_file(source)).write_text(site_text(source, model))
+    site = read_site(tmp_path / site_file(source))
+    (camera,), (table,) = site.cameras.values(), site.models.values()
+    assert table.file == tmp_path / model and str(site.sinks.json) == "-"
+    assert kept_source(camera.source) == source
 
 
 def test_names_of_units() -> None:

@@ -19,6 +19,7 @@ from yolorknn import DeployError
 from yolorknn.deploy.install import install
 from yolorknn.deploy.probe import Board
 from yolorknn.deploy.ssh import Done, Remote
+from yolorknn.deploy.supply import Supply
 
 needs_sshd = pytest.mark.skipif(bool(sshd.unavailable()), reason=sshd.unavailable())
 
@@ -82,14 +83,14 @@ def test_a_venv_of_anothers_is_not_cleared(server: sshd.Sshd, tmp_path: Path) ->
         Remote(server.host, port=server.port, options=server.options()) as remote,
         pytest.raises(DeployError, match=r"with venv/\.venv on .* is not of yolorknn's making: move it away"),
     ):
-        install(remote, board, str(home), tmp_path / "yolorknn-1-py3-none-any.whl", offline=False)
+        install(remote, board, str(home), Supply())
     assert (home / ".venv/bin").is_dir()
     (home / ".venv/.yolorknn").touch()  # as where a deploy was killed before its venv was whole
     with (
         Remote(server.host, port=server.port, options=server.options()) as remote,
         pytest.raises(DeployError, match="making the venv failed"),
     ):
-        install(remote, replace(board, command="/bin/false"), str(home), tmp_path / "y-1-any.whl", offline=False)
+        install(remote, replace(board, command="/bin/false"), str(home), Supply())
     assert [path.name for path in (home / ".venv").iterdir()] == [".yolorknn"], "the next one may go on"
     assert [path.name for path in home.iterdir()] == [".venv"]
     shutil.rmtree(home)

@@ -9,12 +9,18 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import yolorknn
+from yolorknn.deploy.probe import Board
+from yolorknn.deploy.supply import Supply
 from yolorknn.deploy.wheels import board_requirements, board_wheel, wheel_version
+
+_NO_PART = {"__pycache__", ".mypy_cache", ".ruff_cache"}
+"""What tools leave in a folder."""
 
 
 def test_the_wheel_is_this_package(tmp_path: Path) -> None:
@@ -34,8 +40,9 @@ def test_the_wheel_is_this_package(tmp_path: Path) -> None:
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
             assert line == f"{name},sha256={digest},{len(data)}"
     package = Path(yolorknn.__file__).parent
-    ours = {str(path.relative_to(package.parent)) for path in package.rglob("*.py")}
-    assert ours | {"yolorknn/py.typed"} == {name for name in names if name.startswith("yolorknn/")}
+    files = [path for path in package.rglob("*") if path.is_file() and not _NO_PART & set(path.parts)]
+    ours = {str(path.relative_to(package.parent)) for path in files}
+    assert ours == {name for name in names if name.startswith("yolorknn/")}
     code = "import yolorknn; print(yolorknn.__file__)"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(wheel)}, cwd=tmp_path, capture_output=True, check=True
@@ -65,3 +72,23 @@ def test_requirements_lose_their_markers() -> None:
     needed = ["numpy>=1.23", "opencv-python-headless>=4.8", "rknn-toolkit-lite2>=2.3.2", "opencv-python-headless"]
     assert board_requirements(declared, python=(3, 12)) == needed
     assert board_requirements(declared, python=(3, 13)) == [needed[0], needed[1], needed[3]]
+
+
+def test_boards_that_are_alike_share_what_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = []
+
+    def fetch(wheel: Path, folder: Path, *, python: tuple[int, int], glibc: int) -> list[Path]:
+        fetched.append((wheel.name, folder.name, python, glibc))
+        return [wheel]
+
+    monkeypatch.setattr("yolorknn.deploy.supply.fetch", fetch)
+    kinds = [((3, 11), 36), ((3, 10), 35), ((3, 11), 36), ((3, 11), 31)]
+    boards = [Board("python3", python, glibc, "/", "user", root=False, groups=()) for python, glibc in kinds]
+    with Supply(offline=True) as supply, ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(supply.wheels, boards))
+        assert made[0] == made[2] and all(path.is_file() for (path,) in made)
+        assert sorted(call[2:] for call in fetched) == sorted(set(kinds))
+        assert len({call[1] for call in fetched}) == 3, "a folder for each"
+    assert not made[0][0].exists()
+    with Supply() as supply:
+        assert supply.wheels(boards[0]) == [supply.wheel(boards[0])] and len(fetched) == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, get_args
 
@@ -13,7 +13,9 @@ import numpy as np
 
 from yolorknn.deploy.ssh import Remote
 from yolorknn.doctor.machine import Finding, Status
+from yolorknn.tasks.classification import Classification
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.task import Task
 from yolorknn.text import printable
 
 MOST_FINDINGS = 100
@@ -61,6 +63,17 @@ def user_of(value: Any) -> str:
     return str(value)
 
 
+def digest_of(value: Any) -> str:
+    """Return a sha256 in hex digits.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", text_of(value)):
+        raise ValueError("no sha256")
+    return str(value)
+
+
 def version_of(value: Any) -> tuple[int, int]:
     """Return the first two numbers of a Python's version.
 
@@ -86,13 +99,16 @@ def findings_of(stdout: str) -> tuple[Finding, ...]:
     return tuple(Finding(**row) for row in plain)
 
 
-def detections_of(line: str, read: Callable[[Any], Detections]) -> Detections:
-    """Return the boxes in a line of JSON that a board's detect printed.
+def found_in(line: str, task: Task[Any]) -> Detections | Classification:
+    """Return what a line of JSON that a board's detect printed says of an image.
 
     Raises:
         KeyError, TypeError, ValueError, OverflowError, RecursionError: it is not such JSON.
     """
-    found = read(json.loads(line)["detections"])
-    if not (np.isfinite(found.xyxy).all() and np.isfinite(found.confidence).all()):
-        raise ValueError("no boxes")
+    found: Detections | Classification = task.read(json.loads(line)[task.key])
+    if isinstance(found, Classification) and not len(found):
+        raise ValueError("no classes")
+    boxes = found.xyxy if isinstance(found, Detections) else 0
+    if not (np.isfinite(boxes).all() and np.isfinite(found.confidence).all()):
+        raise ValueError("no numbers")
     return found

@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from yolorknn.data.dataset import read_folder, thin
-from yolorknn.deploy.answers import answered, detections_of, findings_of
-from yolorknn.deploy.install import OWN, Installed, install
-from yolorknn.deploy.probe import Board, absolute, probe
-from yolorknn.deploy.ssh import Done, Remote
-from yolorknn.deploy.wheels import board_wheel
+from yolorknn.deploy.answers import answered, found_in
+from yolorknn.deploy.install import Installed
+from yolorknn.deploy.placed import error_of, place_model, yolorknn_there
+from yolorknn.deploy.probe import Board, probe
+from yolorknn.deploy.ssh import Remote
+from yolorknn.deploy.supply import Supply
 from yolorknn.doctor.machine import Finding
 from yolorknn.errors import DeployError, ModelError, SourceError
 from yolorknn.image import IMAGE_SUFFIXES
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.onnx_file import digest
-from yolorknn.predict.detector import Detector
-from yolorknn.scratch import temporary_folder
+from yolorknn.predict.loaded_model import LoadedModel
+from yolorknn.predict.open_model import Place
 from yolorknn.tasks.agreement import Agreement, agreement, table, total
+from yolorknn.tasks.classification import Classification
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.known import metadata_of, task_of
-from yolorknn.tasks.task import Task
+from yolorknn.tasks.task import Task, Thresholds
 from yolorknn.text import printable
 
 MOST_SAMPLES = 20
 LEAST = 0.8
 """Least agreement. int8 against float loses and gains boxes near the confidence threshold; a model in the wrong
 colours, size or layout loses nearly all."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the PC finds in the images to compare on."""
+
+    images: tuple[Path, ...]
+    found: tuple[Detections | Classification, ...]
+    reference: str
+    """What the PC ran, in words."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,11 @@ class Deployment:
     reference: str
     """What the PC ran, in words."""
 
+    @property
+    def told(self) -> str:
+        """How far they agree, in a few words."""
+        return f"{total(self.rows).share:.0%} of what {self.reference} finds"
+
     def table(self) -> str:
         """Return the comparison as text."""
         return table(self.rows, names=("PC", "board"))
@@ -58,66 +76,73 @@ class Deployment:
         share = total(self.rows).share
         if share < LEAST:
             raise DeployError(
-                f"the board agrees with {self.reference} in {share:.0%} of the boxes, less than {LEAST:.0%}: "
+                f"the board agrees with {self.reference} in {share:.0%} of what they find, less than {LEAST:.0%}: "
                 "see with --simulate whether quantization or the board costs them"
             )
 
 
-def deploy(
+def expect(reference: Path, images: Sequence[Path], *, simulate: bool, dataset: Path | None) -> Expected:
+    """Return what the PC finds.
+
+    Args:
+        reference: of local_side(), as are the images.
+        images: to compare on.
+        simulate: on the vendor's simulator of the NPU instead of with the .onnx.
+        dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
+
+    Raises:
+        ModelError, BackendError, CalibrationError, BuildError: it cannot be run here.
+        SourceError: an image cannot be read.
+    """
+    place = Place(simulate, dataset if simulate else None)
+    with LoadedModel[Detections | Classification](reference, thresholds=Thresholds(), place=place) as loaded:
+        found = tuple(loaded.run(path) for path in images)
+    return Expected(tuple(images), found, "the simulator" if simulate else reference.name)
+
+
+def try_model(
     remote: Remote,
     model: Path,
+    expected: Expected,
+    supply: Supply,
     *,
-    samples: Path | None = None,
     folder: str = "yolorknn",
     python: str = "python3",
-    offline: bool = False,
-    simulate: bool = False,
-    dataset: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Deployment:
     """Copy a model to a board, install yolorknn there, run its doctor, and compare what it finds with the PC.
 
+    The model that runs there stays where it is; see take_over().
+
     Args:
         remote: an open connection.
         model: a .rknn, with the .onnx it was built from beside it.
-        samples: an image, or a folder of which MOST_SAMPLES are taken; default is the model's calibration set.
+        expected: of expect().
+        supply: of wheels.
         folder: on the board, below the home folder.
         python: the board's command for Python 3.10 or later.
-        offline: carry all wheels there.
-        simulate: compare with the vendor's simulator of the NPU instead of with the .onnx.
-        dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
         tell: is told what the doctor found wrong.
 
     Raises:
-        ModelError: the .rknn or .onnx is absent, broken or not for that board.
-        SourceError: there are no samples, or one cannot be read.
+        ModelError: the model is not for that board.
         DeployError: a step on the board failed.
     """
-    reference, images = local_side(model, samples, simulate=simulate)
     board = probe(remote, python)
-    with Detector(reference, simulate=simulate, dataset=dataset if simulate else None) as detector:
-        expected = [detector.detect(path) for path in images]
-    installed = Installed(absolute(board, folder), model.name)
-    files = {model.name: model} | {f"samples/{n:04d}{path.suffix}": path for n, path in enumerate(images)}
-    if (sidecar := model.with_suffix(".json")).is_file():
-        files[sidecar.name] = sidecar
-    remote.send(files, installed.folder)
-    with temporary_folder("deploy") as temporary:
-        wheel = board_wheel(temporary, python=board.python)
-        install(remote, board, installed.folder, wheel, offline=offline)
-    findings = _doctor(remote, installed)
-    for finding in findings:
-        if finding.status != "ok":
-            tell(f"{finding.status}: {finding.text}\n  fix: {finding.fix}")
-        if finding.status == "problem" and finding.check == "model":
-            raise ModelError(f"{finding.text}: {finding.fix}")
-    found = _detect(remote, installed, task_of(metadata_of(rknn_file.read(model))), len(images))
-    rows = [agreement(printable(path.name), *pair) for path, *pair in zip(images, expected, found, strict=True)]
-    return Deployment(board, installed, findings, tuple(rows), "the simulator" if simulate else reference.name)
+    shown = {f"samples/{n:04d}{path.suffix}": path for n, path in enumerate(expected.images)}
+    installed, findings = place_model(remote, board, model, shown, folder=folder, supply=supply, tell=tell)
+    found = _detect(remote, installed, task_of(metadata_of(rknn_file.read(model))), len(expected.images))
+    pairs = zip(expected.images, expected.found, found, strict=True)
+    rows = [agreement(printable(path.name), *pair) for path, *pair in pairs]
+    return Deployment(board, installed, findings, tuple(rows), expected.reference)
 
 
 def local_side(model: Path, samples: Path | None, *, simulate: bool) -> tuple[Path, list[Path]]:
     """Return what the PC is to run and the images to compare on; needs no board.
+
+    Args:
+        model: a .rknn, with the .onnx it was built from beside it.
+        samples: an image, or a folder of which MOST_SAMPLES are taken; default is the model's calibration set.
+        simulate: whether the PC is to simulate the NPU.
 
     Raises:
         ModelError: the .rknn or .onnx is absent or broken.
@@ -155,30 +180,14 @@ def _samples(model: Path, metadata: ModelMetadata, given: Path | None) -> list[P
     return thin(images, MOST_SAMPLES)
 
 
-def _yolorknn(remote: Remote, installed: Installed, *words: str) -> Done:
-    # by -m, as pip's start-up scripts fail below a folder with a $ or " in its name
-    return remote.run(OWN, "-m", "yolorknn", *words, folder=installed.folder)
-
-
-def _doctor(remote: Remote, installed: Installed) -> tuple[Finding, ...]:
-    done = _yolorknn(remote, installed, "doctor", "--model", installed.model, "--json")
-    try:
-        return findings_of(done.stdout)
-    except (LookupError, ValueError, TypeError, AttributeError, RecursionError):
-        raise DeployError(f"the doctor failed on {remote.host}: {_error(done)}") from None
-
-
-def _detect(remote: Remote, installed: Installed, task: Task, count: int) -> list[Detections]:
-    done = _yolorknn(remote, installed, "detect", "samples", "--model", installed.model, "--no-save", "--json", "-")
+def _detect(remote: Remote, installed: Installed, task: Task[Any], count: int) -> list[Detections | Classification]:
+    done = yolorknn_there(
+        remote, installed, "detect", "samples", "--model", installed.model, "--no-save", "--json", "-"
+    )
     if done.status != 0:
-        raise DeployError(f"detect failed on {remote.host}: {_error(done)}")
+        raise DeployError(f"detect failed on {remote.host}: {error_of(done)}")
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if len(lines) != count:
-        raise DeployError(f"detect answered {len(lines)} of {count} images on {remote.host}: {_error(done)}")
+        raise DeployError(f"detect answered {len(lines)} of {count} images on {remote.host}: {error_of(done)}")
     with answered(remote, done.stdout):
-        return [detections_of(line, task.read) for line in lines]
-
-
-def _error(done: Done) -> str:
-    """Return the sentence of a yolorknn that failed."""
-    return done.reason.removeprefix("error: ")
+        return [found_in(line, task) for line in lines]

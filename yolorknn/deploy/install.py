@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
 from yolorknn.deploy.answers import answered, version_of
 from yolorknn.deploy.probe import Board
 from yolorknn.deploy.receive import EARLIER, MARK
 from yolorknn.deploy.ssh import Remote
-from yolorknn.deploy.wheels import fetch, wheel_version
+from yolorknn.deploy.supply import Supply
+from yolorknn.deploy.wheels import wheel_version
 from yolorknn.errors import DeployError
 
 _STATE = """
@@ -49,18 +49,17 @@ class Installed:
     folder: str
     """Absolute; holds .venv, the model and the samples."""
     model: str
-    """Name of the .rknn in it."""
+    """Name of the .rknn in it; empty where none is meant."""
 
 
-def install(remote: Remote, board: Board, folder: str, wheel: Path, *, offline: bool) -> None:
-    """Install a wheel into folder/.venv, which is made if it is not there; one that has it already is left alone.
+def install(remote: Remote, board: Board, folder: str, supply: Supply) -> None:
+    """Install yolorknn into folder/.venv, which is made if it is not there; one that has this very one is left alone.
 
     Args:
         remote: the connection.
         board: what it is.
         folder: absolute, exists.
-        wheel: of board_wheel.
-        offline: fetch all it needs on this PC, and carry it there.
+        supply: of wheels.
 
     Raises:
         DeployError: a step failed; a board without internet is pointed to --offline.
@@ -80,16 +79,17 @@ def install(remote: Remote, board: Board, folder: str, wheel: Path, *, offline: 
             raise DeployError(f"{what}: move it away, or give another --folder")
         remote.check(made, "making the venv")
         has = None
+    wheel = supply.wheel(board)
     if has == wheel_version(wheel):
         return
-    wheels = fetch(wheel, wheel.parent, python=board.python, glibc=board.glibc) if offline else [wheel]
+    wheels = supply.wheels(board)
     remote.send({f"wheels/{path.name}": path for path in wheels}, folder)
     words = [OWN, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    words += ["--no-index", "--find-links", "wheels"] if offline else []
+    words += ["--no-index", "--find-links", "wheels"] if supply.offline else []
     done = remote.run(*words, f"wheels/{wheel.name}", folder=folder)
     said = done.stdout + done.stderr
     if done.status != 0 and "CERTIFICATE_VERIFY_FAILED" in said:
         raise DeployError(f"pip on {remote.host} trusts no certificate, mostly as its clock is wrong: see 'date' there")
-    if done.status != 0 and not offline and any(sign in said for sign in _NO_INTERNET):
+    if done.status != 0 and not supply.offline and any(sign in said for sign in _NO_INTERNET):
         raise DeployError(f"pip on {remote.host} cannot fetch packages: {done.reason}; without internet, add --offline")
     remote.check(done, "pip install")

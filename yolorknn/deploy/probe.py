@@ -93,4 +93,9 @@ def probe(remote: Remote, python: str) -> Board:
 
 def absolute(board: Board, folder: str) -> str:
     """Return a folder of the board as an absolute path; a relative one, and one with ~, is below its home."""
-    return posixpath.normpath(posixpath.join(board.home, folder.removeprefix("~/") if folder != "~" else ""))
+    return posixpath.normpath(posixpath.join(board.home, from_home(folder)))
+
+
+def from_home(folder: str) -> str:
+    """Return a folder of a board as it is named in its home, where a login begins."""
+    return "." if folder == "~" else folder.removeprefix("~/")

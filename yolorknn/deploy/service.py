@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from yolorknn.errors import DeployError
 from yolorknn.text import printable, shown, shown_url
 
 UNITS = "/etc/systemd/system"
+FINAL = (69, 78)
+"""Exit statuses of `yolorknn watch` on which it is not begun again; see cli/watch.py."""
 
 
 def unit_name(source: str) -> str:
@@ -27,12 +30,40 @@ def source_file(source: str) -> str | None:
     return f"{unit_name(source).removesuffix('.service')}.source" if "://" in source else None
 
 
-def unit(source: str, model: str, *, folder: str, user: str, groups: Sequence[str]) -> str:
-    """Return the unit's text: JSON lines go to the journal, which keeps its size; it starts again after a failure.
+def site_file(source: str) -> str:
+    """Return the name of the file that says what the service watches: for a person to add to."""
+    return f"{unit_name(source).removesuffix('.service')}.toml"
+
+
+def site_text(source: str, model: str) -> str:
+    """Return what is watched: one camera with one model; JSON lines go to the journal, which keeps its size.
 
     Args:
         source: see Detector.stream; a path is the board's.
         model: name of the .rknn in the folder.
+    """
+    name = unit_name(source).removesuffix(".service").removeprefix("yolorknn-")[:64]
+    kept = source_file(source)
+    return f"""# See docs/watch.md. 'yolorknn watch FILE --check' tells mistakes, 'systemctl reload' has it read anew.
+[models.model]
+file = {_toml(model)}
+
+[cameras.{_toml(name)}]
+source = {_toml(f"@{kept}" if kept else source)}
+
+[sinks]
+json = "-"
+"""
+
+
+def unit(source: str, model: str, *, folder: str, user: str, groups: Sequence[str]) -> str:
+    """Return the unit's text: it starts again after a failure, and when nothing gets on any more.
+
+    Not where that is of no use: on the exit statuses of a file with mistakes, and of a part that was given up.
+
+    Args:
+        source: see site_text.
+        model: for its description.
         folder: absolute; holds the model and .venv.
         user: who runs it.
         groups: that the board has, and that may use cameras and the NPU.
@@ -43,21 +74,8 @@ def unit(source: str, model: str, *, folder: str, user: str, groups: Sequence[st
     for text in (source, model, folder, user, *groups):
         if printable(text) != text:
             raise DeployError(f"a service cannot be made of '{shown(text)}': it has characters that are not printable")
-    kept = source_file(source)
     # env, as systemd takes no program with a quote or backslash in its path; this one is below the WorkingDirectory
-    words = [
-        "/usr/bin/env",
-        OWN,
-        "-m",
-        "yolorknn",
-        "detect",
-        f"@{kept}" if kept else source,
-        "--model",
-        model,
-        "--no-save",
-        "--json",
-        "-",
-    ]
+    words = ["/usr/bin/env", OWN, "-m", "yolorknn", "watch", site_file(source)]
     return f"""[Unit]
 Description=yolorknn: {_percent(model)} on {_percent(unit_name(source).removesuffix(".service"))}
 Wants=network-online.target
@@ -65,12 +83,17 @@ After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
+Type=notify
+NotifyAccess=main
+WatchdogSec=30
 User={user}
 SupplementaryGroups={" ".join(groups)}
 WorkingDirectory={_percent(folder)}
 ExecStart={" ".join(map(_quote, words))}
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=5
+RestartPreventExitStatus={" ".join(map(str, FINAL))}
 SuccessExitStatus=130
 
 [Install]
@@ -91,7 +114,8 @@ def install_service(remote: Remote, board: Board, installed: Installed, source: 
     folder = installed.folder
     text = unit(source, installed.model, folder=folder, user=board.user, groups=board.groups)
     kept = source_file(source)
-    remote.send({name: text.encode()} | ({kept: f"{source}\n".encode()} if kept else {}), folder)
+    watched = {site_file(source): site_text(source, installed.model).encode()}
+    remote.send({name: text.encode()} | watched | ({kept: f"{source}\n".encode()} if kept else {}), folder)
     steps = [
         ["install", "-m", "644", f"{folder}/{name}", f"{UNITS}/{name}"],
         ["systemctl", "daemon-reload"],
@@ -113,8 +137,14 @@ def install_service(remote: Remote, board: Board, installed: Installed, source: 
     return (
         f"{name} runs now and after each boot\n"
         f"  its boxes:  ssh {host} journalctl -fu {name} -o cat\n"
+        f"  its file:   {folder}/{site_file(source)}: more cameras, recordings, MQTT, a page\n"
         f"  its end:    ssh -t {host} {away}"
     )
+
+
+def _toml(text: str) -> str:
+    """Return a text as TOML has it, which is as JSON has it where all is printable."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _percent(text: str) -> str:

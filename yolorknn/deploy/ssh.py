@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shlex
+import socket
 import subprocess
-import tarfile
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from yolorknn.deploy.pack import pack
 from yolorknn.deploy.receive import MARK, RECEIVE
 from yolorknn.deploy.refusals import no_connection
-from yolorknn.errors import DeployError
+from yolorknn.errors import BoardAwayError, DeployError
 from yolorknn.scratch import temporary_folder
 
 ALWAYS = ("ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4")
@@ -38,6 +39,10 @@ MOST_SAID = 32 << 20
 """Bytes that a command there may print."""
 _LOST = 255
 """ssh's own exit status when the connection failed."""
+
+
+class EndedError(DeployError):
+    """What was asked of a board was ended by Remote.end()."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Remote:
         tell: is told each command before it runs there.
 
     Raises:
-        DeployError: no connection; why, and what to do.
+        BoardAwayError: no connection; why, and what to do.
     """
 
     def __init__(
@@ -84,6 +89,8 @@ class Remote:
         self._ssh = ["ssh", *([] if port is None else ["-p", str(port)])]
         for option in (*options, *ALWAYS):
             self._ssh += ["-o", option]
+        self._lock, self._ended = threading.Lock(), False
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Remote:
         self._folder = contextlib.ExitStack()
@@ -91,10 +98,11 @@ class Remote:
         try:
             with tempfile.TemporaryFile("w+") as said:  # no pipe: the connection that stays would keep it open
                 command = [*self._ssh, "-o", KEPT, "-f", "-N", "-M", "--", self.host]
-                status = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=said, check=False).returncode
+                with self._started(command, stdin=subprocess.DEVNULL, stderr=said) as connecting:
+                    status = connecting.wait()
                 said.seek(0)
                 if status != 0:
-                    raise DeployError(no_connection(self.host, said.read()))
+                    raise BoardAwayError(no_connection(self.host, said.read()))
         except FileNotFoundError:
             self.__exit__()
             raise DeployError("ssh is not installed on this PC: sudo apt install openssh-client") from None
@@ -108,6 +116,44 @@ class Remote:
             subprocess.run([*self._ssh, "-O", "exit", "--", self.host], capture_output=True, check=False)
         self._folder.close()
 
+    def end(self) -> None:
+        """End what goes on there, and refuse whatever is asked for from now on; from any thread."""
+        with self._lock:
+            self._ended = True
+            if self._process is not None:
+                self._process.kill()
+
+    @contextlib.contextmanager
+    def _started(self, command: Sequence[str], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Yield a process of this PC's ssh, which end() ends, as does an exception."""
+        with self._lock:
+            if self._ended:
+                raise EndedError(self.host)
+            process = self._process = subprocess.Popen(command, **streams)
+        with process:
+            try:
+                yield process
+            except BaseException:
+                process.kill()
+                raise
+            process.wait()
+        if self._ended:
+            raise EndedError(self.host)
+
+    @contextlib.contextmanager
+    def reach(self, port: int) -> Iterator[socket.socket]:
+        """Yield a connection to what listens on a port of the board's own loopback; it ends at once where nothing does.
+
+        Raises:
+            EndedError: see end().
+        """
+        command = [*self._ssh, "-o", "BatchMode=yes", "-W", f"127.0.0.1:{port}", "--", self.host]
+        ours, theirs = socket.socketpair()
+        with ours, theirs, self._started(command, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL) as process:
+            theirs.close()
+            yield ours
+            process.kill()
+
     def run(self, *words: str, folder: str | None = None, show: str | None = None) -> Done:
         """Run a command there, in `folder` (default: the home folder); whatever ends us ends it too.
 
@@ -117,7 +163,7 @@ class Remote:
             show: what to tell instead of the command itself.
 
         Raises:
-            DeployError: the connection was lost.
+            BoardAwayError: the connection was lost.
         """
         script = _in_folder(shlex.join(words), folder)
         self._tell(f"{self.host}$ {show or script}")
@@ -174,46 +220,24 @@ class Remote:
     def _talk(self, script: str, files: Mapping[str, Path | bytes] | None) -> Done:
         command = [*self._ssh, "-o", "BatchMode=yes", "--", self.host, f"exec sh -c {shlex.quote(script)}"]
         with tempfile.TemporaryFile() as said:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
-            assert process.stdin and process.stdout
-            with process:
-                try:
-                    if files is not None:
-                        with contextlib.suppress(BrokenPipeError):  # it tells why on stderr
-                            _pack(files, process.stdin)
-                        with contextlib.suppress(BrokenPipeError):
-                            process.stdin.close()
-                    stdout = process.stdout.read(MOST_SAID)
-                    if process.stdout.read(1):
-                        raise DeployError(f"{self.host} answers without end: {script[:60]!r} printed {MOST_SAID} bytes")
-                    status = process.wait()
-                except BaseException:
-                    process.kill()
-                    raise
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": said}
+            with self._started(command, **pipes) as process:
+                assert process.stdin and process.stdout
+                if files is not None:
+                    with contextlib.suppress(BrokenPipeError):  # it tells why on stderr
+                        pack(files, process.stdin)
+                    with contextlib.suppress(BrokenPipeError):
+                        process.stdin.close()
+                stdout = process.stdout.read(MOST_SAID)
+                if process.stdout.read(1):
+                    raise DeployError(f"{self.host} answers without end: {script[:60]!r} printed {MOST_SAID} bytes")
+                status = process.wait()
             said.seek(max(said.seek(0, os.SEEK_END) - MOST_SAID, 0))
             stderr = said.read().decode("utf-8", "replace")
         if status == _LOST:
-            raise DeployError(f"the connection to {self.host} was lost: {stderr.strip() or 'it was closed there'}")
+            raise BoardAwayError(f"the connection to {self.host} was lost: {stderr.strip() or 'it was closed there'}")
         return Done(status, stdout.decode("utf-8", "replace"), stderr)
 
 
 def _in_folder(script: str, folder: str | None) -> str:
     return script if folder is None else f"cd {shlex.quote(folder)} && {script}"
-
-
-def _pack(files: Mapping[str, Path | bytes], target: IO[bytes]) -> None:
-    with tarfile.open(fileobj=target, mode="w|") as archive:
-        for name, content in files.items():
-            for entry, data in _entries(name, content):
-                archive.addfile(entry, data)
-
-
-def _entries(name: str, content: Path | bytes) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-    entry = tarfile.TarInfo(name)
-    if isinstance(content, bytes):
-        entry.size, entry.mode = len(content), 0o600  # a source with its password is one
-        yield entry, io.BytesIO(content)
-    else:
-        entry.size = content.stat().st_size
-        with content.open("rb") as file:
-            yield entry, file

@@ -8,24 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from yolorknn.doctor.checks import NEWEST_WHEEL, check_memory, check_python
+from yolorknn.doctor.container import DOCKER, check_container, container_of
+from yolorknn.doctor.decoder import check_decoder
+from yolorknn.doctor.device import check_device
 from yolorknn.doctor.machine import Finding, Machine, numbers
 from yolorknn.doctor.speed import check_clocks, check_heat, check_load
 from yolorknn.errors import BackendError
 from yolorknn.model import rknn_file
+from yolorknn.model.custom_ops import PLUGINS, folder_of, library_of
+from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
 from yolorknn.runtime.cores import open_cores
 from yolorknn.runtime.rknnrt import RknnRtSession
-from yolorknn.tasks.known import metadata_of
 from yolorknn.text import quoted
 
 LIBRARY = "/usr/lib/librknnrt.so"
 """The only file that rknn-toolkit-lite2 looks for; librknnrt used directly is looked for as any library too."""
-PLUGIN = "/usr/lib/rknpu/op_plugins/librkcst_softmax.so"
-"""Ours for cstSoftmax, in the vendor's folder; names there begin with librkcst_."""
 ELSEWHERE = ("/usr/lib64", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib", "/lib64", "/oem/usr/lib", "/vendor/lib64")
 """Folders that have it on systems that look there."""
 DEVICE_TREE = "/proc/device-tree/compatible"
-CONTAINER = f"docker run --security-opt systempaths=unconfined --device /dev/dri -v {LIBRARY}:{LIBRARY} ..."
 UPGRADE = "sudo apt update && sudo apt full-upgrade && sudo reboot"
 MACHINES = {183: "aarch64", 40: "arm (32 bit)", 62: "x86_64", 3: "x86 (32 bit)"}
 """e_machine of an ELF file."""
@@ -36,17 +37,19 @@ def is_board(machine: Machine) -> bool:
     names = chips(machine.path(DEVICE_TREE))
     known = this_platform(machine.path(DEVICE_TREE)) is not None or set(names) & set(FIRST_GENERATION)
     rockchip = "rockchip" in (machine.read(DEVICE_TREE) or "")
-    hidden = machine.architecture == "aarch64" and not names and machine.in_container
+    hidden = machine.architecture == "aarch64" and not names and container_of(machine) is not None
     return bool(known) or rockchip or hidden or machine.path(LIBRARY).exists()
 
 
 def check_board(machine: Machine, model: Path | None) -> Iterator[Finding]:
     """Look at a board; see doctor.examine."""
     board = this_platform(machine.path(DEVICE_TREE))
+    if container := container_of(machine):
+        yield check_container(machine, container)
     before = [
         _chip(machine, board),
         _driver(machine),
-        _device(machine),
+        check_device(machine),
         _library(machine),
         check_python(machine, wheels=False),
         _runtime(machine),
@@ -59,6 +62,7 @@ def check_board(machine: Machine, model: Path | None) -> Iterator[Finding]:
             yield npu_memory(model)
     yield from check_clocks(machine)
     yield from check_load(machine)
+    yield check_decoder(machine)
     yield from check_memory(machine, least=300, why="a 640x640 detector on three cores takes about 200 MB")
     yield from check_heat(machine)
 
@@ -78,9 +82,14 @@ def _chip(machine: Machine, board: Platform | None) -> Finding:
             "chip", "problem", first_generation(old[0]), "git clone https://github.com/airockchip/rknn-toolkit"
         )
     if not names:
-        where = "the container hides" if machine.in_container else "there is no"
+        container = container_of(machine)
+        where = "the container hides" if container else "there is no"
+        text = f"{where} {DEVICE_TREE}, by which the vendor's runtime knows the chip"
         return Finding(
-            "chip", "problem", f"{where} {DEVICE_TREE}, by which the vendor's runtime knows the chip", CONTAINER
+            "chip",
+            "problem",
+            text,
+            container.typed(container.device_tree) if container else DOCKER.typed(DOCKER.device_tree),
         )
     return Finding(
         "chip", "problem", f"{model}: {names[-1]} is no chip that rknn-toolkit2 builds for", "yolorknn build --help"
@@ -118,21 +127,6 @@ def _driver(machine: Machine) -> Finding:
     )
 
 
-def _device(machine: Machine) -> Finding:
-    nodes = machine.glob("/dev/dri/renderD*") + machine.glob("/dev/rknpu")
-    if not nodes:
-        fix = CONTAINER if machine.in_container else "ls -l /dev/dri; sudo dmesg | grep -i rknpu"
-        return Finding("device", "problem", "there is no /dev/dri/renderD*, through which the NPU is reached", fix)
-    if machine.in_container and "/dev/dri/renderD129" not in nodes:
-        text = "the container has no /dev/dri/renderD129, which rknn-toolkit-lite2 asks for there"
-        return Finding("device", "problem", text, CONTAINER)
-    shut = [node for node in nodes if not machine.may_use(node)]
-    if shut:
-        text = f"no permission for {', '.join(shut)} ('failed to open rknpu module')"
-        return Finding("device", "problem", text, "sudo usermod -aG render,video $USER  # then log in again")
-    return Finding("device", "ok", ", ".join(nodes))
-
-
 def _get_library(version: str) -> str:
     """Return the command that fetches librknnrt; a version that is none, as a file may state, does not enter it."""
     version = version if re.fullmatch(r"\d{1,2}\.\d{1,2}\.\d{1,2}", version, re.ASCII) else "2.3.2"
@@ -148,7 +142,9 @@ def _library(machine: Machine) -> Finding:
             if machine.path(file).exists():
                 text = f"librknnrt.so is {file}, but rknn-toolkit-lite2 looks for {LIBRARY} only"
                 return Finding("librknnrt", "problem", text, f"sudo ln -s {file} {LIBRARY}")
-        return Finding("librknnrt", "problem", f"there is no readable {LIBRARY}", _get_library("2.3.2"))
+        container = container_of(machine)
+        fix = container.mounted(LIBRARY) if container else _get_library("2.3.2")
+        return Finding("librknnrt", "problem", f"there is no readable {LIBRARY}", fix)
     if data[:4] != b"\x7fELF":
         kind = (
             "a web page" if b"<html" in data[:1000].lower() or b"<!doctype" in data[:1000].lower() else "not a library"
@@ -222,9 +218,16 @@ def _model(machine: Machine, path: Path, board: Platform | None) -> Iterator[Fin
         text = f"{built}, but librknnrt is {runtime}: an older one refuses the model or crashes in it"
         yield Finding("model", "problem", text, _get_library(file.toolkit))
         return
-    metadata = metadata_of(file) if file.custom_string else None
-    if metadata and metadata.custom_softmax and not machine.path(PLUGIN).exists():
-        text = f"{built} with the custom op cstSoftmax, but there is no {PLUGIN} (scripts/build-plugin.sh makes one)"
+    recorded = file.recorded() if file.custom_string else None
+    for op in recorded.build.custom_ops if recorded and recorded.build else ():
+        plugin = f"{PLUGINS}/{library_of(op)}"
+        if not machine.path(plugin).exists():
+            text = f"{built} with the custom op {op}, but there is no {plugin}: compile what stands in {folder_of(op)}"
+            yield Finding("model", "warning", text, quoted("sudo", "install", "-Dm644", library_of(op), plugin))
+            return
+    softmax = f"{PLUGINS}/{library_of('cstSoftmax')}"
+    if isinstance(recorded, ModelMetadata) and recorded.custom_softmax and not machine.path(softmax).exists():
+        text = f"{built} with the custom op cstSoftmax, but there is no {softmax} (scripts/build-plugin.sh makes one)"
         yield Finding("model", "warning", text, "yolorknn export CHECKPOINT.pt --no-custom-softmax")
         return
     yield Finding("model", "ok", built)

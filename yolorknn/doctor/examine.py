@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from yolorknn.doctor.board import check_board, is_board
 from yolorknn.doctor.machine import Finding, Machine
 from yolorknn.doctor.pc import check_pc
 from yolorknn.errors import BackendError, ModelError, YolorknnError
+from yolorknn.model.first_file import first_metadata
 from yolorknn.model.read import read_file
+from yolorknn.model.rknn_file import RknnFile
 from yolorknn.tasks.known import metadata_of
 
 
@@ -35,9 +37,16 @@ def examine(machine: Machine | None = None, *, model: Path | None = None) -> lis
 
 def _read_only(model: Path) -> Finding:
     """Tell what can be said of a model on a PC."""
-    build = metadata_of(read_file(model)).build
-    if model.suffix.lower() != ".rknn":
+    if (first := first_metadata(model)) is not None and (build := first.build):
+        made = f"built for {build.platform} by rknn-toolkit {build.toolkit}"
+        return Finding("model", "ok", f"{model} can be read, {made}; it runs on such a board, or with --simulate")
+    file = read_file(model)
+    if not isinstance(file, RknnFile):
+        with suppress(ModelError):  # which says that it is no detector: Runner takes it all the same
+            metadata_of(file)
         return Finding("model", "ok", f"{model} can be read: onnxruntime runs it here")
+    recorded = file.recorded() if file.generic else metadata_of(file)
+    build = recorded.build if recorded else None
     made = (
         f"built for {build.platform} by rknn-toolkit2 {build.toolkit}" if build else "which does not say its platform"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import os
 import platform
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from yolorknn.stream.sources.ffmpeg_program import ffmpeg_with
 
 Status = Literal["ok", "warning", "problem"]
 
@@ -24,7 +27,7 @@ class Finding:
     status: Status
     text: str
     fix: str = ""
-    """The command that mends it, as it is to be typed; empty where nothing is wrong."""
+    """The command that mends it, or a container's option, as it is to be typed; empty where nothing is wrong."""
 
 
 def installed(package: str) -> str | None:
@@ -47,6 +50,8 @@ class Machine:
     groups: tuple[int, ...] = field(default_factory=lambda: tuple(os.getgroups()))
     version: Callable[[str], str | None] = installed
     """Tells a package's version."""
+    ffmpeg: Callable[[str], str | None] = ffmpeg_with
+    """Tells an ffmpeg that has a decoder; it is run."""
 
     def path(self, name: str) -> Path:
         """Return where an absolute path is in the tree."""
@@ -79,10 +84,13 @@ class Machine:
         shift = 6 if facts.st_uid == self.user else 3 if facts.st_gid in self.groups else 0
         return facts.st_mode >> shift & 0o6 == 0o6
 
-    @property
-    def in_container(self) -> bool:
-        """Whether Docker or Podman runs this."""
-        return self.path("/.dockerenv").exists() or self.path("/run/.containerenv").exists()
+    def is_barred(self, name: str) -> bool:
+        """Tell whether opening a device is forbidden to whoever its mode allows, as a container's cgroup has it."""
+        try:
+            os.close(os.open(self.path(name), os.O_RDWR | os.O_CLOEXEC))
+        except OSError as exc:
+            return exc.errno == errno.EPERM
+        return False
 
 
 def numbers(version: str) -> tuple[int, ...]:
