@@ -35,7 +35,13 @@ def draw(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return replace_function(monkeypatch, "yolorknn.convert.tables.analysis.draw", None)
 
 
-DEFAULTS = {"request": BuildRequest(Path("m.onnx"), "rk3588"), "image": None, "progress": BAR}
+DEFAULTS = {
+    "request": BuildRequest(Path("m.onnx"), "rk3588"),
+    "image": None,
+    "inputs": (),
+    "scaling": None,
+    "progress": BAR,
+}
 
 
 def test_what_it_passes_on(analyze: Recorder, write_csv: Recorder, draw: Recorder) -> None:
@@ -46,12 +52,27 @@ def test_what_it_passes_on(analyze: Recorder, write_csv: Recorder, draw: Recorde
 
 def test_every_option(analyze: Recorder, write_csv: Recorder, draw: Recorder, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("person\n")
-    words = ["--image", "a.jpg", "--platform", "rk3576", "--dtype", "i8", "--dataset", "images", "--rows", 3]
+    words = [
+        "--image",
+        "a.jpg",
+        "--platform",
+        "rk3576",
+        "--dtype",
+        "i8",
+        "--dataset",
+        "images",
+        "--rows",
+        3,
+        "--toolkit",
+        "2.5.0",
+    ]
     words += ["--names", tmp_path / "names.txt", "--csv", tmp_path / "a.csv", "--plot", tmp_path / "a.png"]
     done = run("analyze", "m.onnx", *words)
     assert analyze.call == {
-        "request": BuildRequest(Path("m.onnx"), "rk3576", "i8", Path("images"), ["person"]),
+        "request": BuildRequest(Path("m.onnx"), "rk3576", "i8", Path("images"), ["person"], toolkit="2.5.0"),
         "image": Path("a.jpg"),
+        "inputs": (),
+        "scaling": None,
         "progress": BAR,
     }
     assert write_csv.call == {"analysis": analyze.answer, "path": tmp_path / "a.csv"}

@@ -9,6 +9,7 @@ from tests.fakes.commands import BAR, Recorder, misused, refused, replace_functi
 from yolorknn.convert.tables.profile import Operator, Profile
 from yolorknn.errors import ModelError
 from yolorknn.measure.bench_report import BenchReport, Run
+from yolorknn.stream.tiled import Tiling
 
 SPENT = {"p50": 1.0, "p90": 2.0, "p99": 3.0}
 BEST = Run(3, 6, 100, 50.0, 0, 0.9, SPENT, {"infer": SPENT}, "NPU")
@@ -42,6 +43,7 @@ def test_what_it_passes_on(bench: Recorder, draw: Recorder, measure: Recorder) -
         "fps": None,
         "runtime": None,
         "contexts": 2,
+        "tiling": None,
         "progress": BAR,
     }
     assert done.stdout == f"{REPORT.table()}\n" and done.stderr == ""
@@ -50,7 +52,7 @@ def test_what_it_passes_on(bench: Recorder, draw: Recorder, measure: Recorder) -
 
 def test_every_option(bench: Recorder, draw: Recorder, tmp_path: Path) -> None:
     words = ["--source", "clip.mp4", "--seconds", 0.5, "--npu-ms", 20, "--cores", 2, "--fps", 25, "--json"]
-    words += ["--runtime", "c", "--contexts", 4]
+    words += ["--runtime", "c", "--contexts", 4, "--tile", 640]
     done = run("bench", "m.rknn", *words, "--plot", tmp_path / "b.svg")
     assert bench.call == {
         "model": Path("m.rknn"),
@@ -61,6 +63,7 @@ def test_every_option(bench: Recorder, draw: Recorder, tmp_path: Path) -> None:
         "fps": 25.0,
         "runtime": "c",
         "contexts": 4,
+        "tiling": Tiling(),
         "progress": BAR,
     }
     assert draw.call == {"report": REPORT, "path": tmp_path / "b.svg"}
@@ -72,7 +75,8 @@ def test_every_option(bench: Recorder, draw: Recorder, tmp_path: Path) -> None:
 )
 def test_a_board_attached(bench: Recorder, measure: Recorder, options: tuple[str, ...], board: str | None) -> None:
     done = run("bench", "m.rknn", *options)
-    assert measure.call == {"path": Path("m.rknn"), "device_id": board, "progress": BAR} and bench.calls == []
+    assert measure.call == {"path": Path("m.rknn"), "device_id": board, "toolkit": None, "progress": BAR}
+    assert bench.calls == []
     profile = measure.answer
     if "--json" in options:
         assert json.loads(done.stdout) == json.loads(json.dumps(profile.to_json()))
@@ -80,10 +84,12 @@ def test_a_board_attached(bench: Recorder, measure: Recorder, options: tuple[str
         assert done.stdout == f"{profile.table()}\n"
 
 
-@pytest.mark.parametrize("option", [("--source", "x"), ("--npu-ms", 3), ("--fps", 3), ("--plot", "b.svg")])
+@pytest.mark.parametrize(
+    "option", [("--source", "x"), ("--npu-ms", 3), ("--fps", 3), ("--tile", 640), ("--plot", "b.svg")]
+)
 def test_what_does_not_go_with_a_board(measure: Recorder, option: tuple[object, ...]) -> None:
     said = misused("bench", "m.rknn", "--device", *option)
-    assert said == "Invalid value for --device: --source, --npu-ms, --fps and --plot do not go with it"
+    assert said == "Invalid value for --device: --source, --npu-ms, --fps, --tile and --plot do not go with it"
     assert measure.calls == []
 
 

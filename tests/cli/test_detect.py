@@ -1,65 +1,34 @@
-"""What detect passes on, which sinks it opens, and what it says."""
+"""What detect passes on, and what it says."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from tests.fakes.backends import NUMBERS, NumberBackend, number_detector
 from tests.fakes.commands import BAR, Recorder, misused, refused, replace_function, run
-from tests.fakes.encode import encode_split
-from tests.fakes.numbered import cell_of, numbered_frame
+from tests.fakes.numbered import numbered_frame
 from yolorknn.cli.app import app
 from yolorknn.cli.show import in_words
-from yolorknn.errors import BackendError, OutputError, SourceError
+from yolorknn.errors import BackendError, SourceError
 from yolorknn.predict.open_model import Place
-from yolorknn.stream.sinks.video import VideoWriter
+from yolorknn.stream.tiled import Tiling
 from yolorknn.tasks.task import Thresholds
-
-
-@pytest.fixture
-def detector(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recorder:
-    """Give the command a detector of numbers, whatever model it asks for."""
-    return replace_function(
-        monkeypatch, "yolorknn.predict.loaded_model.LoadedModel", number_detector(tmp_path, cores=2)
-    )
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for number in range(4):
-        cv2.imwrite(str(folder / f"{number}.png"), numbered_frame(number, NUMBERS.imgsz))
-    return folder
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    """A video of three frames."""
-    with VideoWriter(tmp_path / "clip.mp4", fps=20, size=NUMBERS.imgsz) as writer:
-        for _ in range(3):
-            writer.write(numbered_frame(0, NUMBERS.imgsz))
-    return tmp_path / "clip.mp4"
-
 
 DEFAULTS = {
     "thresholds": Thresholds(),
     "classes": None,
     "names": None,
+    "anchors": None,
     "runtime": "auto",
     "contexts": 2,
     "backends": None,
+    "tiling": None,
 }
 STAGES = r"ms per frame: capture N, wait N, preprocess N, infer N, postprocess N, reorder N; core use P P"
 
@@ -89,20 +58,35 @@ def test_what_it_passes_on(detector: Recorder, images: Path, tmp_path: Path, mon
         detector.answer.detect(numbered_frame(0, NUMBERS.imgsz))
 
 
+def test_tiles_that_are_none(detector: Recorder, images: Path) -> None:
+    for words, said in (
+        (("--tile", 0), "'0' is not a size: give 640, or height,width as 384,640"),
+        (("--tile", 31), "a tile is at least 32 pixels high and wide, not (31, 31)"),
+        (("--tile", 640, "--overlap", 1), "overlap is between 0 and 0.9, not 1.0"),
+        (("--overlap", 0.3), "is for --tile, which cuts the frames"),
+    ):
+        assert misused("detect", images, "-m", "m.onnx", *words).endswith(said)
+    assert detector.calls == []
+
+
 def test_every_option(detector: Recorder, images: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("a\nb\n")
     words = ["--model", "m.onnx", "--conf", 0.5, "--iou", 0.6, "--classes", "star, 0", "--max-det", 7]
     words += ["--agnostic-nms", "--names", tmp_path / "names.txt", "-o", tmp_path / "out", "--name", "[mine]"]
-    words += ["--runtime", "c", "--contexts", 3]
+    (tmp_path / "anchors.txt").write_text("16\n32\n")
+    words += ["--anchors", tmp_path / "anchors.txt", "--runtime", "c", "--contexts", 3]
+    words += ["--tile", "320,480", "--overlap", 0.4]
     done = run("detect", images / "2.png", *words, "--save", "--json", "-")
     assert detector.call == {
         "model": Path("m.onnx"),
         "thresholds": Thresholds(0.5, 0.6, 7, agnostic_nms=True),
         "classes": ["star", "0"],
         "names": ["a", "b"],
+        "anchors": (16, 32),
         "runtime": "c",
         "contexts": 3,
         "backends": None,
+        "tiling": Tiling((320, 480), 0.4),
     }
     (row,) = map(json.loads, done.stdout.splitlines())
     assert row["source"] == str(images / "2.png")
@@ -115,6 +99,7 @@ def test_every_option(detector: Recorder, images: Path, tmp_path: Path) -> None:
     [
         (("--simulate",), Place(simulate=True)),
         (("--simulate", "--dataset", "images"), Place(simulate=True, dataset=Path("images"))),
+        (("--simulate", "--toolkit", "2.5.0"), Place(simulate=True, toolkit="2.5.0")),
         (("--device",), Place(device=True)),
         (("--device-id", "x:5555"), Place(device_id="x:5555")),
     ],
@@ -129,46 +114,16 @@ def test_another_place(
     for model in ("m.rknn", "m.onnx"):
         detector.answer = number_detector(images.parent)
         done = run("detect", images, "-m", model, "--names", names, "-o", out, *options)
-        assert opened.calls.pop() == {"path": Path(model), "place": place, "names": ["a"], "progress": BAR}
+        assert opened.calls.pop() == {
+            "path": Path(model),
+            "place": place,
+            "names": ["a"],
+            "anchors": None,
+            "progress": BAR,
+        }
         assert detector.calls.pop() == {"model": Path(model), **DEFAULTS, "names": ["a"], "backends": backends}
         told = done.stderr.splitlines()[0] == "simulating fp16; pass --dataset to simulate int8"
-        assert told is (model == "m.onnx" and options == ("--simulate",))
-
-
-@pytest.mark.parametrize("save", [True, False])
-@pytest.mark.parametrize("lines", [None, "-", "found.jsonl"])
-def test_the_sinks(
-    detector: Recorder, images: Path, monkeypatch: pytest.MonkeyPatch, save: bool, lines: str | None
-) -> None:
-    monkeypatch.chdir(images.parent)
-    words = [*([] if save else ["--no-save"]), *(["--json", lines] if lines else [])]
-    done = run("detect", images, "-m", "m.rknn", *words)
-    folder = Path("runs/detect/in")
-    pictures = {f"{number}.png" for number in range(4)} if save else set()
-    made = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    assert made == pictures | ({"detections.jsonl"} if lines is None else set())
-    assert folder.exists() == (save or lines is None) == ("results in" in done.stderr)
-    assert len(done.stdout.splitlines()) == (4 if lines == "-" else 0)
-    assert Path("found.jsonl").exists() == (lines == "found.jsonl")
-
-
-class OneBox(NumberBackend):
-    """Finds the same in every frame, as the colours of a video are not exact enough to be a number."""
-
-    def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        return encode_split(self.metadata, [cell_of(0)])
-
-
-def test_a_video_becomes_a_video(detector: Recorder, clip: Path, tmp_path: Path) -> None:
-    detector.answer = number_detector(tmp_path, backend=OneBox)
-    done = run("detect", clip, "-m", "m.rknn", "-o", tmp_path / "out")
-    assert {path.name for path in (tmp_path / "out/clip").iterdir()} == {"clip.mp4", "detections.jsonl"}
-    capture = cv2.VideoCapture(str(tmp_path / "out/clip/clip.mp4"))
-    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3 and capture.get(cv2.CAP_PROP_FPS) == pytest.approx(20)
-    assert done.stderr.startswith(f"found 3 {NUMBERS.names[0]}\n3 frames in ")
-    detector.answer = number_detector(tmp_path, backend=OneBox)
-    run("detect", clip, "-m", "m.rknn", "-o", tmp_path / "out", "--no-save")
-    assert [path.name for path in (tmp_path / "out/clip-2").iterdir()] == ["detections.jsonl"]
+        assert told is (model == "m.onnx" and place.simulate and place.dataset is None)
 
 
 def test_images_that_cannot_be_read(detector: Recorder, images: Path, tmp_path: Path) -> None:
@@ -192,7 +147,7 @@ def test_images_that_cannot_be_read(detector: Recorder, images: Path, tmp_path: 
 def test_an_interrupted_run_says_what_there_is(
     detector: Recorder, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_: object, __: object, *, counted: Callable[[int], None], skipped: object) -> None:
+    def interrupted(*_: object, counted: Callable[[int], None], **__: object) -> None:
         counted(7)
         raise KeyboardInterrupt
 
@@ -202,36 +157,6 @@ def test_an_interrupted_run_says_what_there_is(
         done = CliRunner().invoke(app, [*words, *options])
         assert f"interrupted after 7 frames{end}\n" in done.stderr and done.exit_code != 0
         detector.answer = number_detector(tmp_path, cores=2)
-
-
-def test_sinks_are_closed_when_one_fails(
-    detector: Recorder, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closed: list[str] = []
-
-    def closing(name: str) -> Any:
-        class Closing:
-            def __init__(self, *_: object, **__: object) -> None:
-                pass
-
-            def write(self, _: object) -> None:
-                if name == "Pictures":
-                    raise OutputError("cannot write 0.png: No space left on device")
-
-            def close(self) -> None:
-                closed.append(name)
-
-            def target(self, source: str) -> Path:
-                return tmp_path / "out" / Path(source).name
-
-        return Closing
-
-    monkeypatch.setattr("yolorknn.stream.sinks.json_lines.JsonLines", closing("JsonLines"))
-    monkeypatch.setattr("yolorknn.stream.sinks.pictures.Pictures", closing("Pictures"))
-    said = refused("detect", images, "-m", "m.rknn", "-o", tmp_path / "out")
-    assert said == "cannot write 0.png: No space left on device"
-    assert closed == ["Pictures", "JsonLines"]
-    assert not (tmp_path / "out").exists()
 
 
 def test_what_fails_or_is_mistyped(detector: Recorder, images: Path, tmp_path: Path) -> None:
@@ -252,56 +177,6 @@ def test_what_fails_or_is_mistyped(detector: Recorder, images: Path, tmp_path: P
     detector.answer = BackendError("the runtime refused m.rknn")
     assert refused("detect", images, "-m", "m.rknn", "-o", tmp_path / "out").startswith("the runtime refused m.rknn")
     assert not (tmp_path / "out").exists()
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_an_input_is_never_an_output(
-    detector: Recorder, images: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(images.parent)
-    (images.parent / "link").symlink_to(images)
-    (images.parent / "m.rknn").write_bytes(b"a model")
-    (images.parent / "a.png").write_bytes((images / "0.png").read_bytes())
-    os.link(images.parent / "a.png", images.parent / "other.jsonl")
-    Path("names.txt").write_text("".join(f"{name}\n" for name in NUMBERS.names))
-    before = contents(images.parent)
-    over = "is read, so nothing is written to it: give another folder or name for results"
-    called = "is called like a picture, video or model: give a file as found.jsonl for the lines"
-    for words, why in {
-        "in -o . --name in": over,
-        "in -o . --name link": over,
-        "link -o . --name in": over,
-        "in/*.png -o . --name in": over,
-        "a.png -o . --name .": over,
-        "clip.mp4 -o . --name .": over,
-        "a.png --json other.jsonl": over,
-        "a.png --no-save --json names.txt --names names.txt": over,
-        "a.png --json a.png": called,
-        "in --json b.jpg": called,
-        "in --json m.rknn": called,
-    }.items():
-        detector.answer = number_detector(images.parent / "..", cores=2)
-        assert refused("detect", *words.split(), "-m", "m.rknn").endswith(why), words
-        assert contents(images.parent) == before, words
-
-
-def test_two_images_of_one_name_both_reach_the_output(
-    detector: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for number, place in enumerate(("g/a", "g/b/c", "h")):
-        Path(place).mkdir(parents=True)
-        cv2.imwrite(f"{place}/1.png", numbered_frame(number, NUMBERS.imgsz))
-    run("detect", "g/**/1.png", "-m", "m.rknn", "-o", "out")
-    pictures = {str(path.relative_to("out/images")) for path in Path("out/images").rglob("*.png")}
-    assert pictures == {"a/1.png", "b/c/1.png"}
-    detector.answer = number_detector(tmp_path)
-    run("detect", "g/../[gh]/**/1.png", "-m", "m.rknn", "-o", "out")
-    pictures = {str(path.relative_to("out/images-2")) for path in Path("out/images-2").rglob("*.png")}
-    assert pictures == {"g/a/1.png", "g/b/c/1.png", "h/1.png"}
 
 
 def test_what_was_found_in_words() -> None:

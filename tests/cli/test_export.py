@@ -1,39 +1,45 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import MADE
 from tests.conftest import DATASET, DEMO_ONNX, needs_toolkit
-from tests.fakes.commands import BAR, Recorder, misused, refused, replace_function, run
+from tests.fakes.commands import BAR, Recorder, run
 from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.request import BuildRequest
-from yolorknn.errors import ExportError
 from yolorknn.model.metadata import Build, ModelMetadata
+from yolorknn.model.platforms import Dtype
+from yolorknn.toolkits.installed import choose
 
 DATA = DATASET / "data.yaml"
-
-
-@pytest.fixture
-def export(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    return replace_function(monkeypatch, "yolorknn.convert.export.export.export", DEMO_ONNX)
-
-
-DEFAULTS = {"imgsz": None, "head": "split", "custom_softmax": False, "opset": None, "output": None, "trust": False}
+DEFAULTS = {
+    "imgsz": None,
+    "head": "split",
+    "custom_softmax": False,
+    "opset": None,
+    "output": None,
+    "trust": False,
+    "program": None,
+    "dtype": "fp16",
+}
 BUILT = {
     "model": DEMO_ONNX,
     "platform": "rk3588",
     "dtype": "fp16",
     "dataset": None,
     "names": None,
+    "anchors": None,
     "options": BuildOptions(),
     "float16_below": None,
     "generic": False,
     "encrypt": 0,
     "codegen": False,
+    "toolkit": None,
     "output": None,
     "progress": BAR,
 }
@@ -66,6 +72,8 @@ def test_every_option(export: Recorder, build: Recorder, tmp_path: Path) -> None
         "-o",
         tmp_path / "out",
         "--trust",
+        "--toolkit",
+        choose().version,
     ]
     done = run("export", "m.pt", *words)
     assert export.call == {
@@ -76,6 +84,8 @@ def test_every_option(export: Recorder, build: Recorder, tmp_path: Path) -> None
         "opset": 13,
         "output": tmp_path / "out",
         "trust": True,
+        "program": None,
+        "dtype": "fp16",
     }
     assert build.call == {
         **BUILT,
@@ -84,6 +94,7 @@ def test_every_option(export: Recorder, build: Recorder, tmp_path: Path) -> None
         "dataset": DATASET / "images",
         "options": BuildOptions(algorithm="kl_divergence", method="layer", float16=("a", "b"), optimization_level=2),
         "float16_below": 0.9,
+        "toolkit": choose().version,
         "output": tmp_path / "out",
     }
     assert done.stdout.splitlines() == [str(DEMO_ONNX), str(build.answer)]
@@ -107,40 +118,10 @@ def test_sizes(export: Recorder, text: str, size: tuple[int, int]) -> None:
     assert export.call == {"checkpoint": Path("m.pt"), **DEFAULTS, "imgsz": size}
 
 
-@pytest.mark.parametrize("text", ["", "0", "-640", "640,", "1,2,3", "640x640", "a"])
-def test_what_is_no_size(export: Recorder, text: str) -> None:
-    assert misused("export", "m.pt", f"--imgsz={text}") == (
-        f"Invalid value for --imgsz: '{text}' is not a size: give 640, or height,width as 384,640"
-    )
-
-
 def test_onnx_only(export: Recorder, build: Recorder) -> None:
     done = run("export", "m.pt", "--onnx-only", "--no-custom-softmax")
     assert export.call == {"checkpoint": Path("m.pt"), **DEFAULTS} and build.calls == []
     assert done.stdout == f"{DEMO_ONNX}\n"
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        ("--dtype", "fp16"),
-        ("--dataset", "images"),
-        ("--algorithm", "mmse"),
-        ("--method", "layer"),
-        ("--auto-hybrid",),
-        ("--float16", "a"),
-        ("--float16-below", "0.9"),
-        ("--config", "c.toml"),
-        ("--data", "d.yaml", "--max-drop", "1"),
-    ],
-)
-def test_onnx_only_builds_nothing(export: Recorder, option: tuple[str, ...]) -> None:
-    assert misused("export", "m.pt", "--onnx-only", *option) in (
-        "Invalid value for --onnx-only: builds no .rknn: leave out --dtype, --dataset, --data and the options of the "
-        "build",
-        "Invalid value for --max-drop: chooses the recipe itself: leave out the options of the build",
-    )
-    assert export.calls == []
 
 
 def test_what_the_gate_gets(export: Recorder, within: Recorder, build: Recorder) -> None:
@@ -152,6 +133,7 @@ def test_what_the_gate_gets(export: Recorder, within: Recorder, build: Recorder)
         "max_drop": 0.5,
         "mmse": False,
         "output": None,
+        "spread": None,
         "progress": BAR,
     }
     assert done.stdout.splitlines() == [str(DEMO_ONNX), str(MADE)] and build.calls == []
@@ -172,32 +154,33 @@ def test_every_option_of_the_gate(export: Recorder, within: Recorder, tmp_path: 
         "max_drop": 2.0,
         "mmse": True,
         "output": tmp_path,
+        "spread": None,
         "progress": BAR,
     }
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("program", "beside"),
     [
-        (("--dataset", "nowhere"), "nowhere"),
-        (("--dtype", "i8"), "pass --dataset"),
-        (("--dtype", "fp16", "--dataset", DATASET), "leave out --dataset"),
-        (("--algorithm", "mean"), "algorithm concerns quantization, but fp16 is not quantized"),
-        (("--config", "absent.toml"), "cannot read the options in absent.toml"),
-        (("--data", "absent.yaml", "--max-drop", 1), "absent.yaml"),
+        ("frigate", ["labelmap.txt", "frigate.yml"]),
+        ("zoo", ["labels.txt"]),
+        ("ultralytics", ["metadata.yaml"]),
     ],
 )
-def test_a_mistake_in_the_build_shows_before_the_export(
-    export: Recorder, options: tuple[object, ...], words: str
+def test_for_another_program(
+    export: Recorder, build: Recorder, tmp_path: Path, program: str, beside: list[str]
 ) -> None:
-    assert words in refused("export", "m.pt", *options)
-    assert export.calls == []
-
-
-def test_what_fails_or_is_mistyped(export: Recorder, build: Recorder) -> None:
-    assert misused("export").startswith("Missing argument")
-    assert misused("export", "m.pt", "--head", "z").startswith("Invalid value for '--head'")
-    assert export.calls == []
-    export.answer = ExportError("there is no checkpoint m.pt")
-    assert refused("export", "m.pt") == "there is no checkpoint m.pt"
-    assert build.calls == []
+    dtype: Dtype = "fp16" if program == "frigate" else "i8"
+    metadata = ModelMetadata(**{**split_metadata((64, 64), 2).__dict__, "build": Build("rk3588", dtype, "2.3.2")})
+    build.answer = write_rknn(tmp_path / "made.rknn", metadata)
+    export.answer = tmp_path / f"m-{program}.onnx"
+    shutil.copy(DEMO_ONNX, export.answer)
+    words = ["--dataset", DATASET / "images"] if dtype == "i8" else []
+    done = run("export", "m.pt", "--for", program, *words)
+    assert export.call == {"checkpoint": Path("m.pt"), **DEFAULTS, "program": program, "dtype": dtype}
+    folder = tmp_path / "m_rknn_model" if program == "ultralytics" else tmp_path
+    assert (build.call["dtype"], build.call["output"]) == (dtype, folder)
+    files = done.stdout.splitlines()
+    assert files[:2] == [str(export.answer), str(build.answer)]
+    assert [Path(file).exists() for file in files[2:]] == [True] * len(beside)
+    assert all(file.endswith(end) for file, end in zip(files[2:], beside, strict=True))

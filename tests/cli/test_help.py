@@ -29,13 +29,22 @@ def test_the_commands() -> None:
         "calibrate",
         "export",
         "build",
+        "precompile",
+        "sklearn",
         "analyze",
+        "compare",
         "val",
         "deploy",
+        "fleet",
         "detect",
+        "watch",
+        "run",
+        "mqtt",
+        "node",
         "info",
         "doctor",
         "bench",
+        "toolkit",
     ]
     shown = CliRunner().invoke(app, ["--help"])
     lines = shown.stdout.splitlines()

@@ -169,7 +169,7 @@ def test_from_pt_to_boxes(tmp_path: Path) -> None:
         ("build m.onnx --dtype half", "Did you mean 'fp16'?"),
         ("build m.onnx --algorithm kl", "Did you mean 'kl_divergence'?"),
         ("export m.pt --head spilt", "Did you mean 'split'?"),
-        ("detect x --dtype i8", "it is an option of 'yolorknn export', 'yolorknn build', 'yolorknn analyze'"),
+        ("detect x --dtype i8", "it is an option of 'yolorknn export', 'yolorknn build', 'yolorknn sklearn', "),
         ("detect x --modl y", "--model"),
         ("predict x", "Did you mean 'detect'?"),
         ("dtect x", "Did you mean 'detect'?"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from tests.fakes.commands import BAR, Recorder, misused, refused, replace_function, run
 from yolorknn.errors import DatasetError
 from yolorknn.measure.average_precision import ClassAP
+from yolorknn.measure.val_classes import TopReport
 from yolorknn.measure.val_report import ValReport, table
+from yolorknn.model.anchor_sizes import PUBLISHED
 from yolorknn.predict.open_model import Place
 
 REPORT = ValReport("m.onnx", 0.7, 0.5, 0.6, 0.4, (ClassAP(0, "person", 9, 0.7, 0.5, 0.6, 0.4),), (), 128, 0, (320, 640))
@@ -34,11 +37,13 @@ DEFAULTS = {
     "data": Path("d.yaml"),
     "place": Place(),
     "names": None,
+    "anchors": None,
     "store": Path("runs/val"),
     "progress": BAR,
     "trust": False,
     "runtime": "auto",
     "imgsz": None,
+    "spread": None,
 }
 
 
@@ -51,6 +56,8 @@ def test_what_it_passes_on(validate: Recorder) -> None:
 def test_every_option(validate: Recorder, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("person\n")
     words = [
+        "--anchors",
+        "yolov5",
         "--names",
         tmp_path / "names.txt",
         "-o",
@@ -63,7 +70,14 @@ def test_every_option(validate: Recorder, tmp_path: Path) -> None:
         "x:5555",
     ]
     done = run("val", "a.rknn", "b.pt", "--data", "d.yaml", *words)
-    shared = {**DEFAULTS, "names": ["person"], "store": tmp_path, "trust": True, "runtime": "lite"}
+    shared = {
+        **DEFAULTS,
+        "names": ["person"],
+        "anchors": PUBLISHED["yolov5"],
+        "store": tmp_path,
+        "trust": True,
+        "runtime": "lite",
+    }
     assert validate.calls == [
         {**shared, "model": Path("a.rknn"), "place": Place(device_id="x:5555")},
         {**shared, "model": Path("b.pt"), "place": Place()},
@@ -84,6 +98,18 @@ def test_the_simulator(validate: Recorder, read_recorded: Recorder) -> None:
 def test_a_board_attached(validate: Recorder) -> None:
     run("val", "m.rknn", "m.onnx", "--data", "d.yaml", "--device")
     assert [call["place"] for call in validate.calls] == [Place(device=True), Place()]
+
+
+def test_images_are_divided_among_workers(validate: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    joined = replace_function(monkeypatch, "yolorknn.integrations.ray.spread.spread_over", nullcontext("the workers"))
+    run("val", "m.onnx", "--data", "d.yaml", "--ray", "10.0.0.5:6379")
+    assert joined.call == {"address": "10.0.0.5:6379"} and validate.call == {**DEFAULTS, "spread": "the workers"}
+    classes = replace_function(monkeypatch, "yolorknn.measure.val_classes.validate_classes", TopReport("m", 1, 1, 1))
+    run("val", "m.onnx", "--data", tmp_path, "--ray", "local")
+    assert classes.call["spread"] == "the workers"
+    assert misused("val", "m.rknn", "--data", "d.yaml", "--device", "--ray", "local") == (
+        "Invalid value for --device: is attached to this PC, and not to the workers of --ray"
+    )
 
 
 def test_what_the_labels_lack(validate: Recorder) -> None:
@@ -117,7 +143,7 @@ def test_what_fails_or_is_mistyped(validate: Recorder) -> None:
 def test_the_size_is_one_for_all_and_is_printed(validate: Recorder, size: Recorder) -> None:
     size.answer = (320, 320)
     run("val", "m.pt", "m.onnx", "n.pt", "--data", "d.yaml")
-    assert size.call == {"models": [Path("m.pt"), Path("m.onnx"), Path("n.pt")], "names": None}
+    assert size.call == {"models": [Path("m.pt"), Path("m.onnx"), Path("n.pt")], "names": None, "anchors": None}
     assert [call["imgsz"] for call in validate.calls] == [(320, 320), None, (320, 320)]
     validate.calls.clear()
     done = run("val", "m.pt", "m.onnx", "--data", "d.yaml", "--imgsz", "384,640")

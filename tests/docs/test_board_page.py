@@ -9,14 +9,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import ROOT
-from yolorknn.doctor.board import CONTAINER, _get_library
+from yolorknn.doctor.board import LIBRARY, _get_library
+from yolorknn.doctor.container import DOCKER, KUBERNETES, PODMAN
 
 TEXT = (ROOT / "docs/board.md").read_text()
 
 
 def test_what_the_doctor_types_is_what_the_page_types() -> None:
     assert _get_library("2.3.2") in TEXT
-    assert CONTAINER in TEXT
+    for kind in (DOCKER, PODMAN, KUBERNETES):
+        mounted = kind.mount.format(path=LIBRARY)
+        device = kind.device.format(path="/dev/dri").partition(" and ")[0]
+        group = (kind.group or "").format(group=105)
+        assert all(f"`{option}`" in TEXT for option in (kind.device_tree, mounted, device, group))
     assert "sudo apt install linux-image-vendor-rk35xx linux-dtb-vendor-rk35xx && sudo reboot" in TEXT
 
 
@@ -29,12 +34,12 @@ def calls(file: str, name: str) -> Iterator[ast.Call]:
 def test_every_check_of_the_doctor_is_explained() -> None:
     names = {
         str(call.args[0].value)
-        for file in ("board", "speed", "checks")
+        for file in ("board", "container", "device", "speed", "checks")
         for call in calls(f"doctor/{file}.py", "Finding")
         if call.args and isinstance(call.args[0], ast.Constant)
     }
     rows = re.findall(r"^\| ([\w -]+) \| ", TEXT.partition("## What the doctor")[2].partition("## ")[0], re.MULTILINE)
-    assert set(rows) - {"Check", "---"} == names and len(names) == 13
+    assert set(rows) - {"Check", "---"} == names and len(names) == 14
 
 
 def fragments(call: ast.Call) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from yolorknn.cli.options import AsJson, Device, DeviceId, Plot
-from yolorknn.cli.parse import check_plot
+from yolorknn.cli.options import AsJson, Device, DeviceId, Overlap, Plot, Tile, ToolkitOption
+from yolorknn.cli.parse import check_plot, parse_tiling
 from yolorknn.cli.show import bars, print_report
 
 
@@ -29,28 +29,46 @@ def bench_command(
         typer.Option(help="On a board: rknn-toolkit-lite2, or librknnrt directly [default: each that there is]."),
     ] = None,
     contexts: Annotated[int, typer.Option(min=1, max=8, help="On a board: the most on each NPU core.")] = 2,
+    tile: Tile = None,
+    overlap: Overlap = None,
     as_json: AsJson = False,
     plot: Plot = None,
     device: Device = False,
     device_id: DeviceId = None,
+    toolkit: ToolkitOption = None,
 ) -> None:
     """Measure latency by stage and throughput by cores and workers, and say what limits it.
 
     With --device: the vendor's measurement on a board attached over adb, of inference alone and of memory.
     """
     if device or device_id:
-        if source or npu_ms or fps or plot:
-            raise typer.BadParameter("--source, --npu-ms, --fps and --plot do not go with it", param_hint="--device")
+        if source or npu_ms or fps or plot or tile:
+            what = "--source, --npu-ms, --fps, --tile and --plot do not go with it"
+            raise typer.BadParameter(what, param_hint="--device")
         from yolorknn.convert.device import measure
 
         with bars() as progress:
-            profile = measure(model, device_id=device_id, progress=progress)
+            profile = measure(model, device_id=device_id, toolkit=toolkit, progress=progress)
         print_report(profile, as_json=as_json)
         return
+    if toolkit:
+        raise typer.BadParameter("is for --device", param_hint="--toolkit")
     from yolorknn.measure.bench import bench
+    from yolorknn.measure.bench_any import bench_any
     from yolorknn.measure.bench_report import draw
     from yolorknn.runtime.memory import share_arena
+    from yolorknn.tasks.known import why_no_detector
 
+    if npu_ms is None and (why := why_no_detector(model)) is not None:
+        if source or fps or plot or tile:
+            what = "--source, --fps, --tile and --plot are for models that see pictures"
+            raise typer.BadParameter(f"{what}: {why or 'it was built as it is'}", param_hint="MODEL")
+        share_arena()
+        with bars() as progress:
+            measured = bench_any(model, seconds=seconds, runtime=runtime, contexts=contexts, progress=progress)
+        print_report(measured, as_json=as_json)
+        return
+    tiling = parse_tiling(tile, overlap)
     check_plot(plot)
     share_arena()
     with bars() as progress:
@@ -63,6 +81,7 @@ def bench_command(
             fps=fps,
             runtime=runtime,
             contexts=contexts,
+            tiling=tiling,
             progress=progress,
         )
     if plot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -20,9 +20,26 @@ from yolorknn.cli.options import (
     Float16Below,
     MaxDrop,
     MethodOption,
+    Metric,
     Mmse,
     Platform,
+    Precompile,
+    RayOfGate,
+    Toolkit1Option,
+    ToolkitOption,
 )
+from yolorknn.model.platforms import FIRST_GENERATION
+
+NOT_FIRST = {
+    "--config": "it names options of rknn-toolkit2, and rknn-toolkit 1.7 has others",
+    "--batch": "detectors are built for one image at a time",
+    "--max-drop": "it measures each recipe on the simulator, which the last versions of rknn-toolkit 1.7 do not have",
+    "--float16-below": "its NPU runs a model in one type, without layers in float16 among others in int8",
+    "--custom-op": "rknn-toolkit 1.7 has no call that registers a Python class",
+    "--generic": "such a .rknn does not state its inputs and outputs, and what runs it knows those of detectors alone",
+    "--encrypt": "rknn-toolkit 1.7 has no such call",
+}
+"""Options of later chips, and why those of the first generation have them not."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,38 @@ class Target:
     platform: Platform = "rk3588"
     dtype: DtypeOption = None
     dataset: Dataset = None
+    toolkit: ToolkitOption = None
+    toolkit1: Toolkit1Option = None
+    precompile: Precompile = None
+
+    @property
+    def chip(self) -> str:
+        """The platform as it is called."""
+        return self.platform.strip().lower()
+
+    @property
+    def first(self) -> bool:
+        """Whether the chip has an NPU of the first generation; options that are for such alone are refused without.
+
+        Raises:
+            BadParameter: one is given for another chip, or one for later chips for such a chip.
+        """
+        first = self.chip in FIRST_GENERATION
+        if not first and (self.toolkit1 or self.precompile is not None):
+            hint = "--toolkit1" if self.toolkit1 else "--pre-compile"
+            raise typer.BadParameter(f"is for --platform {', '.join(FIRST_GENERATION)}", param_hint=hint)
+        if first and self.toolkit:
+            raise typer.BadParameter("is rknn-toolkit2's, for later chips: see --toolkit1", param_hint="--toolkit")
+        return first
+
+    def check_first(self, later: Mapping[str, bool]) -> None:
+        """Refuse options that are for later chips, where the chip is of the first generation.
+
+        Args:
+            later: by option, whether it is given.
+        """
+        if self.first and (option := next((name for name, given in later.items() if given), None)):
+            raise typer.BadParameter(f"is not for {self.platform}: {NOT_FIRST[option]}", param_hint=option)
 
 
 @dataclass(frozen=True)
@@ -57,13 +106,34 @@ class Gate:
     data: Data = None
     max_drop: MaxDrop = None
     mmse: Mmse = False
+    metric: Metric = None
+    ray: RayOfGate = None
 
-    def check(self, target: Target, *, chosen: bool) -> None:
-        """Refuse what contradicts itself; `chosen` says whether options of the build were given, which it chooses."""
+    def check(self, target: Target, *, chosen: bool, generic: bool = False) -> None:
+        """Refuse what contradicts itself.
+
+        Args:
+            target: what is built for.
+            chosen: whether options of the build were given, which the gate chooses.
+            generic: whether the model is taken as it is, as no detector.
+        """
+        if self.metric and not generic:
+            raise typer.BadParameter(
+                "is for build --generic: detectors and classifiers have theirs", param_hint="--metric"
+            )
+        if self.max_drop is None and self.metric:
+            raise typer.BadParameter("needs --max-drop, the points that int8 may lose of it", param_hint="--metric")
+        if self.max_drop is None and self.ray:
+            raise typer.BadParameter("is for --max-drop, which tries many recipes", param_hint="--ray")
         if self.max_drop is None and (self.data or self.mmse):
-            raise typer.BadParameter("needs --max-drop, the points of mAP50-95 that int8 may lose", param_hint="--data")
+            raise typer.BadParameter(
+                "needs --max-drop, the points of mAP50-95, or of top-1, that int8 may lose", param_hint="--data"
+            )
         if self.max_drop is not None and self.data is None:
-            raise typer.BadParameter("needs --data, a data.yaml with labelled images", param_hint="--max-drop")
+            raise typer.BadParameter(
+                "needs --data, a data.yaml with labelled images, or of a classifier their folder",
+                param_hint="--max-drop",
+            )
         if self.max_drop is not None and target.dtype == "fp16":
             raise typer.BadParameter("is about int8: leave out --dtype fp16", param_hint="--max-drop")
         if self.max_drop is not None and chosen:

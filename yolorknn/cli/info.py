@@ -10,18 +10,19 @@ import typer
 from yolorknn.cli.options import AsJson
 from yolorknn.cli.show import put, put_json
 from yolorknn.files import check_model_file
+from yolorknn.model.torchscript_file import is_torchscript
 from yolorknn.text import dumps, printable
 
 WIDTH, MANY = 100, 10
 
 
 def info_command(
-    file: Annotated[Path, typer.Argument(help="A .pt, .onnx or .rknn.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="A .pt, .onnx, .torchscript or .rknn.", metavar="FILE")],
     as_json: AsJson = False,
 ) -> None:
     """Say what a model file says of itself."""
     check_model_file(file)
-    if file.suffix.lower() == ".pt":
+    if file.suffix.lower() == ".pt" and not is_torchscript(file):
         from yolorknn.convert.export.inspect import inspect
 
         facts = {"format": "pt", **inspect(file)}

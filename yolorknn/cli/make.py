@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yolorknn.cli.groups import Gate, Quantization, Target
-from yolorknn.cli.show import bars, put, say, say_concerns, say_dtype, say_float16, say_unfit
+from yolorknn.cli.show import Report, bars, put, say, say_concerns, say_dtype, say_float16, say_plugins, say_unfit
+from yolorknn.cli.spread import spread_at
 from yolorknn.errors import AccuracyError
 
 if TYPE_CHECKING:
     from yolorknn.convert.recipe.build_options import BuildOptions
     from yolorknn.measure.gate_plan import GatePlan
+    from yolorknn.model.anchor_sizes import AnchorSizes
 
 
 def make_rknn(
@@ -21,19 +25,20 @@ def make_rknn(
     options: BuildOptions,
     *,
     names: list[str] | None = None,
+    anchors: AnchorSizes | None = None,
     generic: bool = False,
     encrypt: int = 0,
     codegen: bool = False,
     output: Path | None = None,
-) -> None:
-    """Build as the options say."""
+) -> Path:
+    """Build as the options say; return the .rknn."""
     from yolorknn.convert.build import build
     from yolorknn.convert.recipe.request import BuildRequest
 
     request = BuildRequest(model, target.platform, target.dtype, target.dataset)
     dtype = request.decided()
     if not generic and model.suffix.lower() == ".onnx":
-        say_concerns(target.dataset, model, names)
+        say_concerns(target.dataset, model, names, anchors)
     with bars() as progress:
         made = build(
             model,
@@ -41,11 +46,13 @@ def make_rknn(
             dtype=dtype,
             dataset=target.dataset,
             names=names,
+            anchors=anchors,
             options=options,
             float16_below=quantization.float16_below,
             generic=generic,
             encrypt=encrypt,
             codegen=codegen,
+            toolkit=target.toolkit,
             output=output,
             progress=progress,
         )
@@ -56,8 +63,43 @@ def make_rknn(
         put(made.with_name(f"{made.stem}-cpp"))
     if target.dtype is None and target.dataset is None:
         say_dtype(dtype)
+    if options.custom_ops:
+        say_plugins(made)
     say_float16(made, quantization.float16_below)
     say_unfit(options, encrypt=encrypt)
+    return made
+
+
+def make_first(
+    model: Path,
+    target: Target,
+    options: BuildOptions,
+    *,
+    names: list[str] | None = None,
+    anchors: AnchorSizes | None = None,
+    codegen: bool = False,
+    output: Path | None = None,
+) -> None:
+    """Build for a chip of the first generation."""
+    from yolorknn.convert.first.build import build_first
+    from yolorknn.convert.first.plan import FirstRequest
+
+    request = FirstRequest(model, target.chip, target.dtype, target.dataset, names, anchors, options)
+    say_concerns(target.dataset, model, names, anchors)
+    with bars() as progress:
+        made = build_first(
+            request,
+            python=target.toolkit1,
+            precompile=target.precompile,
+            codegen=codegen,
+            output=output,
+            progress=progress,
+        )
+    put(made)
+    if codegen:
+        put(made.with_name(f"{made.stem}-cpp"))
+    if target.dtype is None and target.dataset is None:
+        say_dtype("fp16")
 
 
 def make_rknn_within(
@@ -67,6 +109,7 @@ def make_rknn_within(
     plan: GatePlan,
     *,
     names: list[str] | None = None,
+    anchors: AnchorSizes | None = None,
     output: Path | None = None,
 ) -> None:
     """Build by the first recipe that passes the gate, and tell which were tried."""
@@ -74,13 +117,31 @@ def make_rknn_within(
     from yolorknn.measure.gate import build_within
 
     assert gate.max_drop is not None, "Gate.check() has seen to it"
-    request = BuildRequest(onnx, target.platform, names=names)
-    say_concerns(target.dataset, onnx, names)
+    request = BuildRequest(onnx, target.platform, names=names, anchors=anchors, toolkit=target.toolkit)
+    say_concerns(target.dataset, onnx, names, anchors)
+    _told(partial(build_within, request, plan, max_drop=gate.max_drop, mmse=gate.mmse, output=output), gate.ray)
+
+
+def make_any_within(
+    model: Path, target: Target, gate: Gate, options: BuildOptions, *, output: Path | None = None
+) -> None:
+    """Build a model that is no detector by the first recipe that passes the gate, and tell which were tried."""
+    from yolorknn.convert.recipe.request import BuildRequest
+    from yolorknn.measure.gate_any import build_any_within
+
+    assert gate.max_drop is not None and gate.data is not None, "Gate.check() has seen to it"
+    request = BuildRequest(
+        model, target.platform, dataset=target.dataset, options=options, generic=True, toolkit=target.toolkit
+    )
+    wanted: dict[str, Any] = {"max_drop": gate.max_drop, "metric": gate.metric, "mmse": gate.mmse}
+    _told(partial(build_any_within, request, gate.data, **wanted, output=output), gate.ray)
+
+
+def _told(within: Callable[..., tuple[Path, Report]], address: str | None) -> None:
+    """Build by the first recipe that passes, and tell which were tried; whether one passed or none."""
     try:
-        with bars() as progress:
-            made, report = build_within(
-                request, plan, max_drop=gate.max_drop, mmse=gate.mmse, output=output, progress=progress
-            )
+        with spread_at(address) as spread, bars() as progress:
+            made, report = within(spread=spread, progress=progress)
     except AccuracyError as exc:
         say(exc.table, lines=True)
         raise

@@ -25,6 +25,7 @@ from yolorknn.text import dumps, printable, shown
 if TYPE_CHECKING:
     from yolorknn.convert.recipe.build_options import BuildOptions
     from yolorknn.errors import SourceError
+    from yolorknn.model.anchor_sizes import AnchorSizes
     from yolorknn.model.platforms import Dtype
     from yolorknn.progress import Progress
     from yolorknn.stream.result import Result
@@ -124,7 +125,7 @@ class TellImages:
 
     def write(self, result: Result[Any]) -> None:
         """Tell it in a line."""
-        from yolorknn.stream.run import counted_classes
+        from yolorknn.tasks.classification import counted_classes
 
         say(f"{result.source}: {in_words(Counter(counted_classes(result.detections)), self._names)}")
 
@@ -176,18 +177,26 @@ def say_summary(summary: Summary, *, busy: tuple[float, ...], dead: int) -> None
         say(f"ms per frame: {stages}; core use {use}")
 
 
-def say_concerns(dataset: Path | None, model: Path, names: list[str] | None = None) -> None:
+def say_concerns(
+    dataset: Path | None, model: Path, names: list[str] | None = None, anchors: AnchorSizes | None = None
+) -> None:
     """Say what makes a poor calibration set of the dataset, for a model."""
     if dataset is not None:
         from yolorknn.data.calibration_set import CalibrationSet
         from yolorknn.predict.open_model import read_metadata
         from yolorknn.tasks.known import task_of
 
-        metadata = read_metadata(model, names=names)
+        metadata = read_metadata(model, names=names, anchors=anchors)
         opened = CalibrationSet.open(dataset)
         if opened.live is None:  # which would be read twice
             for concern in opened.concerns(task_of(metadata).canvas(metadata.imgsz)):
                 say(f"warning: {concern}")
+
+
+def say_simulated(model: Path, *, dataset: Path | None, simulate: bool) -> None:
+    """Tell a user who chose nothing as what an .onnx is simulated."""
+    if simulate and dataset is None and model.suffix.lower() == ".onnx":
+        say("simulating fp16; pass --dataset to simulate int8")
 
 
 def say_dtype(dtype: Dtype) -> None:
@@ -198,12 +207,23 @@ def say_dtype(dtype: Dtype) -> None:
         say("built fp16, as no --dataset was given; i8 is faster on the NPU and needs one to calibrate with")
 
 
+def say_plugins(rknn: Path) -> None:
+    """Tell what the board needs for custom ops of the user."""
+    from yolorknn.model import rknn_file
+    from yolorknn.model.custom_ops import folder_of
+
+    recorded = rknn_file.read(rknn).recorded()
+    for op in recorded.build.custom_ops if recorded and recorded.build else ():
+        say(f"on the board {op} needs a plug-in: write its kernel() in {rknn.parent / folder_of(op)}, and compile it")
+
+
 def say_float16(rknn: Path, below: float | None) -> None:
     """Tell which layers --float16-below found."""
     if below is not None:
-        from yolorknn.predict.open_model import read_metadata
+        from yolorknn.model import rknn_file
 
-        build = read_metadata(rknn).build
+        recorded = rknn_file.read(rknn).recorded()
+        build = recorded.build if recorded else None
         kept = build.options.get("float16", []) if build else []
         what = f"{len(kept)} layers have a cosine below {below:g} and stay in float16: {', '.join(kept)}"
         say(what if kept else f"no layer has a cosine below {below:g}: all are int8")

@@ -8,9 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from yolorknn.cli.options import AsJson, Device, DeviceId, Names, RuntimeOption, SimulatorDataset, Trust
-from yolorknn.cli.parse import parse_imgsz, place_of, read_names
+from yolorknn.cli.options import (
+    Anchors,
+    AsJson,
+    Device,
+    DeviceId,
+    Names,
+    RayOption,
+    RuntimeOption,
+    SimulatorDataset,
+    ToolkitOption,
+    Trust,
+)
+from yolorknn.cli.parse import parse_imgsz, place_of
 from yolorknn.cli.show import bars, put, put_json, say
+from yolorknn.cli.spread import spread_at
 from yolorknn.errors import ModelError
 
 if TYPE_CHECKING:
@@ -31,6 +43,7 @@ def val_command(
     dataset: SimulatorDataset = None,
     device: Device = False,
     device_id: DeviceId = None,
+    toolkit: ToolkitOption = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for predictions, which an interrupted run goes on from.")
     ] = Path("runs/val"),
@@ -39,8 +52,10 @@ def val_command(
         typer.Option(help="Size to measure a .pt at, as 640 or 384,640 [default: that of the first other model]."),
     ] = None,
     names: Names = None,
+    anchors: Anchors = None,
     trust: Trust = False,
     runtime: RuntimeOption = "auto",
+    ray: RayOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP50 and mAP50-95 of one or several models, class by class; of classifiers, top-1 and top-5."""
@@ -48,10 +63,14 @@ def val_command(
     from yolorknn.measure.val_classes import top_table, validate_classes
     from yolorknn.measure.val_report import table
     from yolorknn.measure.val_size import size_to_compare_at
+    from yolorknn.model.anchor_sizes import given_anchors
+    from yolorknn.model.class_names import read_names
     from yolorknn.predict.open_model import HERE
 
-    place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id)
-    own = read_names(names)
+    place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id, toolkit=toolkit)
+    if ray and place.remote:
+        raise typer.BadParameter("is attached to this PC, and not to the workers of --ray", param_hint="--device")
+    own, sizes = read_names(names), given_anchors(anchors)
     if simulate:
         from yolorknn.convert.recipe.recorded import read_recorded
 
@@ -67,18 +86,22 @@ def val_command(
         where = place if model.suffix.lower() in placed else HERE
         return {"place": where, "names": own, "trust": trust, "runtime": runtime}
 
+    if data.is_dir() and sizes:
+        raise typer.BadParameter("is for detectors, and classifiers are measured on a folder", param_hint="--anchors")
     if data.is_dir() and imgsz:
         raise typer.BadParameter("is for detectors: classifiers are measured at their own size", param_hint="--imgsz")
     if data.is_dir():
-        with bars() as progress:
-            tops = [validate_classes(model, data, progress=progress, **options_of(model)) for model in models]
+        with spread_at(ray) as spread, bars() as progress:
+            tops = [
+                validate_classes(model, data, spread=spread, progress=progress, **options_of(model)) for model in models
+            ]
         if as_json:
             put_json([report.to_json() for report in tops])
         else:
             put(top_table(tops), lines=True)
         return
-    size = parse_imgsz(imgsz) or size_to_compare_at(models, names=own)
-    with bars() as progress:
+    size = parse_imgsz(imgsz) or size_to_compare_at(models, names=own, anchors=sizes)
+    with spread_at(ray) as spread, bars() as progress:
         reports = [
             validate(
                 model,
@@ -86,6 +109,8 @@ def val_command(
                 store=output,
                 progress=progress,
                 imgsz=size if imgsz or model.suffix.lower() == ".pt" else None,
+                anchors=sizes,
+                spread=spread,
                 **options_of(model),
             )
             for model in models

@@ -1,0 +1,22 @@
+"""`yolorknn node`: how this machine becomes part of a Ray cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from yolorknn.cli.show import put, say
+
+
+def node_command(
+    head: Annotated[
+        str | None, typer.Argument(help="HOST:PORT of the cluster's head [default: become the head].", metavar="HEAD")
+    ] = None,
+) -> None:
+    """Say how to start this machine as a Ray node with its NPU cores."""
+    from yolorknn.integrations.ray.cluster import node_line
+
+    line, said = node_line(head)
+    put(line)
+    say(said)

@@ -1,0 +1,92 @@
+"""The options of `detect` for where results go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from yolorknn.cli.parse import parse_bytes, parse_rotation, read_broker
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go."""
+
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save/--no-save",
+            help="Write annotated images or video. --no-save alone makes the run's folder too, for the JSON lines.",
+        ),
+    ] = True
+    json_file: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            help="File for the JSON lines, its folder made if absent; - for stdout [default: in the run's folder].",
+        ),
+    ] = None
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="File for a row of each object, as CSV.")] = None
+    rotate: Annotated[
+        str | None,
+        typer.Option(
+            help="Begin a new file of JSON lines and CSV at this size, or age, or either: 100M, 1d, 100M,12h.",
+            metavar="WHEN",
+        ),
+    ] = None
+    keep: Annotated[int, typer.Option(min=0, help="With --rotate: older files that stay.")] = 9
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for annotated video in segments of a minute, in place of one video.", metavar="FOLDER"
+        ),
+    ] = None
+    snapshots: Annotated[
+        Path | None, typer.Option(help="Folder for JPEGs of frames with something in them.", metavar="FOLDER")
+    ] = None
+    crops: Annotated[Path | None, typer.Option(help="Folder for JPEGs of each object.", metavar="FOLDER")] = None
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            help="Post the JSON line of a frame with something in it to this URL; @FILE that holds it.", metavar="URL"
+        ),
+    ] = None
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            help="Publish counts, pictures and events to this broker, for Home Assistant: mqtt://user@host, or @FILE "
+            "that holds it. Its password is YOLORKNN_MQTT_PASSWORD in the environment.",
+            metavar="URL",
+        ),
+    ] = None
+    board: Annotated[
+        str | None, typer.Option(help="With --mqtt: this board's name in topics [default: of its machine-id].")
+    ] = None
+    every: Annotated[
+        float, typer.Option(min=0, help="With --snapshots, --crops and --webhook: seconds between two of them.")
+    ] = 10.0
+    quota: Annotated[
+        str, typer.Option(help="With --record, --snapshots, --crops: what each has at most; the oldest files go.")
+    ] = "10G"
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")] = Path("runs/detect")
+    masks: Annotated[
+        Literal["rle", "polygons"], typer.Option(help="How the JSON lines give masks: COCO's run lengths, or polygons.")
+    ] = "rle"
+    name: Annotated[str | None, typer.Option(help="The run's folder [default: after the source].")] = None
+
+    def check(self) -> None:
+        """Refuse what is mistyped, before a model is loaded."""
+        parse_rotation(self.rotate, self.keep)
+        parse_bytes(self.quota, "--quota")
+        if str(self.csv_file) == "-":
+            raise typer.BadParameter("is for a file; --json - prints", param_hint="--csv")
+        if self.mqtt:
+            read_broker(self.mqtt, "--mqtt")
+
+    @property
+    def needs_folder(self) -> bool:
+        """Whether a run has a folder of its own."""
+        return not self.json_file or (self.save and not self.record)
