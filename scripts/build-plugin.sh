@@ -4,6 +4,7 @@
 # CC and CFLAGS are as usual; without CC it is the board's gcc, or on other machines aarch64-linux-gnu-gcc.
 set -eu
 source=$(dirname "$0")/../plugins/cst_softmax.c
+headers=$(dirname "$0")/../yolorknn/convert/plugin
 folder=${1:-.}
 if [ -z "${CC:-}" ]; then
     if [ "$(uname -m)" = aarch64 ]; then CC=gcc package=gcc; else CC=aarch64-linux-gnu-gcc package=gcc-aarch64-linux-gnu; fi
@@ -17,7 +18,8 @@ trap 'exit 130' INT TERM
 echo 'void rknn_custom_op_get_op_attr(void); void rknn_custom_op_get_op_attr(void) {}' >"$work/runtime.c"
 $CC -shared -fPIC -Wl,-soname,librknnrt.so -o "$work/librknnrt.so" "$work/runtime.c"
 # shellcheck disable=SC2086  # CFLAGS are words
-$CC -std=gnu11 -O2 -Wall -Wextra -Werror ${CFLAGS:-} -fPIC -shared -fvisibility=hidden -Wl,-soname,librkcst_softmax.so \
+$CC -std=gnu11 -O2 -Wall -Wextra -Werror ${CFLAGS:-} -I "$headers" -fPIC -shared -fvisibility=hidden \
+    -Wl,-soname,librkcst_softmax.so \
     -o "$work/librkcst_softmax.so" "$source" "$work/librknnrt.so" -lm
 mv "$work/librkcst_softmax.so" "$folder/librkcst_softmax.so"
 echo "made $folder/librkcst_softmax.so"

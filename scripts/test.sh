@@ -1,6 +1,6 @@
 #!/bin/sh
 # Lint, types and tests, in the same .venv as the demo. Arguments go to pytest: sh scripts/test.sh -k nms; with --slow it
-# takes a quarter of an hour, as in .ci/run, with --all hours.
+# takes half an hour, as in .ci/run, with --all hours.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/venv.sh

@@ -32,6 +32,24 @@ beside() {
     touch "$folder/complete"
 }
 
+# from_npm PACKAGE PATH FILE: a file of an npm package; what is there is left alone.
+from_npm() {
+    [ ! -e "$3" ] || return 0
+    command -v npm >/dev/null && packed=$(cd "${3%/*}" && npm pack --silent "$1") || return 1
+    tar -xzf "${3%/*}/$packed" -C "${3%/*}" "package/$2" && mv "${3%/*}/package/$2" "$3" || return 1
+    rm -r "${3%/*}/$packed" "${3%/*}/package"
+}
+
+# apart FOLDER PACKAGE...: an environment of their own, with .venv's Python; one that is complete is left alone.
+apart() {
+    folder=$1
+    shift
+    [ ! -e "$folder/complete" ] || return 0
+    rm -rf "$folder/venv"
+    .venv/bin/python -m venv --without-pip "$folder/venv" && .venv/bin/python -m pip --quiet --disable-pip-version-check \
+        --python "$folder/venv/bin/python" install "$@" && touch "$folder/complete"
+}
+
 venv() {
     stamp=".venv/yolorknn-$*"
     if [ -f "$stamp" ] && cmp -s pyproject.toml "$stamp"; then

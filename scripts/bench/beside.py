@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import time
@@ -40,6 +41,29 @@ def compare(what: Mapping[str, Callable[[int], object]], *, rounds: int, repeats
                 function(number)
             times[name].append((time.perf_counter() - start) / repeats)
     return {name: statistics.median(column) for name, column in times.items()}
+
+
+class Disturbance:
+    """What other programs take of the CPUs, from now on."""
+
+    def __init__(self) -> None:
+        self._start, self._busy, self._own = time.perf_counter(), busy_seconds(), _own_seconds()
+
+    def cpus(self) -> float:
+        """Return how many CPUs they used on average, to 0.01 in a second."""
+        others = busy_seconds() - self._busy - (_own_seconds() - self._own)
+        return max(0.0, others / (time.perf_counter() - self._start))
+
+
+def busy_seconds() -> float:
+    """Return how many seconds the CPUs were busy since the machine started, all of them together."""
+    user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    times = os.times()
+    return times.user + times.system
 
 
 def process(*command: str | Path, folder: Path = ROOT) -> Callable[[int], object]:

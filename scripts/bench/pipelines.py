@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import itertools
-import sys
 import threading
 import time
 from collections import deque
@@ -15,14 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from beside import ROOT
+from on_standin import CORES, METADATA
 
-sys.path.insert(0, str(ROOT))
-
-from tests.fakes.encode import split_metadata
 from yolorknn.image import Canvas
 from yolorknn.model import rknn_file
-from yolorknn.model.metadata import Build, ModelMetadata
 from yolorknn.runtime import rknn_api
 from yolorknn.runtime.backend import SessionBackend
 from yolorknn.runtime.output_memory import OutputMemory
@@ -37,10 +32,6 @@ from yolorknn.stream.stages import Stages
 from yolorknn.stream.stream import Stream
 from yolorknn.tasks.known import task_of
 from yolorknn.tasks.task import Thresholds
-
-CORES = 3
-METADATA = ModelMetadata(**{**split_metadata((640, 640), 80).__dict__, "build": Build("rk3588", "i8", "2.3.2")})
-"""YOLOv8n's: 640 x 640, 80 classes."""
 
 
 class FloatSession(RknnRtSession):
@@ -104,11 +95,11 @@ class Ours:
             for core in [*range(CORES)] * contexts
         ]
         pool = BackendPool([SessionBackend(session, METADATA) for session in sessions])
-        self._stages = Stages(pool, METADATA, Thresholds())
+        self.stages = Stages(pool, METADATA, Thresholds())
 
     def frames(self, images: Iterator[Any], stop: Callable[[], bool]) -> Iterator[float]:
         """Run, and give each frame's latency in seconds."""
-        with Stream(Images(images), self._stages, workers=len(self._stages.pool), drop="none") as stream:
+        with Stream(Images(images), self.stages, workers=len(self.stages.pool), drop="none") as stream:
             for result in stream:
                 yield sum(result.timings[1:])
                 if stop():
@@ -116,7 +107,7 @@ class Ours:
 
     def close(self) -> None:
         """Close the sessions."""
-        self._stages.pool.close()
+        self.stages.pool.close()
 
 
 class Ez:

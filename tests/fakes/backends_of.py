@@ -11,7 +11,7 @@ from yolorknn.model.metadata import ModelMetadata
 from yolorknn.predict.open_model import Place, open_model
 from yolorknn.runtime.backend import Backend, SessionBackend
 from yolorknn.runtime.cores import Runtime, chosen
-from yolorknn.runtime.rknnlite import RknnLiteSession
+from yolorknn.runtime.rknnlite import open_lite
 from yolorknn.runtime.rknnrt import Weights
 from yolorknn.tasks.known import metadata_of
 
@@ -36,5 +36,5 @@ def on_core_0(model: Path, *, runtime: Runtime = "auto", described_by: Path | No
     """A context, nothing between; `described_by` another file's outside, where the model's own is broken."""
     described = rknn_file.read(described_by or model)
     file: Any = replace(described, path=model)
-    session = RknnLiteSession(file, core=0) if chosen(runtime) == "lite" else Weights(file).open(0)
+    session = open_lite(file, core=0) if chosen(runtime) == "lite" else Weights(file).open(0)
     return SessionBackend(session, metadata_of(described))

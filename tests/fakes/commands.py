@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.conftest import ROOT
 from yolorknn.cli.app import app
 from yolorknn.errors import YolorknnError
 
@@ -49,8 +53,18 @@ class Recorder:
         return only
 
 
+@cache
+def _import_all() -> None:
+    """Import every module: one that is first imported beside a recorder would keep it, in place of what it names."""
+    for module in walk_packages([str(ROOT / "yolorknn")], "yolorknn."):
+        if not module.name.endswith("__main__"):
+            with contextlib.suppress(ImportError, YolorknnError):  # of an extra that is not installed
+                import_module(module.name)
+
+
 def replace_function(monkeypatch: pytest.MonkeyPatch, name: str, answer: object) -> Recorder:
     """Put a recorder in place of `package.module.function`; it gives `answer`, or raises it."""
+    _import_all()
     module, _, function = name.rpartition(".")
     recorder = Recorder(getattr(import_module(module), function), answer)
     monkeypatch.setattr(name, recorder)

@@ -21,7 +21,7 @@ from yolorknn.stream.sources import open_source
 from yolorknn.stream.sources.capture import Capture
 
 
-def recording(_: object) -> Capture:
+def recording(_: object, **options: object) -> Capture:
     """Stand in for a camera: a clip that ends."""
     return Capture(
         lambda: cv2.VideoCapture("clip.mp4"), name="camera0", source="camera0", live=False, failure="no clip"
@@ -38,7 +38,7 @@ if __name__ == "__main__":
 
     fake.answer = staticmethod(answer)
     vars(cores)["this_platform"] = lambda: PLATFORMS["rk3588"]
-    vars(open_source).update(open_camera=recording, open_stream=recording)
+    vars(open_source).update(open_camera=recording, open_stream=recording, PyAvStream=recording)
     try:
         main()
     finally:

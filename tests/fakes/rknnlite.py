@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import weakref
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 
 from yolorknn.errors import ModelError
 from yolorknn.model import rknn_file
+from yolorknn.model.metadata import Tensor
+from yolorknn.runtime.session import image_input
 
 Batch = NDArray[Any]
-Answer = Callable[[Batch], list[NDArray[np.float32]]]
+Answer = Callable[..., list[NDArray[np.float32]]]
 
 
 class _Cycle:
@@ -77,7 +80,7 @@ class FakeRKNNLite:
             return self._say("E RKNN: core_mask is supported by RK3588 and RK3576 only")
         if number == self.fail_init:
             return self._say("RKNN init failed. error code: RKNN_ERR_DEVICE_UNAVAILABLE")
-        self._shapes = [tensor.shape for tensor in file.inputs]
+        self._inputs = file.inputs
         return 0
 
     def inference(self, inputs: Any, data_format: Any = None) -> list[NDArray[np.float32]] | None:
@@ -88,24 +91,31 @@ class FakeRKNNLite:
                 return self._none("Runtime environment is not inited")
             if isinstance(inputs, np.ndarray) and inputs.ndim == 4:
                 inputs = [inputs]
-            if not isinstance(inputs, list) or len(inputs) != 1:
+            if not isinstance(inputs, list) or len(inputs) != len(self._inputs):
                 return self._none("The input should be a list")
-            (array,) = inputs
-            if array.ndim != 4:
-                return self._none(f"The input[0] need 4dims input, but {array.ndim}dims input buffer feed.")
-            if array.dtype == np.float64:
-                return self._none("float64 is not supported")
-            _, channels, height, width = self._shapes[0]
-            if array.size < channels * height * width:
-                return self._none("rknn_inputs_set failed: -5")
-            if array.shape != (1, height, width, channels) or array.dtype != np.uint8 or not array.flags.c_contiguous:
-                self.wrongs.append(f"fed {array.dtype} {array.shape}")
+            for number, (array, tensor) in enumerate(zip(inputs, self._inputs, strict=True)):
+                if refused := self._refused(number, array, tensor):
+                    return self._none(refused)
             self.cycles.add(_Cycle())
-            return type(self).answer(array)
+            return type(self).answer(*inputs)
         except:  # noqa: E722  the vendor's own bare except, which takes KeyboardInterrupt
             return self._none("Traceback (most recent call last)")
         finally:
             self._busy.release()
+
+    def _refused(self, number: int, array: Batch, tensor: Tensor) -> str:
+        dims = len(tensor.shape)
+        if array.ndim != dims:
+            return f"The input[{number}] need {dims}dims input, but {array.ndim}dims input buffer feed."
+        if array.dtype == np.float64:
+            return "float64 is not supported"
+        if array.size < math.prod(tensor.shape):
+            return "rknn_inputs_set failed: -5"
+        taken = image_input(tensor)
+        right = (np.uint8, np.float32) if dims == 4 else (np.float32, np.int64)
+        if array.shape != taken.shape or array.dtype not in right or not array.flags.c_contiguous:
+            self.wrongs.append(f"fed {array.dtype} {array.shape}")
+        return ""
 
     def release(self) -> None:
         self.calls.append(("release",))

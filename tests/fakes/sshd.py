@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.fakes.emulated_board import BOARD
@@ -111,3 +112,14 @@ ForceCommand {folder}/login
         """End the server."""
         self._process.terminate()
         self._process.wait(10)
+
+
+def name_boards(folder: Path, servers: Mapping[str, Sshd], *, away: Sequence[str] = ()) -> None:
+    """Have folder/ssh take these names for these servers; those that are away refuse it."""
+    text = ""
+    for name, server in servers.items():
+        options = [option.replace("=", " ", 1) for option in server.options()]
+        text += "\n    ".join([f"Host {name}", f"Port {9 if name in away else server.port}", *options]) + "\n"
+    (folder / "ssh_config").write_text(text)
+    (folder / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {folder}/ssh_config "$@"\n')
+    (folder / "ssh").chmod(0o755)

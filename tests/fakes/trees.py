@@ -30,7 +30,13 @@ class Tree:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.machine = Machine(
-            root=root, architecture="aarch64", python=(3, 11), user=STRANGER, groups=(44,), version=PACKAGES.get
+            root=root,
+            architecture="aarch64",
+            python=(3, 11),
+            user=STRANGER,
+            groups=(44,),
+            version=PACKAGES.get,
+            ffmpeg=lambda _: None,
         )
         self.write("/proc/device-tree/compatible", b"radxa,rock-5b\0rockchip,rk3588\0")
         self.write("/proc/device-tree/model", b"Radxa ROCK 5B\0")

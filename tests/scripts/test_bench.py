@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, needs_ort, needs_toolkit, needs_torch
+from tests.fakes.families import make_checkpoint
 from tests.fakes.standin import needs_compiler
+from yolorknn import export
 
 ROW = re.compile(r"^    (\S.*\S) +(\d+\.\d) (us|ms|s ) +(\d+\.\d\d)$", re.MULTILINE)
 UNITS = {"us": 1e-6, "ms": 1e-3, "s ": 1.0}
@@ -49,6 +52,18 @@ def test_postprocess() -> None:
         assert_compares(part, "yolorknn", "yolorknn, int8", "ultralytics")
 
 
+@needs_ort
+@needs_torch
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["seg", "obb"])
+def test_tasks(task: str, tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(f"yolov8n-{task}.yaml", tmp_path, names=("a", "b"), imgsz=96, narrower=4)
+    onnx = export(checkpoint, imgsz=(96, 96))
+    names = ("yolorknn", "yolorknn, int8", "ultralytics", *["ultralytics, at the model's size"] * (task == "seg"))
+    assert_compares(bench("tasks", 1, str(onnx)), *names)
+    assert_compares(bench("tasks", 1, str(onnx), "dataset/images/0000.jpg"), *names)
+
+
 @needs_toolkit
 @pytest.mark.toolkit
 @pytest.mark.slow
@@ -57,19 +72,48 @@ def test_build() -> None:
     assert_compares(printed, "the vendor's own calls", "yolorknn build")
 
 
-def test_memory() -> None:
-    printed = bench("memory", 1000)
+@needs_ort
+def test_tiles() -> None:
+    """What is measured of 4K frames holds of a smaller one."""
+    command = [sys.executable, "scripts/bench/tiles.py", "--frames", "1", "--size", "720", "1280", "--count", "60"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    (plain, _), (tiles, twice) = re.findall(r": recall ([\d.]+) .*, (\d+) twice", done.stdout)
+    assert float(plain) < 0.3 and float(tiles) >= 0.9 and twice == "0"
+
+
+@pytest.mark.parametrize("runtime", ["simulated", pytest.param("c", marks=needs_compiler)])
+def test_memory(runtime: str) -> None:
+    printed = bench("memory", 1000, "--runtime", runtime)
     assert "    1000 frames" in printed and "MB; growth since: " in printed
     before, after = re.findall(r"(\d+ \d+)", printed.splitlines()[-1])
     assert before == after, "threads and descriptors are given back"
 
 
 @needs_compiler
+@pytest.mark.slow
+def test_memory_through_the_wheel() -> None:
+    test_memory("lite")
+
+
+@needs_compiler
 def test_runtime() -> None:
     printed = bench("runtime", 1, "--seconds", "0.3", "--ms", "4", "--ways", "wheel", "float", "int8")
     assert "4 ms an inference, 1 contexts on each of 3 cores: at most 750 frames/s" in printed
-    rows = re.findall(r"^    (\w+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", printed, re.MULTILINE)
+    row = r"^    (\w+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$"
+    rows = re.findall(row, printed, re.MULTILINE)
     assert [name for name, *_ in rows] == ["wheel", "float", "int8"]
-    for _, fps, share, worst, cpu, latency in rows:
+    for _, fps, share, worst, cpu, latency, others in rows:
         assert 0 < float(worst) <= float(share) <= 1 and float(share) == pytest.approx(float(fps) / 750, abs=0.001)
-        assert float(cpu) > 0 and float(latency) >= 4
+        assert float(cpu) > 0 and float(latency) >= 4 and float(others) >= 0
+
+
+@needs_compiler
+def test_stages() -> None:
+    printed = bench("stages", 60, "--ms", "4", "--ways", "int8", "--opencv-threads", "1", "2")
+    assert [int(number) for number in re.findall(r"OpenCV with (\d) threads: \d+ frames/s", printed)] == [1, 2]
+    rows = re.findall(r"^    (\w+)" + r" +([\d.]+)" * 6 + "$", printed, re.MULTILINE)
+    assert [name for name, *_ in rows] == ["prepare", "infer", "decode"] * 2
+    for name, wall, p90, cpu, alone, waited, rest in rows:
+        assert 0 < float(cpu) <= float(wall) + 0.01 and float(p90) > 0 and float(alone) > 0
+        assert float(waited) >= 0 and float(rest) >= (3 if name == "infer" else 0), "the core is held for 4 ms"

@@ -140,7 +140,7 @@ class RKNN:
     def inference(self, inputs: List[Any], data_format: Optional[List[str]] = None) -> Optional[List[Any]]:
         import numpy as np
 
-        assert data_format == ["nhwc"]
+        assert data_format == ["nhwc"] * len(inputs)
         (array,) = inputs
         if array.ndim != 4 or array.dtype == np.float64:
             say("E inference: unsupported input")

@@ -1,0 +1,160 @@
+"""Time our post-processing of masks, poses and oriented boxes beside ultralytics' own, in one process, on one scene.
+
+    .venv/bin/python scripts/bench/tasks.py MODEL.onnx [IMAGE ...]
+
+MODEL has a split head of YOLOv8 or YOLO11. Without an image the outputs are made up: a scene with some 60 anchors above
+0.25. Both begin with what the last convolutions gave, scores after the sigmoid, and end with results in pixels of the
+image: of ultralytics, its head's decoding, NMS, and what its predictor does then; masks at the image's size are
+what retina_masks=True gives, those at the model's size its default, which is less. One thread,
+five calls in a row in each round.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from beside import DEMO_IMAGES, arguments, compare, show
+from numpy.typing import NDArray
+from postprocess import REPEATS, int8
+from ultralytics.nn.modules.head import OBB, Detect, Pose, Segment
+from ultralytics.utils import ops
+from ultralytics.utils.nms import non_max_suppression
+
+from yolorknn.image import Letterbox, letterbox, read_image
+from yolorknn.model.metadata import ModelMetadata
+from yolorknn.predict.open_model import open_model
+from yolorknn.tasks.boxes import scales_of
+from yolorknn.tasks.known import task_of
+from yolorknn.tasks.task import Thresholds
+
+CONF, IOU, MAX_DET = 0.25, 0.7, 300
+EXTRAS = {"segment": "mask", "pose": "keypoints", "obb": "angle"}
+Arrays = Sequence[NDArray[np.float32]]
+
+
+class Ready:
+    """Scores on which the sigmoid costs nothing, as it was in the graph."""
+
+    def __init__(self, scores: torch.Tensor) -> None:
+        self._scores = scores
+
+    def sigmoid(self) -> torch.Tensor:
+        """Return them."""
+        return self._scores
+
+
+def head_of(metadata: ModelMetadata) -> Any:
+    """Return ultralytics' head, whose layers are not used."""
+    classes, strides = len(metadata.names), [scale.stride for scale in scales_of(metadata.outputs)]
+    width = (64,) * len(strides)
+    made: Any = {
+        "detect": lambda: Detect(classes, ch=width),
+        "segment": lambda: Segment(classes, nm=metadata.prototypes, npr=64, ch=width),
+        "pose": lambda: Pose(classes, kpt_shape=(len(metadata.keypoints), 3), ch=width),
+        "obb": lambda: OBB(classes, ch=width),
+    }[metadata.task]()
+    made.stride = torch.tensor(strides, dtype=torch.float32)
+    return made.eval()
+
+
+def preds_of(outputs: Arrays, metadata: ModelMetadata) -> dict[str, Any]:
+    """Return our outputs as ultralytics' head has them before decoding."""
+
+    def joined(role: str) -> torch.Tensor:
+        chosen = [array for array, output in zip(outputs, metadata.outputs, strict=True) if output.role == role]
+        return torch.cat([torch.from_numpy(array).flatten(2) for array in chosen], 2)
+
+    grids = [torch.from_numpy(outputs[scale.cls]) for scale in scales_of(metadata.outputs)]
+    preds: dict[str, Any] = {"boxes": joined("box"), "scores": Ready(joined("cls")), "feats": grids}
+    if metadata.task == "segment":
+        preds["mask_coefficient"] = joined("mask")
+    if metadata.task == "obb":
+        preds["angle"] = (joined("angle") - 0.25) * np.pi
+    if metadata.task == "pose":
+        ways = ((joined("keypoints") + 0.5) / 2).unflatten(1, (-1, 2))
+        preds["kpts"] = torch.cat([ways, joined("visibility")[:, :, None]], 2).flatten(1, 2)
+    return preds
+
+
+def ultralytics(
+    outputs: Arrays, metadata: ModelMetadata, source: tuple[int, int], *, native: bool = True
+) -> Callable[[], Any]:
+    """Return what ultralytics does after its convolutions."""
+    head, preds, size = head_of(metadata), preds_of(outputs, metadata), metadata.imgsz
+    turned = metadata.task == "obb"
+    proto = torch.from_numpy(outputs[-1])[0]
+
+    def run() -> Any:
+        with torch.inference_mode():
+            decoded = head._inference(preds)
+            found = non_max_suppression(decoded, CONF, IOU, max_det=MAX_DET, nc=len(metadata.names), rotated=turned)[0]
+            if metadata.task == "segment" and not native:
+                masks = ops.process_mask(proto, found[:, 6:], found[:, :4], size, upsample=True)
+                return ops.scale_boxes(size, found[:, :4], source), masks
+            if turned:
+                boxes = ops.scale_boxes(size, torch.cat([found[:, :4], found[:, -1:]], 1)[:, :4], source, xywh=True)
+                boxes = ops.regularize_rboxes(torch.cat([boxes, found[:, -1:]], 1))
+                return boxes, ops.xywhr2xyxyxyxy(boxes)
+            boxes = ops.scale_boxes(size, found[:, :4], source)
+            if metadata.task == "segment":
+                return boxes, ops.process_mask_native(proto, found[:, 6:], boxes, source)
+            if metadata.task == "pose":
+                points = found[:, 6:].view(len(found), len(metadata.keypoints), 3)
+                return boxes, ops.scale_coords(size, points, source)
+            return boxes, None
+
+    return run
+
+
+def _ignoring_the_round(run: Callable[[Any], Any], outputs: Any, _: int) -> Any:
+    return run(outputs)
+
+
+def main() -> None:
+    """Compare, and print."""
+    parser = arguments(__doc__, rounds=30)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("images", nargs="*", type=Path)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    metadata, (backend,) = open_model(given.model)
+    task = task_of(metadata)
+    thresholds = Thresholds(CONF, IOU, MAX_DET)
+    scenes: list[tuple[str, Arrays, Letterbox]] = []
+    for image in given.images:
+        laid, placed = letterbox(read_image(image), metadata.imgsz)
+        scenes.append((image.name, backend.infer(laid), placed))
+    if not scenes:
+        placed = letterbox(read_image(DEMO_IMAGES / "0000.jpg"), metadata.imgsz)[1]
+        scenes.append(("made-up scene", task.scene(metadata), placed))
+    for name, outputs, placed in scenes:
+        quantized = [int8(array) for array in outputs]
+
+        def ours(of: Any, placed: Letterbox = placed) -> Any:
+            return task.decode(of, metadata, thresholds, placed)
+
+        theirs = ultralytics(outputs, metadata, placed.source)
+        rows: dict[str, Callable[[int], object]] = {
+            "yolorknn": functools.partial(_ignoring_the_round, ours, outputs),
+            "yolorknn, int8": functools.partial(_ignoring_the_round, ours, quantized),
+            "ultralytics": lambda _, run=theirs: run(),  # type: ignore[misc]
+        }
+        if metadata.task == "segment":
+            smaller = ultralytics(outputs, metadata, placed.source, native=False)
+            rows["ultralytics, at the model's size"] = lambda _, run=smaller: run()  # type: ignore[misc]
+        counts = f"{len(ours(outputs))} objects, {len(theirs()[0])} by ultralytics"
+        show(
+            f"{metadata.task}, {name} ({placed.source[1]}x{placed.source[0]}): {counts}",
+            compare(rows, rounds=given.rounds, repeats=REPEATS),
+        )
+
+
+if __name__ == "__main__":
+    main()
