@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
+import anyio
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -30,7 +31,7 @@ class Streams:
     """All that are open, of which there are not too many; used in one event loop, but for stop()."""
 
     def __init__(self) -> None:
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: set[Streamed] = set()
         self._stopped = False
 
     def __len__(self) -> int:
@@ -39,9 +40,8 @@ class Streams:
     def stop(self) -> None:
         """End all, and let no other begin; from any thread."""
         self._stopped = True
-        for task in tuple(self._open):
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                task.get_loop().call_soon_threadsafe(task.cancel)
+        for streamed in tuple(self._open):
+            streamed.stop()
 
     def answer(self, parts: AsyncGenerator[bytes, None], kind: str) -> Streamed:
         """Return an answer that goes on.
@@ -55,30 +55,46 @@ class Streams:
 
 
 class Streamed:
-    """An answer that goes on until its parts end, its reader is gone, or it takes them too slowly."""
+    """An answer that goes on until its parts end, its reader is gone, or it takes them too slowly.
 
-    def __init__(self, tasks: set[asyncio.Task[None]], parts: AsyncGenerator[bytes, None], kind: str) -> None:
-        self._tasks, self._parts, self._kind = tasks, parts, kind
+    Its scopes are anyio's: asyncio.wait_for, before Python 3.12, forgets that it was cancelled where what it waits for
+    comes in the same turn of the loop, and the answer would go on for nobody.
+    """
+
+    def __init__(self, among: set[Streamed], parts: AsyncGenerator[bytes, None], kind: str) -> None:
+        self._among, self._parts, self._kind = among, parts, kind
+        self._loop, self._scope = asyncio.get_running_loop(), anyio.CancelScope()
+
+    def stop(self) -> None:
+        """End it, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._scope.cancel)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
         headers = [(b"content-type", self._kind.encode()), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        sending = asyncio.ensure_future(self._send(send, body=scope["method"] != "HEAD"))
-        leaving = asyncio.ensure_future(_left(receive))
-        self._tasks.add(sending)
+        self._among.add(self)
         try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._end_with_reader, receive)
+                    await self._send(send, body=scope["method"] != "HEAD")
+                    self._scope.cancel()
         finally:
-            for task in (sending, leaving):
-                task.cancel()
-            self._tasks.discard(sending)
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            self._among.discard(self)
+
+    async def _end_with_reader(self, receive: Receive) -> None:
+        await _left(receive)
+        self._scope.cancel()
 
     async def _send(self, send: Send, *, body: bool) -> None:
         async with contextlib.aclosing(self._parts) as parts:
             while body and (part := await anext(parts, None)) is not None:
-                await asyncio.wait_for(send({"type": "http.response.body", "body": part, "more_body": True}), PATIENCE)
+                with anyio.move_on_after(PATIENCE) as taken:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                if taken.cancelled_caught:
+                    return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -101,8 +117,8 @@ class _Bell:
         self._event.clear()
 
     async def wait(self, seconds: float) -> None:
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._event.wait(), max(0.0, seconds))
+        with anyio.move_on_after(seconds):
+            await self._event.wait()
 
 
 async def _shots(hub: Hub, looks: Collection[Look], every: float) -> AsyncGenerator[list[Shot], None]:
@@ -135,9 +151,10 @@ async def snapshot(hub: Hub, look: Look, seconds: float) -> Shot | None:
 async def mjpeg(hub: Hub, look: Look) -> AsyncGenerator[bytes, None]:
     """Yield the parts of multipart/x-mixed-replace; a browser shows one when the boundary behind it has come."""
     yield f"--{BOUNDARY}\r\n".encode()
-    async for shots in _shots(hub, [look], 3600.0):
-        for shot in shots:
-            yield b"%s\r\n--%s\r\n" % (_part("image/jpeg", shot.picture), BOUNDARY.encode())
+    async with contextlib.aclosing(_shots(hub, [look], 3600.0)) as found:
+        async for shots in found:
+            for shot in shots:
+                yield b"%s\r\n--%s\r\n" % (_part("image/jpeg", shot.picture), BOUNDARY.encode())
 
 
 async def mixed(
@@ -156,13 +173,14 @@ async def mixed(
     yield mark + _part("application/json", hello)
     yield b"\r\n" + mark + _part("application/json", status())
     due = time.monotonic() + every
-    async for shots in _shots(hub, looks, every):
-        for shot in shots:
-            said = _part("application/json", b'{"result": %s}' % shot.record)
-            yield b"\r\n" + mark + said + b"\r\n" + mark + _part("image/jpeg", shot.picture)
-        if time.monotonic() >= due:
-            due = time.monotonic() + every
-            yield b"\r\n" + mark + _part("application/json", status())
+    async with contextlib.aclosing(_shots(hub, looks, every)) as found:
+        async for shots in found:
+            for shot in shots:
+                said = _part("application/json", b'{"result": %s}' % shot.record)
+                yield b"\r\n" + mark + said + b"\r\n" + mark + _part("image/jpeg", shot.picture)
+            if time.monotonic() >= due:
+                due = time.monotonic() + every
+                yield b"\r\n" + mark + _part("application/json", status())
 
 
 async def events(hub: Hub, cameras: Collection[str]) -> AsyncGenerator[bytes, None]:
