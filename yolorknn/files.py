@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -153,6 +154,20 @@ def sha256(*paths: Path) -> str:
     for path in paths:
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def hold(file: BinaryIO | int) -> bool:
+    """Have an open file's lock until it is closed, or this process ends; return whether no other process has it.
+
+    A file system without locks gives it to each.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def state_folder() -> Path:

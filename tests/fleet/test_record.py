@@ -39,6 +39,21 @@ def test_it_is_gone_on_with(model: Path) -> None:
     assert not any((model.parent / "state/yolorknn").iterdir())
 
 
+def test_one_rollout_of_a_model_at_a_time(model: Path) -> None:
+    first = Record.begin(model, "there", ["a"])
+    with first.alone():
+        second = Record.begin(model, "there", ["b"])
+        taken = pytest.raises(DeployError, match=r"m\.rknn is being rolled out by another yolorknn on this PC")
+        with taken, second.alone():
+            pytest.fail("both had it")
+        other = model.with_name("n.rknn")
+        other.write_bytes(b"another")
+        with Record.begin(other, "there", ["b"]).alone():
+            pass
+    with first.alone():
+        pass
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -103,10 +103,11 @@ class Rolling:
         rollout = Rollout(
             record, model, connecting.to_one_of_many, trial, service=service, canary=canary, most=most, tell=say_lines
         )
-        try:
-            rollout.run()
-        finally:
-            put(record.table(), lines=True)
+        with record.alone():
+            try:
+                rollout.run()
+            finally:
+                put(record.table(), lines=True)
         record.check()
 
     def roll_back(self, model: Path, boards: Sequence[str], connecting: Connecting, *, folder: str) -> None:
@@ -119,8 +120,9 @@ class Rolling:
         from yolorknn.fleet.rollout import roll_back
 
         record = Record.begin(model, folder, boards)
-        try:
-            roll_back(record, model, connecting.to_one_of_many, most=self.at_once or 8, tell=say_lines)
-        finally:
-            put(record.table(), lines=True)
+        with record.alone():
+            try:
+                roll_back(record, model, connecting.to_one_of_many, most=self.at_once or 8, tell=say_lines)
+            finally:
+                put(record.table(), lines=True)
         record.check_back()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from yolorknn.errors import BuildError
-from yolorknn.files import open_log, writing
+from yolorknn.files import hold, open_log, writing
 
 
 @contextmanager
@@ -22,12 +21,8 @@ def alone(target: Path) -> Iterator[None]:
     with writing(log):
         file = open_log(log)
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BuildError(f"another build is writing {target}: wait for it, or give another --output") from None
-        except OSError:  # a file system without locks
-            pass
+        if not hold(file):
+            raise BuildError(f"another build is writing {target}: wait for it, or give another --output")
         yield
 
 

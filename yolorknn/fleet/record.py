@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
 from yolorknn.errors import DeployError
-from yolorknn.files import sha256, state_folder, write_bytes, writing
+from yolorknn.files import hold, sha256, state_folder, write_bytes, writing
 from yolorknn.text import aligned, dumps, reason_of, shown
 
 State = Literal["done", "back", "left", "away", "failed"]
@@ -83,6 +84,25 @@ class Record:
         if hosts:
             made.boards = {host: boards.get(host, BoardState()) for host in hosts}
         return made
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have this model for one rollout at a time: of two each would write its own record over the other's.
+
+        Raises:
+            DeployError: another one is under way.
+            OutputError: nothing can be written where the record is kept.
+        """
+        path = _path(self.sha256).with_suffix(".lock")
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("ab")
+        with lock:
+            if not hold(lock):
+                raise DeployError(
+                    f"{self.model} is being rolled out by another yolorknn on this PC: wait until it is done"
+                )
+            yield
 
     def note(self, host: str, state: BoardState) -> None:
         """Keep what became of a board.

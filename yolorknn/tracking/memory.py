@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import OutputError
-from yolorknn.files import write_bytes
+from yolorknn.files import hold, write_bytes
 from yolorknn.stream.scene import Direction
 from yolorknn.text import file_word
 
@@ -117,13 +116,9 @@ class Memory:
         except OSError:  # a folder that cannot be written, which save() tells
             return
         self._release = weakref.finalize(self, os.close, held)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not hold(held):
             self._path = None
             self._told(f"{path} is another run's: what this run counts is lost with it")
-        except OSError:  # a file system without locks
-            pass
 
     def _read(self, path: Path) -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from yolorknn.errors import OutputError
-from yolorknn.files import writing
+from yolorknn.files import hold, writing
 from yolorknn.stream.result import Clock
 from yolorknn.text import file_word
 
@@ -118,14 +117,8 @@ class Shelf:
         os.close(self._lock)
 
     def _hold(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise OutputError(
-                f"another yolorknn writes '{self._name}' to {self._folder}: give this one another folder"
-            ) from exc
-        except OSError:
-            pass  # a file system without locks
+        if not hold(self._lock):
+            raise OutputError(f"another yolorknn writes '{self._name}' to {self._folder}: give this one another folder")
 
     def _look(self, plays: Callable[[Path], bool]) -> list[tuple[int, Path, int]]:
         found = []
