@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_torch
 from tests.fakes.commands import misused, refused
 from yolorknn.__main__ import run
+from yolorknn.cli.options import check_folder_name
 
 
 def usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -72,3 +73,18 @@ def test_a_folder_where_a_data_yaml_is_meant() -> None:
             f"{folder} is a folder: give the data.yaml with the labelled images; of a classifier, the folder that has "
             "a folder val or validation or valid or test, which this has not"
         )
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["export m.pt -o m.onnx", "build m.onnx -o m.RKNN", "calibrate in -o out.txt", "val m.onnx --data d -o v.json"]
+    + [f"detect in -m m.onnx {option} out.mp4" for option in ("-o", "--record", "--snapshots", "--crops")],
+)
+def test_a_file_where_a_folder_is_meant(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder is made that is called like a file; one that is there is taken."""
+    monkeypatch.chdir(tmp_path)
+    name = words.rsplit(maxsplit=1)[-1]
+    assert f"'{name}' is called like a file: give a folder" in misused(*words.split())
+    assert not list(tmp_path.iterdir())
+    Path(name).mkdir()
+    assert check_folder_name(Path(name)) == Path(name)

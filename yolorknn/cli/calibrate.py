@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from yolorknn.cli.options import check_folder_name
 from yolorknn.cli.show import bars, put, say
 
 
@@ -16,7 +17,9 @@ def calibrate_command(
         typer.Argument(help="A video, camera0, stream's URL, folder, glob, list or data.yaml.", metavar="SOURCE"),
     ],
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=10000, help="How many images to choose.")] = 100,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to make.")] = Path("dataset"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to make.", callback=check_folder_name)] = Path(
+        "dataset"
+    ),
 ) -> None:
     """Choose calibration images that differ: no near-duplicates, no broken frames."""
     from yolorknn.data.choose import choose

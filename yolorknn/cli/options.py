@@ -9,6 +9,20 @@ import typer
 
 from yolorknn.model.platforms import Dtype
 
+_FILES = {".onnx", ".rknn", ".pt", ".torchscript", ".txt", ".csv", ".json", ".jsonl", ".yaml", ".yml", ".npz"}
+"""Suffixes of what the commands read and write, beside those of pictures and videos."""
+
+
+def check_folder_name(folder: Path | None) -> Path | None:
+    """Refuse a folder that is to be made and is called like a file, as another program's -o would be."""
+    from yolorknn.files import is_folder
+    from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+    if folder and folder.suffix.lower() in {*_FILES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES} and not is_folder(folder):
+        raise typer.BadParameter(f"'{folder}' is called like a file: give a folder, its files are named for you")
+    return folder
+
+
 Platform = Annotated[str, typer.Option(help="Chip to build for: rk3588, rk3576, rk3568, rk3566, rk3562, ...")]
 DtypeOption = Annotated[Dtype | None, typer.Option(help="Default: i8 with --dataset, else fp16.")]
 Dataset = Annotated[
@@ -51,7 +65,10 @@ RayOfGate = Annotated[
         metavar="ADDRESS",
     ),
 ]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the results [default: the input's].")]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="Folder for the results [default: the input's].", callback=check_folder_name),
+]
 Names = Annotated[
     Path | None, typer.Option(help="Text file with one class name a line, for a model that does not say its own.")
 ]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from yolorknn.cli.options import check_folder_name
 from yolorknn.cli.parse import parse_bytes, parse_rotation, read_broker
 
 
@@ -41,13 +42,21 @@ class Outputs:
     record: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for annotated video in segments of a minute, in place of one video.", metavar="FOLDER"
+            help="Folder for annotated video in segments of a minute, in place of one video.",
+            metavar="FOLDER",
+            callback=check_folder_name,
         ),
     ] = None
     snapshots: Annotated[
-        Path | None, typer.Option(help="Folder for JPEGs of frames with something in them.", metavar="FOLDER")
+        Path | None,
+        typer.Option(
+            help="Folder for JPEGs of frames with something in them.", metavar="FOLDER", callback=check_folder_name
+        ),
     ] = None
-    crops: Annotated[Path | None, typer.Option(help="Folder for JPEGs of each object.", metavar="FOLDER")] = None
+    crops: Annotated[
+        Path | None,
+        typer.Option(help="Folder for JPEGs of each object.", metavar="FOLDER", callback=check_folder_name),
+    ] = None
     webhook: Annotated[
         str | None,
         typer.Option(
@@ -71,7 +80,9 @@ class Outputs:
     quota: Annotated[
         str, typer.Option(help="With --record, --snapshots, --crops: what each has at most; the oldest files go.")
     ] = "10G"
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder that holds the runs.")] = Path("runs/detect")
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder that holds the runs.", callback=check_folder_name)
+    ] = Path("runs/detect")
     masks: Annotated[
         Literal["rle", "polygons"], typer.Option(help="How the JSON lines give masks: COCO's run lengths, or polygons.")
     ] = "rle"

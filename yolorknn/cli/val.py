@@ -19,6 +19,7 @@ from yolorknn.cli.options import (
     SimulatorDataset,
     ToolkitOption,
     Trust,
+    check_folder_name,
 )
 from yolorknn.cli.parse import parse_imgsz, place_of
 from yolorknn.cli.show import bars, put, put_json, say
@@ -45,7 +46,13 @@ def val_command(
     device_id: DeviceId = None,
     toolkit: ToolkitOption = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for predictions, which an interrupted run goes on from.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Folder for predictions, which an interrupted run goes on from.",
+            callback=check_folder_name,
+        ),
     ] = Path("runs/val"),
     imgsz: Annotated[
         str | None,
