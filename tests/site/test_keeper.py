@@ -16,8 +16,13 @@ from tests.fakes.rtsp import RtspCamera
 from tests.fakes.waiting import until
 from tests.fakes.watched import WholeBackend
 from tests.site.conftest import SINKS, Rig, camera, lines, ticking, turn, write_model
-from yolorknn.errors import ModelError
+from yolorknn.errors import MissingDependencyError, ModelError, SiteError
 from yolorknn.site.notify import Notifier
+
+
+def unread(*_: object, **__: object) -> None:
+    """Stands in for reading an .onnx where there is no onnx package, as on a board."""
+    raise MissingDependencyError("onnx", "export", "reading an .onnx")
 
 
 def test_cameras_and_sinks_change_when_the_file_is_read_anew(rig: Rig, served: list[RtspCamera]) -> None:
@@ -37,6 +42,20 @@ def test_cameras_and_sinks_change_when_the_file_is_read_anew(rig: Rig, served: l
         assert set(keeper.status()) == {"b"}
     assert set(lines(rig.folder / "other.jsonl")) == {"b"}
     assert "s3cret" not in found.read_text() + "".join(event.text for event in rig.told)
+
+
+def test_a_secret_file_with_another_content_is_a_change(rig: Rig, served: list[RtspCamera]) -> None:
+    """Of a camera: it goes on at the URL that is there now."""
+    found, source = rig.folder / "found.jsonl", rig.folder / "a.source"
+    source.write_text(f"{served[0].url}\n")
+    rig.write('[cameras.a]\nsource = "@a.source"\n' + SINKS)
+    with rig.keeper() as keeper:
+        until(lambda: lines(found)["a"] > 3)
+        assert keeper.reload() and rig.said("the site is read anew: nothing changed")
+        source.write_text(f"{served[1].url}\n")
+        assert keeper.reload() and rig.said("the site is read anew: cameras changed: a")
+        until(lambda: served[1].opened == 1)
+        assert served[0].opened == 1
 
 
 def test_a_file_with_mistakes_is_refused_and_all_goes_on(rig: Rig, served: list[RtspCamera]) -> None:
@@ -140,14 +159,21 @@ def test_zones_are_counted_and_change_without_a_stop(rig: Rig, served: list[Rtsp
         assert keeper.reload()
         until(lambda: last()["zones"] == {"other": {}})
         rig.write(camera("a", served[0]) + SINKS + ZONE + 'classes = ["none"]')
-        assert keeper.reload() and rig.said("zone 'all' counts 'none', and the model has no such class")
+        assert not keeper.reload() and rig.said("zones.all.classes: the model has no class 'none'")
+        with pytest.MonkeyPatch.context() as without_onnx:
+            without_onnx.setattr("yolorknn.site.read.read_metadata", unread)
+            assert keeper.reload() and rig.said("zone 'all' counts 'none', and the model has no such class")
         count = lines(found)["a"]
         until(lambda: lines(found)["a"] > count + 5 and last()["zones"] == {"other": {}})
         assert served[0].opened == 1
 
 
-def test_a_zone_of_no_class_ends_the_beginning(rig: Rig) -> None:
+def test_a_zone_of_no_class_ends_the_beginning(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found in the model's file, or where that cannot be read without the onnx package, when it is opened."""
     rig.write('[cameras.a]\nsource = "camera0"\n' + ZONE + "classes = [99]")
+    with pytest.raises(SiteError, match=r"zones\.all\.classes: the model has no class '99'"), rig.keeper():
+        pass
+    monkeypatch.setattr("yolorknn.site.read.read_metadata", unread)
     with pytest.raises(ModelError, match="zone 'all' counts '99'"), rig.keeper():
         pass
 

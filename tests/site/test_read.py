@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import DEMO_ONNX, needs_torch
 from yolorknn.errors import SiteError
 from yolorknn.site.places import lines_of
 from yolorknn.site.read import read_site
+from yolorknn.site.tables import changes
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -114,6 +117,72 @@ csv = "out/found.csv"
 )
 def test_a_mistake_and_its_line(folder: Path, text: str, said: str) -> None:
     assert any(mistake.startswith(said) for mistake in mistakes(folder, text)), mistakes(folder, text)
+
+
+@needs_torch
+def test_a_class_that_the_model_has_not(folder: Path) -> None:
+    """Of a model, a zone or a line; of a file that cannot be read here, only what opens it says so."""
+    places = """
+classes = ["bal"]
+[cameras.door]
+source = "camera0"
+[track]
+[zones.a]
+camera = "door"
+polygon = [[0, 0], [1, 0], [1, 1]]
+classes = [6]
+[lines.b]
+camera = "door"
+start = [0, 0]
+end = [0, 1]
+classes = ["ball", "cat"]
+"""
+    text = GOOD.split("[cameras", maxsplit=1)[0] + places.lstrip()
+    assert read_site(written(folder, text)).models["demo"].classes == ("bal",)
+    shutil.copy(DEMO_ONNX, folder / "m.onnx")
+    assert mistakes(folder, text) == [
+        ":4: models.demo.classes: the model has no class 'bal': did you mean 'ball'?",
+        ":11: zones.a.classes: the model has no class '6': its 6 classes are listed by 'yolorknn info'",
+        ":16: lines.b.classes: the model has no class 'cat': its 6 classes are listed by 'yolorknn info'",
+    ]
+
+
+def test_what_secret_files_hold_is_part_of_a_site(folder: Path) -> None:
+    """A password that was mended is a change, though the site file is the same."""
+    for file in ("door.source", "hook", "signed", "pw", "token"):
+        (folder / file).write_text("rtsp://me:s3cret@cam\n")
+    text = (
+        GOOD.replace("camera0", "@door.source")
+        + """
+[sinks]
+webhook = "@hook"
+webhook_secret_file = "signed"
+[mqtt]
+host = "a"
+user = "b"
+password_file = "pw"
+[page]
+port = 8080
+token_file = "token"
+"""
+    )
+    before = read_site(written(folder, text))
+    assert changes(before, read_site(folder / "site.toml")) == "nothing changed" and "s3cret" not in repr(before)
+    for file, changed in {
+        "door.source": "cameras changed: door", "hook": "sinks changed", "signed": "sinks changed",
+        "pw": "mqtt changed", "token": "page changed",
+    }.items():  # fmt: skip
+        (folder / file).write_text("another\n")
+        after = read_site(folder / "site.toml")
+        assert changes(before, after) == changed
+        before = after
+    assert mistakes(folder, text + 'held = ""') == [":17: page.held: there is no such key"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_as_windows_writes_it(folder: Path, encoding: str) -> None:
+    (folder / "site.toml").write_text(GOOD, encoding=encoding)
+    assert set(read_site(folder / "site.toml").cameras) == {"door"}
 
 
 def test_all_mistakes_at_once_in_their_order(folder: Path) -> None:

@@ -34,6 +34,8 @@ class Camera:
     """Width and height in pixels that a USB camera is asked for; None for its own choice."""
     silence: float = SILENCE
     """Seconds without a good frame after which it is lost."""
+    held: str = ""
+    """Of a source that is @FILE, a mark of what the file holds: with another, it is another camera."""
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from yolorknn.files import is_file
-from yolorknn.site.keys import Rule, rule_of
+from yolorknn.site.keys import Rule, keys_of, rule_of
 from yolorknn.site.places import Where
 from yolorknn.site.tables import NAME
 
@@ -48,7 +48,7 @@ class Checker:
             self.mistakes.append(Mistake(where, f"must be a table with keys of its own, not {_shown(given)}"))
             return None
         hints = typing.get_type_hints(kind)
-        fields = {field.name: field for field in dataclasses.fields(kind)}
+        fields = keys_of(kind)
         for name in given:
             if name not in fields:
                 self.mistakes.append(Mistake((*where, name), f"there is no such key{nearest(name, fields)}"))

@@ -38,6 +38,16 @@ def tables(doc: str) -> Any:
     return dataclasses.field(default_factory=dict, metadata={_KEY: Rule(doc)})
 
 
+def held() -> Any:
+    """Return a field that is no key: a mark of what files with secrets hold; another makes another table."""
+    return dataclasses.field(default="", repr=False)
+
+
+def keys_of(kind: type[Any]) -> dict[str, dataclasses.Field[Any]]:
+    """Return the keys of a table by name."""
+    return {field.name: field for field in dataclasses.fields(kind) if _KEY in field.metadata}
+
+
 def rule_of(field: dataclasses.Field[Any]) -> Rule:
     """Return what key() was given."""
     rule: Rule = field.metadata[_KEY]

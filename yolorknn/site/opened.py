@@ -48,7 +48,7 @@ def thresholds_of(table: ModelTable) -> Thresholds:
 
 def camera_of(name: str, table: CameraTable) -> Camera:
     """Return a camera as it is watched."""
-    return Camera(name, table.source, table.weight, table.fps, table.size, table.silence)
+    return Camera(name, table.source, table.weight, table.fps, table.size, table.silence, table.held)
 
 
 _LIVE = {"conf", "iou", "classes", "max_det", "agnostic_nms"}

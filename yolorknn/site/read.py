@@ -10,11 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from yolorknn.errors import SiteError
-from yolorknn.files import is_file
+from yolorknn.errors import ModelError, SiteError, YolorknnError
+from yolorknn.files import decoded, is_file, sha256
+from yolorknn.model.anchor_sizes import given_anchors
+from yolorknn.model.class_names import read_names
+from yolorknn.predict.loaded_model import names_of
+from yolorknn.predict.open_model import read_metadata
 from yolorknn.serve.address import TOKEN, is_loopback
 from yolorknn.site.check import Checker, Mistake, nearest
-from yolorknn.site.places import line_of, lines_of
+from yolorknn.site.places import Where, line_of, lines_of
 from yolorknn.site.tables import ModelTable, Site
 from yolorknn.stream.sources.camera_names import device_of
 from yolorknn.text import reason_of
@@ -48,9 +52,10 @@ def read_site(path: Path) -> Site:
         site = _resolved(site, path.absolute().parent)
         mistakes += _contradictions(site, given)
         mistakes += _absent(site)
+        mistakes += _unknown(site) if not mistakes else []
     if mistakes or site is None:
         raise SiteError(_sentences(path, mistakes, text))
-    return site
+    return _marked(site)
 
 
 def _text(path: Path) -> str:
@@ -59,7 +64,7 @@ def _text(path: Path) -> str:
             data = file.read(MOST + 1)
         if len(data) > MOST:
             raise SiteError([f"{path}: this is no site file: it is larger than {MOST >> 20} MB"])
-        return data.decode()
+        return decoded(data)
     except (OSError, ValueError) as exc:
         raise SiteError([f"cannot read {path}: {reason_of(exc)}"]) from exc
 
@@ -80,6 +85,26 @@ def _resolved(site: Site, base: Path) -> Site:
     sinks = replace(site.sinks, webhook=_found(hook, base) if hook and hook.startswith("@") else hook)
     models = {name: _with_anchors(model, base) for name, model in site.models.items()}
     return replace(site, models=models, cameras=cameras, sinks=sinks)
+
+
+def _marked(site: Site) -> Site:
+    """Return the site with a mark of what its secret files hold now."""
+    cameras = {name: replace(camera, held=_mark(_named(camera.source))) for name, camera in site.cameras.items()}
+    sinks = replace(site.sinks, held=_mark(_named(site.sinks.webhook), site.sinks.webhook_secret_file))
+    mqtt = site.mqtt and replace(site.mqtt, held=_mark(site.mqtt.password_file))
+    page = site.page and replace(site.page, held=_mark(site.page.token_file))
+    return replace(site, cameras=cameras, sinks=sinks, mqtt=mqtt, page=page)
+
+
+def _named(text: str | None) -> Path | None:
+    return Path(text[1:]) if text and text.startswith("@") else None
+
+
+def _mark(*files: Path | None) -> str:
+    try:
+        return sha256(*(path for path in files if path is not None and path.is_file()))  # a pipe is read but once
+    except OSError:  # what reads it says why
+        return ""
 
 
 def _found(source: str, base: Path) -> str:
@@ -146,3 +171,26 @@ def _absent(site: Site) -> Iterator[Mistake]:
     for where, text in kept:
         if text.startswith("@") and not is_file(Path(text[1:])):
             yield Mistake(where, f"there is no file {text[1:]}")
+
+
+def _unknown(site: Site) -> Iterator[Mistake]:
+    """Give classes that a model has not. Where its file cannot be read here, what opens it says why."""
+    for name, table in site.models.items():
+        wanted: list[tuple[Where, tuple[int | str, ...] | None]] = [(("models", name, "classes"), table.classes)]
+        wanted += [
+            ((what, place, "classes"), given.classes)
+            for what, places in (("zones", site.zones), ("lines", site.lines))
+            for place, given in places.items()
+            if site.model_of(given.camera) == name
+        ]
+        if all(classes is None for _, classes in wanted):
+            continue
+        try:
+            metadata = read_metadata(table.file, names=read_names(table.names), anchors=given_anchors(table.anchors))
+        except YolorknnError:
+            continue
+        for where, classes in wanted:
+            try:
+                names_of(metadata, classes)
+            except ModelError as exc:
+                yield Mistake(where, str(exc))

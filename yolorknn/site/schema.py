@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from yolorknn.site.check import kinds_of
-from yolorknn.site.keys import Rule, rule_of
+from yolorknn.site.keys import Rule, keys_of, rule_of
 from yolorknn.site.tables import NAME, Site
 
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", Path: "string"}
@@ -27,7 +27,7 @@ def schema() -> dict[str, Any]:
 
 def _table(kind: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
-    fields = dataclasses.fields(kind)
+    fields = keys_of(kind).values()
     required = [
         field.name
         for field in fields

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from yolorknn.site.keys import key, tables
+from yolorknn.site.keys import held, key, tables
 from yolorknn.stream.sinks.amounts import bytes_of, rotation_of
 from yolorknn.tracking.zones import Anchor, Line, Zone
 
@@ -49,6 +49,7 @@ class CameraTable:
     fps: float | None = key("The most frames a second that are wanted; all where it is left out.", None, above=0)
     size: tuple[int, int] | None = key("Width and height that a USB camera is asked for.", None, least=1, most=65535)
     silence: float = key("Seconds without a good frame after which it is lost.", 5.0, above=0, most=86400)
+    held: str = held()
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class SinksTable:
     webhook: str | None = key("URL that JSON lines are posted to, or @FILE that holds it.", None, secret=True)
     webhook_secret_file: Path | None = key("File with the secret that posts are signed with.", None, file=True)
     masks: Literal["rle", "polygons"] = key("How JSON lines give masks.", "rle")
+    held: str = held()
 
 
 @dataclass(frozen=True)
@@ -121,15 +123,17 @@ class MqttTable:
     board: str | None = key("This board's name in topics.", None, pattern=r"[a-zA-Z0-9_-]{1,64}")
     discovery: str = key("Where Home Assistant looks; empty for nowhere.", "homeassistant", pattern=r"[\w-]{0,64}")
     picture_every: float = key("Seconds between two pictures of a camera.", 10.0, least=0)
+    held: str = held()
 
 
 @dataclass(frozen=True)
 class PageTable:
     """A page to look at it all in a browser, with an API and metrics."""
 
-    port: int = key("Of this machine.", least=1, most=65535)
+    port: int = key("At which browsers find it on this machine, as 8080.", least=1, most=65535)
     host: str = key("The address that is listened on.", "127.0.0.1", pattern=r"[A-Za-z0-9_.:-]+")
     token_file: Path | None = key("File whose first line everybody must give.", None, file=True)
+    held: str = held()
 
 
 @dataclass(frozen=True)
