@@ -48,6 +48,14 @@ def test_a_glob_that_the_shell_has_expanded(
     assert misused("build", "a.onnx", "b.onnx") == "Got unexpected extra argument(s) (b.onnx)"
 
 
+def test_what_there_is_to_choose_from_is_on_the_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command, choices in (("fleet", "status"), ("toolkit", "install, list")):
+        said = usage(monkeypatch, capsys, command).splitlines()[-1]
+        assert said == f"Error: Missing argument 'ACTION'. Choose from: {choices}"
+
+
 @needs_ort
 @needs_torch
 @pytest.mark.parametrize("suffix", [".onnx", ".rknn"])

@@ -31,6 +31,8 @@ _COMMANDS = {
 
 _TOO_MANY = re.compile(r"unexpected extra argument(?:s|\(s\))? \((.*)\)", re.DOTALL)
 _FEW = 3
+_REWORDED = {"Choose from:\n\t": "Choose from: ", ",\n\t": ", ", "Value error, ": ""}
+"""What stands in messages of the parser, and how it is said on one line."""
 
 
 @contextmanager
@@ -50,7 +52,10 @@ def usage_text(error: Exception) -> str:
     text: str = getattr(error, "format_message", lambda: str(error))()
     if context is None or text.startswith("Usage: "):  # the help, where there is not even a command
         return shown(text, lines=True)
-    message = shown(_shortened(text.replace("Value error, ", ""))) + suggestion(error, text)
+    told = text
+    for theirs, ours in _REWORDED.items():
+        told = told.replace(theirs, ours)
+    message = shown(_shortened(told)) + suggestion(error, text)
     hint = f"Try '{context.command_path} {context.help_option_names[0]}' for help."
     return f"{context.get_usage()}\n{hint}\n\nError: {message}"
 
