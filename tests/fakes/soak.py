@@ -18,7 +18,7 @@ from tests.fakes.clips import drawn, is_whole
 from tests.fakes.watched import WholeBackend, watched_detector
 from yolorknn.live.camera import Camera
 from yolorknn.live.watcher import Watcher
-from yolorknn.runtime.memory import resident_mb
+from yolorknn.runtime.memory import resident_mb, share_arena
 from yolorknn.stream.result import Result
 
 EVERY = 5.0
@@ -91,12 +91,15 @@ class Figures:
     files: int = 0
     losses: dict[str, int] = field(default_factory=dict)
     """By reason, of all cameras."""
+    held: list[float] = field(default_factory=list)
+    """Megabytes after each fault."""
 
 
 def soak(
     folder: Path, seconds: float, *, cameras: int = 8, fps: int = 10, inference: float = 0.02, faults: bool = True
 ) -> Figures:
     """Watch cameras for so many seconds while they fail; three cores of `inference` seconds."""
+    share_arena()  # as the commands do
     figures, looks = Figures(), _Looks()
     for size, number in itertools.product(((256, 320), (192, 256)), range(50)):
         is_whole(drawn(number, size))  # it keeps them, which is not to count
@@ -148,6 +151,7 @@ def _fail(served: Cameras, looks: _Looks, figures: Figures, named: list[Camera],
             cut = any(what.startswith(("cut", "down")) for what in fault.begins)
             _wait(looks, name, epoch + cut, ended)
             figures.back.append((fault.name, fault.seconds, time.monotonic() - ended))
+            figures.held.append(resident_mb())
         time.sleep(max(0.0, due - time.monotonic()))
 
 
