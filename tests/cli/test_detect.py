@@ -148,14 +148,15 @@ def test_an_interrupted_run_says_what_there_is(
     detector: Recorder, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, counted: Callable[[int], None], **__: object) -> None:
-        counted(7)
+        counted(frames)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("yolorknn.stream.run.run", interrupted)
     words = ["detect", str(images), "-m", "m.rknn", "-o", str(tmp_path / "out")]
-    for options, end in (([], f"; results in {tmp_path / 'out/in'}"), (["--no-save", "--json", "-"], "")):
+    for frames, options, end in ((7, [], f"; results in {tmp_path / 'out/in'}"), (1, ["--no-save", "--json", "-"], "")):
         done = CliRunner().invoke(app, [*words, *options])
-        assert f"interrupted after 7 frames{end}\n" in done.stderr and done.exit_code != 0
+        said = f"interrupted after {'7 frames' if frames == 7 else '1 frame'}{end}\n"
+        assert said in done.stderr and done.exit_code != 0
         detector.answer = number_detector(tmp_path, cores=2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -92,6 +93,14 @@ def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(SourceError, match=f"{name} is not a readable image"):
             open_source(tmp_path / name).read()
+
+
+def test_a_video_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so, and does not blame the video; of any user here, also of root, who may read all."""
+    (tmp_path / "v.mp4").write_bytes(b"junk")
+    monkeypatch.setattr("os.access", lambda path, mode: mode == os.F_OK)
+    with pytest.raises(SourceError, match=r"cannot read the video .*v\.mp4: Permission denied"):
+        open_source(tmp_path / "v.mp4")
 
 
 def test_a_frame_says_its_source(tmp_path: Path) -> None:

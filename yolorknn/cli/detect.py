@@ -153,7 +153,8 @@ def _run(loaded: LoadedModel[Any], source: str, read: list[Path], tracks: Tracks
         try:
             summary = run(stream, sinks, steps=steps, counted=shown.count, skipped=shown.skip)
         except KeyboardInterrupt:
-            say(f"interrupted after {shown.frames} frames" + (f"; results in {folder}" if folder else ""))
+            frames = f"{shown.frames} frame{'s' if shown.frames != 1 else ''}"
+            say(f"interrupted after {frames}{f'; results in {folder}' if folder else ''}")
             raise
     if opened.fps or summary.frames > 1:
         say(f"found {in_words(summary.found, wording.names)}")

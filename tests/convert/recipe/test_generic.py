@@ -117,6 +117,9 @@ def test_generic_models_that_cannot_be_built(traced: tuple[Path, Any], onnx: Pat
         build(tmp_path / "absent.torchscript", options=load)
     with pytest.raises(ModelError, match=r"suffix '.h5': build reads .onnx, .torchscript"):
         build(tmp_path / "x.h5", generic=True)
+    (tmp_path / "x.pt").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"\.cfg; 'yolorknn export .*x\.pt' makes an \.onnx of a checkpoint$"):
+        build(tmp_path / "x.pt", generic=True)
     with pytest.raises(BuildError, match="failed in load_pytorch"):
         build(tmp_path / "x.torchscript", options=load)
     with pytest.raises(BuildError, match="a generic model has none"):

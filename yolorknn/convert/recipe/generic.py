@@ -70,7 +70,9 @@ def loader_of(
     """
     loader = LOADERS.get(format_of(model))
     if loader is None:
-        raise ModelError(f"{model} has suffix '{model.suffix}': build reads {', '.join(LOADERS)}")
+        check_model_file(model)
+        hint = f"; 'yolorknn export {model}' makes an .onnx of a checkpoint" if model.suffix.lower() == ".pt" else ""
+        raise ModelError(f"{model} has suffix '{model.suffix}': build reads {', '.join(LOADERS)}{hint}")
     check_model_file(model)
     known = [name for name in parameters(loader.call, toolkit) if name not in (loader.file, loader.weights)]
     check_names(load, known, where=f"in [load] for {loader.call}")

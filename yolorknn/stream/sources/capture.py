@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -134,8 +135,10 @@ def open_video(path: Path) -> Capture:
     """Open a video file.
 
     Raises:
-        SourceError: OpenCV cannot read it.
+        SourceError: it may not be read, or OpenCV cannot read it.
     """
+    if os.access(path, os.F_OK) and not os.access(path, os.R_OK):
+        raise SourceError(f"cannot read the video {path}: {os.strerror(errno.EACCES)}")
     return Capture(
         lambda: cv2.VideoCapture(str(path), cv2.CAP_FFMPEG),
         name=path.stem,
