@@ -161,5 +161,8 @@ def test_what_runs_nowhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.tflite").write_bytes(b"x")
     with pytest.raises(ModelError, match=r"'\.tflite': .* 'yolorknn build .*m\.tflite --generic'"):
         Runner(tmp_path / "m.tflite")
+    (tmp_path / "m.pt").write_bytes(b"x")
+    with pytest.raises(ModelError, match=r"is a training checkpoint: .* 'yolorknn export .*m\.pt'"):
+        Runner(tmp_path / "m.pt")
     with pytest.raises(ModelError, match="which this machine is not"):
         Runner(write_generic(tmp_path / "m.rknn", {"x": (1, 4)}, {"y": (1, 2)}))

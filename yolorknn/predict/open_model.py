@@ -16,6 +16,7 @@ from yolorknn.model.fit import check_fit
 from yolorknn.model.interface import Interface, interface_of
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.read import read_file
+from yolorknn.model.torchscript_file import is_torchscript
 from yolorknn.progress import Progress
 from yolorknn.runtime import ort
 from yolorknn.runtime.backend import Backend, SessionBackend
@@ -181,11 +182,17 @@ def open_sessions(
                 raise ModelError(f"{path} does not run with Runner: {why}")
             source = metadata.source_of(path) if metadata else path.with_suffix(".onnx")
             return interface_of(file), open_cores(file, source=source, runtime=runtime, contexts=contexts)
+        case ".pt" if not is_torchscript(path):
+            raise ModelError(_checkpoint(path))
         case suffix:
             raise ModelError(
                 f"{path} has suffix '{suffix}': what runs here is an .onnx or an .rknn file; build one with "
                 f"'yolorknn build {path} --generic'"
             )
+
+
+def _checkpoint(path: Path) -> str:
+    return f"{path} is a training checkpoint: make a model of it with 'yolorknn export {path}'"
 
 
 def _here(
@@ -212,7 +219,7 @@ def _here(
             source = metadata.source_of(path)
             return metadata, open_cores(file, source=source, runtime=runtime, contexts=contexts, cores=cores)
         case ".pt":
-            raise ModelError(f"{path} is a training checkpoint: make a model of it with 'yolorknn export {path}'")
+            raise ModelError(_checkpoint(path))
         case suffix:
             raise ModelError(f"{path} has suffix '{suffix}': a model is an .onnx or an .rknn file")
 

@@ -93,7 +93,7 @@ def test_values_beyond_float16_are_refused_before_the_toolkit_starts(tmp_path: P
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        (None, "give X_calibration"),
+        (None, "give X_calibration, or --data"),
         (IRIS[:10], "at least 20 rows"),
         (IRIS[:, :2], r"takes \(N, 4\)"),
         (np.full((30, 4), np.nan), "no numbers"),

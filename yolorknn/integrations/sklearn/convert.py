@@ -100,7 +100,9 @@ def convert(
     parts = converted(estimator)
     data = None if X_calibration is None else _checked(X_calibration, parts)
     if dtype == "i8" and (data is None or len(data) < FEWEST_ROWS):
-        raise CalibrationError(f"int8 needs at least {FEWEST_ROWS} rows like those to come: give X_calibration")
+        raise CalibrationError(
+            f"int8 needs at least {FEWEST_ROWS} rows like those to come: give X_calibration, or --data"
+        )
     network = target.with_suffix(".onnx")
     check_folder(target.parent)
     if target.suffix == ".rknn":
