@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import statistics
@@ -74,7 +75,8 @@ def watched(folder: Path, urls: list[str], broker: Broker) -> Iterator[tuple[sub
     (folder / "site.toml").write_text(SITE.format(cameras=cameras, mqtt=broker.port, page=port))
     command = [sys.executable, "-m", "yolorknn", "watch", str(folder / "site.toml")]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         yield process, f"http://127.0.0.1:{port}"
         process.send_signal(signal.SIGTERM)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO_ONNX
+from tests.fakes.waiting import until
 from tests.integrations.ray.conftest import RayCluster, needs_ray
 from yolorknn.cli.app import app
 from yolorknn.errors import BackendError, OutputError
-from yolorknn.integrations.ray import spread_over
-from yolorknn.integrations.ray.cluster import workers
+from yolorknn.integrations.ray import mapped, spread_over
+from yolorknn.integrations.ray.cluster import Workers, workers
 from yolorknn.integrations.ray.model_file import Shipped
 from yolorknn.measure import gate
 from yolorknn.measure.recipes import recipes
@@ -70,6 +73,29 @@ def test_a_cluster_without_npu_cores_runs_no_rknn() -> None:
     with pytest.raises(BackendError, match=r"^no node of the cluster has rknpu, .*'yolorknn node', or give the \.onnx"):
         workers(without, "m.rknn", simulate=False, own=False)
     assert workers(without, "m.onnx", simulate=False, own=False).actors == 4
+
+
+def test_a_job_without_a_node_says_what_it_waits_for(
+    driver: RayCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It goes on as soon as one comes, as in clusters that grow."""
+    import ray
+
+    monkeypatch.setattr(mapped, "WAITING", 1.0)
+    cluster: Any = driver.cluster
+    with ThreadPoolExecutor(1) as thread:
+        job = thread.submit(lambda: sorted(mapped.mapped(ray, _doubles, (), [1, 2], Workers(1, {"late": 1.0}, 0.0))))
+        until(lambda: caplog.messages or job.done())
+        node = cluster.add_node(num_cpus=1, resources={"late": 1})
+        try:
+            assert job.result(60) == [(0, 2), (1, 4)]
+        finally:
+            cluster.remove_node(node)
+    assert caplog.messages == ["no worker runs: waiting for a node of the cluster with 1 late free"]
+
+
+def _doubles() -> Callable[[int], int]:
+    return lambda item: 2 * item
 
 
 def _keeps_where_nothing_fits(_: object) -> None:

@@ -6,6 +6,7 @@ out, as happens with few items on busy machines, gives items to actors ahead, an
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
@@ -16,6 +17,10 @@ from yolorknn.integrations.ray.cluster import Workers
 
 TRIES = 4
 """How many actors may end over an item, or in a row in starting, beside those of a node that is lost."""
+WAITING = 20.0
+"""Seconds without a worker that works or starts after which it is told that a node is waited for."""
+
+_logger = logging.getLogger(__name__)
 
 
 def mapped(
@@ -27,7 +32,8 @@ def mapped(
 ) -> Generator[tuple[int, Any], None, None]:
     """Yield the number of each item and what came of it, in any order; closed, what is under way ends.
 
-    What was under way on a node that is lost is begun anew on another.
+    What was under way on a node that is lost is begun anew on another. Where no node has room it is waited for one, as
+    clusters grow; that is told.
 
     Args:
         ray: the module, connected.
@@ -58,7 +64,7 @@ def mapped(
         for _ in range(min(needs.actors, len(items))):
             start()
         while left or any(number is not None for _, number in under_way.values()):
-            (ref,), _ = ray.wait(list(under_way), num_returns=1)
+            ref = _next(ray, under_way, needs)
             actor, number = under_way.pop(ref)
             found = None
             try:
@@ -89,6 +95,22 @@ def mapped(
     finally:
         for actor in [*idle, *(actor for actor, _ in under_way.values())]:
             ray.kill(actor)
+
+
+def _next(ray: Any, under_way: dict[Any, tuple[Any, int | None]], needs: Workers) -> Any:
+    """Return what is there first; where no worker works, and none starts in time, it is told what is waited for."""
+    patience: float | None = WAITING
+    while not (ready := ray.wait(list(under_way), num_returns=1, timeout=patience)[0]):
+        patience = None
+        if all(number is None for _, number in under_way.values()):
+            _logger.warning("no worker runs: waiting for a node of the cluster with %s free", _room(needs))
+    return ready[0]
+
+
+def _room(needs: Workers) -> str:
+    """Return what a worker needs, in words."""
+    wanted = {**needs.resources, **({"CPU": needs.cpus} if needs.cpus else {})}
+    return " and ".join(f"{amount:g} {name}" for name, amount in wanted.items())
 
 
 class _Actor:
