@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import colorsys
+import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from yolorknn.image import Image
 from yolorknn.tasks.detections import Detections
@@ -23,6 +25,7 @@ LEAST = 7
 """Height of capitals in pixels that can still be read."""
 
 
+@functools.lru_cache(1024)
 def colour(class_id: int) -> tuple[int, int, int]:
     """Return the BGR colour of a class."""
     red, green, blue = colorsys.hsv_to_rgb(class_id * GOLDEN_RATIO % 1, *SHADES[class_id % len(SHADES)])
@@ -79,7 +82,7 @@ def draw_labels(canvas: Image, labels: Sequence[Label], *, stacked: bool = False
     """
     height, width = canvas.shape[:2]
     capitals = max(LEAST, round((height + width) * 0.011))
-    taken = np.zeros((height, width), np.bool_)
+    taken: list[tuple[int, int, int, int]] = []
     room = COVERED * height * width
     below = labels[0].at[1] if stacked and labels else 0
     for entry in labels:
@@ -90,12 +93,12 @@ def draw_labels(canvas: Image, labels: Sequence[Label], *, stacked: bool = False
         places = [wanted] if stacked else _places(wanted, patch.shape[0], patch.shape[1])
         for x, y in places:
             left, top = max(0, min(x, width - patch.shape[1])), max(0, min(y, height - patch.shape[0]))
-            region = slice(top, top + patch.shape[0]), slice(left, left + patch.shape[1])
-            if not taken[region].any():
-                canvas[region] = patch
-                taken[region] = True
+            right, bottom = left + patch.shape[1], top + patch.shape[0]
+            if not any(left < x2 and x1 < right and top < y2 and y1 < bottom for x1, y1, x2, y2 in taken):
+                canvas[top:bottom, left:right] = patch
+                taken.append((left, top, right, bottom))
                 room -= patch.shape[0] * patch.shape[1]
-                below = top + patch.shape[0]
+                below = bottom
                 break
 
 
@@ -111,15 +114,24 @@ def _patch(entry: Label, capitals: int, width: int) -> Image:
     texts = [entry.name] if entry.confidence is None else [f"{entry.name} {entry.confidence:.2f}", entry.name]
     texts += [f"{entry.name[:count]}." for count in range(len(entry.name) - 1, 1, -1)] + [entry.name[:1]]
     limit = width * 0.6
-    ink = next(
-        (mask for text in texts if (mask := letters(text, capitals)).shape[1] <= limit), letters(texts[-1], LEAST)
-    )
+    fitting = (mask for text in texts if (mask := letters(text, capitals)).shape[1] <= limit)
+    ink = next(fitting, None)
+    if ink is None:
+        ink = letters(texts[-1], LEAST)
     edge = max(1, capitals // 6)
-    share = np.pad(ink, edge).astype(np.float32)[..., None] / 255
-    bright = float(np.dot(entry.paint, (0.114, 0.587, 0.299)))  # luma, ITU-R BT.601
+    padded = np.zeros((ink.shape[0] + 2 * edge, ink.shape[1] + 2 * edge), np.uint8)
+    padded[edge:-edge, edge:-edge] = ink
+    return _shades(entry.paint).take(padded[:, :width], axis=0)
+
+
+@functools.lru_cache(1024)
+def _shades(paint: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return a patch's colours by how much of a pixel is ink, (256, 3) BGR: from the paint to that of its letters."""
+    share = (np.arange(256, dtype=np.float32) / 255)[:, None]
+    bright = float(np.dot(paint, (0.114, 0.587, 0.299)))  # luma, ITU-R BT.601
     letter = 0.0 if bright > 140 else 255.0
-    made: Image = (np.array(entry.paint, np.float32) * (1 - share) + letter * share).round().astype(np.uint8)
-    return made[:, :width]
+    shades: NDArray[np.uint8] = (np.array(paint, np.float32) * (1 - share) + letter * share).round().astype(np.uint8)
+    return shades
 
 
 def draw_masks(canvas: Image, detections: Detections) -> None:
