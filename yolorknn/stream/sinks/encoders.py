@@ -22,6 +22,7 @@ from yolorknn.image import Image
 
 TICKS = 90000
 """A second, in PyAV's units here."""
+TICK = Fraction(1, TICKS)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ class _PyAv:
         import av  # noqa: PLC0415
 
         self.path = path
-        self._frame: Any = av.VideoFrame
+        # It lends the array, which is not copied once more; PyAV 18 takes one whose rows are no four times for smaller.
+        lent = encoding.quick and size[0] % 4 == 0
+        self._made: Any = av.VideoFrame.from_numpy_buffer if lent else av.VideoFrame.from_ndarray
         self._error: type[Exception] = av.error.FFmpegError
         if "libx264" not in av.codecs_available:
             raise ImportError("this PyAV has no encoder for H.264")
@@ -108,16 +111,16 @@ class _PyAv:
             self._stream: Any = self._container.add_stream("libx264", rate=rate, options=dict(encoding.options))
             self._stream.height, self._stream.width = size
             self._stream.pix_fmt = "yuv420p"
-            self._stream.codec_context.time_base = Fraction(1, TICKS)
+            self._stream.codec_context.time_base = TICK
             self._stream.codec_context.gop_size = max(1, round(encoding.part * fps))
         self._key_frame = av.video.frame.PictureType.I
         self._last, self._key, self._part, self._quick = -1, 0.0, encoding.part, encoding.quick
 
     def write(self, image: Image, seconds: float) -> None:
         planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420) if self._quick else image
-        frame = self._frame.from_ndarray(planes, format="yuv420p" if self._quick else "bgr24")
+        frame = self._made(planes, format="yuv420p" if self._quick else "bgr24")
         frame.pts = self._last = max(self._last + 1, round(seconds * TICKS))
-        frame.time_base = Fraction(1, TICKS)
+        frame.time_base = TICK
         if seconds - self._key >= self._part:  # a part begins with one; it is due by time, as frames may be few
             frame.pict_type, self._key = self._key_frame, seconds
         with self._writing():
