@@ -53,6 +53,7 @@ class Hub:
         self._shots: dict[Look, Shot] = {}
         self._due: dict[Look, float] = {}
         self._rest = 0.0
+        self._looks_at = 0.0  # moment until which its thread waits, where it does
         self._closed = False
         self.stages = tuple(Histogram() for _ in Timings._fields)
         """Of all cameras, in the order of Timings."""
@@ -97,7 +98,7 @@ class Hub:
                 if len(self._pending) == MOST_PENDING:
                     self.dropped += 1
                 self._pending.append((result.camera, without_pixels(result)))
-            if self._pending or any(viewer.waits for viewer in self._viewers):
+            if self._pending or any(self._is_sooner(viewer, result.camera) for viewer in self._viewers):
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -158,25 +159,30 @@ class Hub:
                     viewer.seen[look] = shot.number
                     shots.append(shot)
             viewer.waits = not shots
-            if viewer.waits:
+            if self._is_sooner(viewer):
                 self._changed.notify_all()
             return shots
 
+    def _is_wanted(self, viewer: Viewer, look: Look) -> bool:
+        """Return whether a viewer waits for a picture, of which there is a result that it has not seen."""
+        return viewer.waits and look.camera in self._feeds and self._feeds[look.camera].number > viewer.seen[look]
+
+    def _is_sooner(self, viewer: Viewer, camera: str | None = None) -> bool:
+        """Return whether what a viewer wants, of a camera or any, is due before the thread looks by itself."""
+        return viewer.waits and any(
+            max(self._rest, self._due.get(look, 0.0)) < self._looks_at and self._is_wanted(viewer, look)
+            for look in viewer.looks
+            if camera in (None, look.camera)
+        )
+
     def _wanted(self, now: float) -> tuple[Look | None, float]:
         """Return what is to be encoded now, or how long to wait until something may be."""
-        if now < self._rest:
-            return None, self._rest - now
-        looks = {
-            look
-            for viewer in self._viewers
-            if viewer.waits
-            for look in viewer.looks
-            if look.camera in self._feeds and self._feeds[look.camera].number > viewer.seen[look]
-        }
-        if not looks:
-            return None, 3600.0
-        look = min(looks, key=lambda look: self._due.get(look, 0.0))
-        wait = self._due.get(look, 0.0) - now
+        due = {look: self._due.get(look, 0.0) for viewer in self._viewers for look in viewer.looks}
+        wanted = {look for viewer in self._viewers for look in viewer.looks if self._is_wanted(viewer, look)}
+        if not wanted:
+            return None, min((moment - now for moment in due.values() if moment > now), default=3600.0)
+        look = min(wanted, key=due.__getitem__)
+        wait = max(due[look], self._rest) - now
         return (look, 0.0) if wait <= 0 else (None, wait)
 
     def _work(self) -> None:
@@ -184,7 +190,9 @@ class Hub:
             with self._changed:
                 look, seconds = self._wanted(time.monotonic())
                 if not self._closed and not self._pending and look is None:
+                    self._looks_at = time.monotonic() + seconds
                     self._changed.wait(seconds)
+                    self._looks_at = 0.0
                     continue
                 if self._closed:
                     return

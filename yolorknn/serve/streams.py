@@ -91,10 +91,11 @@ class Streamed:
     async def _send(self, send: Send, *, body: bool) -> None:
         async with contextlib.aclosing(self._parts) as parts:
             while body and (part := await anext(parts, None)) is not None:
-                with anyio.move_on_after(PATIENCE) as taken:
+                late = self._loop.call_later(PATIENCE, self._scope.cancel)
+                try:
                     await send({"type": "http.response.body", "body": part, "more_body": True})
-                if taken.cancelled_caught:
-                    return
+                finally:
+                    late.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -117,8 +118,11 @@ class _Bell:
         self._event.clear()
 
     async def wait(self, seconds: float) -> None:
-        with anyio.move_on_after(seconds):
+        late = self._loop.call_later(seconds, self._event.set)
+        try:
             await self._event.wait()
+        finally:
+            late.cancel()
 
 
 async def _shots(hub: Hub, looks: Collection[Look], every: float) -> AsyncGenerator[list[Shot], None]:
