@@ -98,6 +98,8 @@ def _parameter(text: str) -> str:
 def dumps(value: Any, *, indent: int | None = None) -> str:
     """Return JSON for people and programs: letters of all scripts as they are, what is unsafe on a terminal escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.isascii() and "\x7f" not in text:  # JSON itself escapes what is below a space
+        return text
     # Where JSON has such a character as it is, it stands in a string; line ends of `indent` are its only others.
     return _UNSAFE_BUT_NEWLINE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 

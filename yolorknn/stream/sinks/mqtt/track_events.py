@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from yolorknn.stream.result import Result
 from yolorknn.stream.scene import LineEvent, TrackEvent, ZoneEvent, event_record
@@ -23,6 +26,28 @@ MOST = 1000
 Event = dict[str, Any]
 
 
+class _Sight(NamedTuple):
+    """An object in one result; rounded and named only where it is told of, which is seldom."""
+
+    confidence: float
+    xyxy: NDArray[np.float32]
+    """(4,)."""
+    frame: int
+    timestamp: float
+    clock: str
+    width: int
+    height: int
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        rounded = {
+            "confidence": round(self.confidence, 4),
+            "xyxy": [round(float(side), 2) for side in self.xyxy],
+            "timestamp": round(self.timestamp, 3),
+        }
+        return {**self._asdict(), **rounded}
+
+
 @dataclass
 class _Track:
     """What is known of one."""
@@ -34,7 +59,7 @@ class _Track:
     class_id: int
     seen: float  # moments of the caller's clock
     told: float
-    sight: dict[str, Any] = field(default_factory=dict)
+    sight: _Sight
     best: float = 0.0
     zones: list[str] = field(default_factory=list)
     entered: list[str] = field(default_factory=list)
@@ -104,33 +129,26 @@ class TrackEvents:
         found = result.detections
         class_id, confidence = int(found.class_id[index]), float(found.confidence[index])
         height, width = result.frame.shape[:2]
+        sight = _Sight(confidence, found.xyxy[index], result.index, result.timestamp, result.clock, width, height)
         track = self._tracks.get(number)
         new = track is None
         if track is None:
             identity = f"{self._camera}-{round(result.timestamp * 1000)}-{number}"
             name = self._names[class_id]
-            track = _Track(number, identity, result.timestamp, name, class_id, now, now)
+            track = _Track(number, identity, result.timestamp, name, class_id, now, now, sight)
             self._tracks[number] = track
         fresh = [zone for zone in zones if zone not in track.entered]
         changed = zones != track.zones or class_id != track.class_id
         track.zones, track.class_id, track.name, track.seen = zones, class_id, self._names[class_id], now
         track.entered += fresh
         track.best = max(track.best, confidence)
-        track.sight = {
-            "confidence": round(confidence, 4),
-            "xyxy": [round(float(side), 2) for side in found.xyxy[index]],
-            "frame": result.index,
-            "timestamp": round(result.timestamp, 3),
-            "clock": result.clock,
-            "width": width,
-            "height": height,
-        }
+        track.sight = sight
         if new or changed or now - track.told >= UPDATED:
             track.told = now
             yield self._event("new" if new else "update", track, None)
 
     def _end(self, track: _Track) -> Event:
-        return self._event("end", track, track.sight["timestamp"])
+        return self._event("end", track, round(track.sight.timestamp, 3))
 
     def _among(self, event: ZoneEvent | LineEvent, track: _Track | None, result: Result[Any]) -> Event:
         identity = {"id": track.identity if track else None, "camera": self._camera}
@@ -145,7 +163,7 @@ class TrackEvents:
             "tracker_id": track.number,
             "class_id": track.class_id,
             "name": track.name,
-            **track.sight,
+            **track.sight.record(),
             "top_confidence": round(track.best, 4),
             "zones": list(track.zones),
             "entered_zones": list(track.entered),
