@@ -74,13 +74,13 @@ class Tracker:
         found = supervision.Detections(
             xyxy=detections.xyxy.copy(),
             confidence=detections.confidence.copy(),
-            data={"order": np.arange(len(detections))},
+            class_id=np.arange(len(detections)),  # which the tracker does not look at, and gives back in its order
         )
         tracked = self._tracker.update(found, timestamp=moment)
         self._forget()
         numbers = np.full(len(detections), -1, np.int64)
         if len(tracked):
-            numbers[tracked.data["order"]] = [self._own(int(one)) for one in tracked.tracker_id]
+            numbers[tracked.class_id] = [self._own(int(one)) for one in tracked.tracker_id]
         return numbers
 
     @property
