@@ -20,6 +20,17 @@ from yolorknn.serve.page import Page
 pytestmark = pytest.mark.slow
 AXE, SCHEMATHESIS = ROOT / ".page/axe.min.js", ROOT / ".page/venv/bin/schemathesis"
 FIRST = "return performance.getEntriesByName('first picture').length"
+SEEN = """
+const look = () => {
+  const canvas = document.querySelector('[data-camera="door"] canvas.picture');
+  if (canvas && canvas.getContext("2d").getImageData(0, 0, 1, 1).data[3]) window.seen = performance.now();
+  else requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+"""Looks before each frame of the browser's whether the picture is there; milliseconds since the page was asked for."""
+LOADS = 5
+"""Of which one is to be quick, as other programs of the machine may hold up any."""
 PIXELS = """
 const canvas = document.querySelector(`[data-camera="${arguments[0]}"] canvas.${arguments[1]}`);
 return Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data);
@@ -82,6 +93,20 @@ def test_the_first_picture_is_there_and_it_moves(chrome: Any, page: Page) -> Non
     assert wide <= 0, "nothing is wider than the window"
     assert not complaints(chrome)
     assert not grave(chrome)
+
+
+def test_the_first_picture_is_seen_within_a_second(chrome: Any, page: Page) -> None:
+    added = chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": SEEN})
+    took: list[float] = []
+    try:
+        while len(took) < LOADS and min(took, default=1000) >= 1000:
+            chrome.get("about:blank")
+            chrome.get(f"{page.url}/")
+            until(lambda: chrome.execute_script("return window.seen"))
+            took.append(chrome.execute_script("return window.seen"))
+    finally:
+        chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+    assert min(took) < 1000, took
 
 
 def test_layers_are_switched_off(chrome: Any, page: Page) -> None:
