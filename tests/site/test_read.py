@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -45,6 +46,15 @@ def mistakes(folder: Path, text: str) -> list[str]:
     with pytest.raises(SiteError) as caught:
         read_site(written(folder, text))
     return [mistake.removeprefix(f"{folder}/site.toml") for mistake in caught.value.mistakes]
+
+
+def test_a_secret_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests may be root's, who may read all."""
+    may, secret = os.access, folder / "pw"
+    secret.write_text("s3cret")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != secret and may(path, mode))
+    told = mistakes(folder, GOOD + '[mqtt]\nhost = "a"\nuser = "b"\npassword_file = "pw"')
+    assert told == [f":9: mqtt.password_file: {secret} may not be read by this user"]
 
 
 def test_a_good_one(folder: Path) -> None:

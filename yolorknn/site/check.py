@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import os
 import re
 import types
 import typing
@@ -134,6 +135,8 @@ class Checker:
         path = self._base / Path(given).expanduser()
         if rule.file and not is_file(path):
             raise _WrongError(f"there is no file {path}")
+        if rule.file and not os.access(path, os.R_OK):
+            raise _WrongError(f"{path} may not be read by this user")
         return path
 
 
