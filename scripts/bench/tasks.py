@@ -3,16 +3,16 @@
     .venv/bin/python scripts/bench/tasks.py MODEL.onnx [IMAGE ...]
 
 MODEL has a split head of YOLOv8 or YOLO11. Without an image the outputs are made up: a scene with some 60 anchors above
-0.25. Both begin with what the last convolutions gave, scores after the sigmoid, and end with results in pixels of the
-image: of ultralytics, its head's decoding, NMS, and what its predictor does then; masks at the image's size are
-what retina_masks=True gives, those at the model's size its default, which is less. One thread,
-five calls in a row in each round.
+0.25. Both begin with what the last convolutions gave, an array for each stride, scores and angles after the sigmoid,
+and end with results in pixels of the image: of ultralytics, what its head joins and decodes, NMS, and what its
+predictor does then; masks at the image's size are what retina_masks=True gives, those at the model's size its default,
+which is less. One thread, five calls in a row in each round.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,43 +63,51 @@ def head_of(metadata: ModelMetadata) -> Any:
     return made.eval()
 
 
-def preds_of(outputs: Arrays, metadata: ModelMetadata) -> dict[str, Any]:
-    """Return our outputs as ultralytics' head has them before decoding."""
+def grids_of(outputs: Arrays, metadata: ModelMetadata) -> dict[str, list[torch.Tensor]]:
+    """Return our outputs as the last convolutions of ultralytics' head give them: by its names, an array a stride."""
 
-    def joined(role: str) -> torch.Tensor:
+    def grids(role: str) -> list[torch.Tensor]:
         chosen = [array for array, output in zip(outputs, metadata.outputs, strict=True) if output.role == role]
-        return torch.cat([torch.from_numpy(array).flatten(2) for array in chosen], 2)
+        return [torch.from_numpy(array) for array in chosen]
 
-    grids = [torch.from_numpy(outputs[scale.cls]) for scale in scales_of(metadata.outputs)]
-    preds: dict[str, Any] = {"boxes": joined("box"), "scores": Ready(joined("cls")), "feats": grids}
+    found = {"boxes": grids("box"), "scores": grids("cls")}
     if metadata.task == "segment":
-        preds["mask_coefficient"] = joined("mask")
+        found["mask_coefficient"] = grids("mask")
     if metadata.task == "obb":
-        preds["angle"] = (joined("angle") - 0.25) * np.pi
+        found["angle"] = grids("angle")
     if metadata.task == "pose":
-        ways = ((joined("keypoints") + 0.5) / 2).unflatten(1, (-1, 2))
-        preds["kpts"] = torch.cat([ways, joined("visibility")[:, :, None]], 2).flatten(1, 2)
-    return preds
+        ways = [((grid + 0.5) / 2).unflatten(1, (-1, 2)) for grid in grids("keypoints")]
+        pairs = zip(ways, grids("visibility"), strict=True)
+        found["kpts"] = [torch.cat([way, seen[:, :, None]], 2).flatten(1, 2) for way, seen in pairs]
+    return found
+
+
+def preds_of(grids: Mapping[str, Sequence[torch.Tensor]]) -> dict[str, Any]:
+    """Return what ultralytics' head joins of them before it decodes, as its forward_head() does."""
+    preds: dict[str, Any] = {name: torch.cat([grid.flatten(2) for grid in some], 2) for name, some in grids.items()}
+    if "angle" in preds:
+        preds["angle"] = (preds["angle"] - 0.25) * np.pi
+    return {**preds, "scores": Ready(preds["scores"]), "feats": grids["scores"]}
 
 
 def ultralytics(
     outputs: Arrays, metadata: ModelMetadata, source: tuple[int, int], *, native: bool = True
 ) -> Callable[[], Any]:
     """Return what ultralytics does after its convolutions."""
-    head, preds, size = head_of(metadata), preds_of(outputs, metadata), metadata.imgsz
+    head, grids, size = head_of(metadata), grids_of(outputs, metadata), metadata.imgsz
     turned = metadata.task == "obb"
     proto = torch.from_numpy(outputs[-1])[0]
 
     def run() -> Any:
         with torch.inference_mode():
-            decoded = head._inference(preds)
+            decoded = head._inference(preds_of(grids))
             found = non_max_suppression(decoded, CONF, IOU, max_det=MAX_DET, nc=len(metadata.names), rotated=turned)[0]
             if metadata.task == "segment" and not native:
                 masks = ops.process_mask(proto, found[:, 6:], found[:, :4], size, upsample=True)
                 return ops.scale_boxes(size, found[:, :4], source), masks
             if turned:
-                boxes = ops.scale_boxes(size, torch.cat([found[:, :4], found[:, -1:]], 1)[:, :4], source, xywh=True)
-                boxes = ops.regularize_rboxes(torch.cat([boxes, found[:, -1:]], 1))
+                boxes = torch.cat([found[:, :4], found[:, -1:]], 1)
+                boxes[:, :4] = ops.scale_boxes(size, boxes[:, :4], source, xywh=True)
                 return boxes, ops.xywhr2xyxyxyxy(boxes)
             boxes = ops.scale_boxes(size, found[:, :4], source)
             if metadata.task == "segment":
