@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.conftest import needs_torch
@@ -17,7 +20,7 @@ from yolorknn.model.values import Quantized, floats
 from yolorknn.tasks.drawing import colour
 from yolorknn.tasks.known import TASKS, showing
 from yolorknn.tasks.rotated import corners_of, overlaps, rotated_nms
-from yolorknn.tasks.task import Thresholds, Wording
+from yolorknn.tasks.task import Floats, Ints, Thresholds, Wording
 
 OBB = TASKS["obb"]
 
@@ -45,20 +48,26 @@ def test_overlap_is_ultralytics() -> None:
     assert np.abs(overlaps(one, other) - theirs).max() < 1e-6
 
 
-@needs_torch
-@pytest.mark.parametrize("agnostic", [False, True])
-@pytest.mark.parametrize("iou", [0.2, 0.7])
-def test_suppression_is_ultralytics(iou: float, agnostic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_nms(found: Floats, confidence: Floats, class_id: Ints, iou: float) -> list[int]:
+    """What ultralytics keeps, classes moved apart as it does it, in float64."""
     import torch
     from ultralytics.utils.metrics import batch_probiou
     from ultralytics.utils.nms import TorchNMS
 
+    moved = torch.from_numpy(found).double()
+    moved[:, :2] += torch.from_numpy(class_id * 7680)[:, None]
+    kept = TorchNMS.fast_nms(moved, torch.from_numpy(confidence), iou, iou_func=batch_probiou)
+    return [int(index) for index in kept]
+
+
+@needs_torch
+@pytest.mark.parametrize("agnostic", [False, True])
+@pytest.mark.parametrize("iou", [0.2, 0.7])
+def test_suppression_is_ultralytics(iou: float, agnostic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     found = boxes(400, 3)
     rng = np.random.default_rng(4)
     confidence, class_id = rng.permutation(400).astype(np.float32) / 400, rng.integers(0, 3, 400)
-    moved = torch.from_numpy(found).double()
-    moved[:, :2] += torch.from_numpy(class_id * (0 if agnostic else 7680))[:, None]
-    theirs = TorchNMS.fast_nms(moved, torch.from_numpy(confidence), iou, iou_func=batch_probiou).tolist()
+    theirs = fast_nms(found, confidence, class_id * (not agnostic), iou)
     assert 10 < len(theirs) < 390
     for block in (1 << 20, 1000):
         monkeypatch.setattr("yolorknn.tasks.rotated.BLOCK", block)
@@ -66,20 +75,75 @@ def test_suppression_is_ultralytics(iou: float, agnostic: bool, monkeypatch: pyt
     assert rotated_nms(found[:0], confidence[:0], class_id[:0], iou=iou).tolist() == []
 
 
+@needs_torch
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 1 << 32),
+    count=st.integers(0, 60),
+    spread=st.sampled_from([10.0, 100.0, 2000.0]),
+    sides=st.sampled_from([(0.01, 0.4), (0.3, 8.0), (4.0, 40.0), (1.0, 600.0)]),
+    classes=st.sampled_from([1, 2, 15]),
+    iou=st.sampled_from([0.0, 0.05, 0.45, 0.7, 0.95, 1.0]),
+)
+def test_what_is_not_compared_could_not_suppress(
+    *, seed: int, count: int, spread: float, sides: tuple[float, float], classes: int, iou: float
+) -> None:
+    """Boxes of all sizes, scattered and as clusters that nearly agree."""
+    rng = np.random.default_rng(seed)
+    first = np.hstack([rng.uniform(0, spread, (count, 2)), rng.uniform(*sides, (count, 2)), rng.random((count, 1)) * 3])
+    near = first[rng.integers(0, max(count, 1), 4 * count)]
+    near[:, :4] += rng.normal(0, 0.1, (len(near), 4)) * near[:, 2:4].min(axis=1, keepdims=True)
+    near[:, 4] += rng.normal(0, 0.1, len(near))
+    near[:, 2:4] = near[:, 2:4].clip(*sides)
+    found = np.concatenate([first, near]).astype(np.float32)
+    confidence = rng.permutation(len(found)).astype(np.float32)
+    class_id = rng.integers(0, classes, len(found))
+    assert rotated_nms(found, confidence, class_id, iou=iou).tolist() == fast_nms(found, confidence, class_id, iou)
+
+
+@needs_torch
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("iou", [0.05, 0.45, 0.7, 0.9])
+@pytest.mark.parametrize("angle", [0, 0.5, math.pi / 2])
+def test_two_at_the_limit(iou: float, angle: float, axis: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alike and side by side, as far apart as the bound allows; and without area, which overlap wherever they are."""
+    monkeypatch.setattr("yolorknn.tasks.rotated.MANY", 0)
+
+    def side_by_side(way: float) -> Floats:
+        found = np.array([[0, 0, 40, 9, angle]] * 3, np.float32)
+        found[:, axis] = 0, way, 9000
+        return found
+
+    near, far = 0.0, 400.0
+    for _ in range(30):
+        way = (near + far) / 2
+        near, far = (way, far) if overlaps(*np.split(side_by_side(way)[:2], 2))[0, 0] > iou else (near, way)
+    confidence, class_id = np.array([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int64)
+    for way, kept in ((near * 0.9999, [0, 2]), (far * 1.0001, [0, 1, 2])):
+        for found in (side_by_side(way), side_by_side(-way)):
+            assert rotated_nms(found, confidence, class_id, iou=iou).tolist() == kept
+            assert fast_nms(found, confidence, class_id, iou) == kept
+    points = side_by_side(400) * np.array([1, 1, 0, 0, 1], np.float32)
+    kept = rotated_nms(points, confidence, class_id, iou=iou).tolist()
+    assert kept == [0] == fast_nms(points, confidence, class_id, iou)
+
+
 def test_corners_are_opencvs() -> None:
     for box in boxes(50, 5):
         x, y, width, height, angle = (float(value) for value in box)
         theirs = cv2.boxPoints(((x, y), (width, height), math.degrees(angle)))
         (ours,) = corners_of(box[None])
+        assert np.array_equal(ours, corners_of(np.asfortranarray(np.stack([box, box])))[1])
         off = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
         assert off.min(axis=1).max() < 1e-3
         assert np.allclose(np.linalg.norm(ours - np.roll(ours, 1, axis=0), axis=1), [width, height] * 2)
 
 
 @pytest.mark.parametrize("role", ["angle", "radians"])
-def test_boxes_are_where_they_were_put(role: str) -> None:
+@pytest.mark.parametrize("end_to_end", [False, True])
+def test_boxes_are_where_they_were_put(role: str, end_to_end: bool) -> None:
     """One box 16 x 48 pixels, its centre 8 pixels along its own side from the anchor, turned by a sixth of a circle."""
-    facts = metadata(role)
+    facts = replace(metadata(role), end_to_end=end_to_end)
     outputs = [np.zeros(shape, np.float32) for shape in OBB.shapes(facts).values()]
     box, cls, angle = outputs[:3]
     box[0, :, 4, 6], cls[0, 1, 4, 6] = (0, 3, 2, 3), 0.9

@@ -19,6 +19,7 @@ from yolorknn.model.metadata import Tensor
 Floats: TypeAlias = NDArray[np.float32]
 INTEGERS = ("int8", "uint8", "int16")
 """The types in which a chip quantizes."""
+_BITS = {np.dtype(f"f{size}").char: np.dtype(f"u{size}") for size in (2, 4, 8)}
 
 
 class Quantized(NamedTuple):
@@ -93,7 +94,8 @@ def comparable(values: Values) -> NDArray[Any]:
     NaN, is above all of them.
     """
     numbers = numbers_of(values)
-    return numbers.view(f"u{numbers.itemsize}") if numbers.dtype.kind == "f" else numbers
+    bits = _BITS.get(numbers.dtype.char)
+    return numbers if bits is None else numbers.view(bits)
 
 
 @lru_cache(maxsize=256)

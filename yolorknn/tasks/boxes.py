@@ -18,7 +18,7 @@ from yolorknn.model.values import Values, numbers_of, with_numbers
 from yolorknn.tasks import objectness
 from yolorknn.tasks.anchors import corners, dfl
 from yolorknn.tasks.candidate import FAR, NOTHING, Boxes
-from yolorknn.tasks.cells import above, chosen, values_at
+from yolorknn.tasks.cells import above, chosen, values_at, values_of
 from yolorknn.tasks.nms import nms
 from yolorknn.tasks.objectness import has_objectness
 from yolorknn.tasks.sound import check_numbers, check_scores
@@ -73,23 +73,23 @@ def _split(outputs: Sequence[Values], metadata: ModelMetadata, conf: float, mult
     sums = [scale.sum for scale in scales if scale.sum is not None]
     classes = [scale.cls for scale in scales]
     named = [(metadata.outputs[number].name, outputs[number]) for number in sums or classes]
-    anchor, class_id, confidence = above(named, conf, multi_label=multi_label)
-    if len(anchor) == 0:
+    places, class_id, confidence = above(named, conf, multi_label=multi_label)
+    if len(class_id) == 0:
         return NOTHING
     if sums:
-        scores = values_at([outputs[number] for number in classes], anchor)
+        scores = values_at([outputs[number] for number in classes], places)
         check_scores(" or ".join(metadata.outputs[number].name for number in classes), scores)
-        column, class_id = chosen(scores, np.full(len(anchor), conf, np.float32), multi_label)
-        anchor, confidence = anchor.take(column), scores[class_id, column]
-    raw = values_at([outputs[scale.box] for scale in scales], anchor)
+        column, class_id = chosen(scores, np.full(len(confidence), conf, np.float32), multi_label)
+        places, confidence = places.take(column), scores[class_id, column]
+    raw = values_at([outputs[scale.box] for scale in scales], places)
     distances = dfl(raw) if metadata.reg_max > 1 else raw
-    _check(distances, outputs, metadata, [scale.box for scale in scales], anchor)
-    table = corners(metadata.imgsz, tuple([scale.stride for scale in scales])).take(anchor, axis=1)
+    _check(distances, outputs, metadata, [scale.box for scale in scales], places.cell)
+    table = corners(metadata.imgsz, tuple([scale.stride for scale in scales])).take(places.cell, axis=1)
     if metadata.reg_max == 1:  # distributions have their bounds
         np.minimum(np.maximum(distances, -FAR, out=distances), FAR, out=distances)  # np.clip takes four times as long
     distances *= table[4:]
     distances += table[:4]
-    return Boxes(distances.T, np.minimum(confidence, 1), class_id, anchor)
+    return Boxes(distances.T, np.minimum(confidence, 1), class_id, places.cell, places)
 
 
 def _check(
@@ -100,36 +100,36 @@ def _check(
     check_numbers(values, named, anchor)
 
 
-def gather(outputs: Sequence[Values], metadata: ModelMetadata, role: str, anchor: Ints) -> Floats:
-    """Return what a split head's outputs of one role say of some anchors, (channels, N), in the anchors' order.
+def gather(outputs: Sequence[Values], metadata: ModelMetadata, role: str, found: Boxes) -> Floats:
+    """Return what a split head's outputs of one role say of the anchors of boxes, (channels, N), in their order.
 
     Args:
         outputs: in the order and shapes of the metadata.
         metadata: the model's layout.
         role: one that each stride has an output of.
-        anchor: as in Boxes.
+        found: decoded from these outputs.
     """
-    order = anchor.argsort(kind="stable")
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
     numbers = [scale.others[role] for scale in scales_of(metadata.outputs)]
-    values = values_at([outputs[number] for number in numbers], anchor.take(order)).take(back, axis=1)
-    _check(values, outputs, metadata, numbers, anchor)
+    parts = [outputs[number] for number in numbers]
+    values = values_at(parts, found.places) if found.places else values_of(parts, found.anchor)
+    _check(values, outputs, metadata, numbers, found.anchor)
     return values
 
 
 def _decoded(output: Values, metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:
     name, shape = metadata.outputs[0].name, output.shape[:3]  # some toolkits add a fourth axis of length 1
     sides, scores = (_channels(output, shape, channels) for channels in (slice(4), slice(4, None)))
-    anchor, class_id, confidence = above([(name, scores)], conf, multi_label=multi_label)
-    raw = values_at([sides], anchor)
-    check_numbers(raw, [(name, shape[2])], anchor)
+    places, class_id, confidence = above([(name, scores)], conf, multi_label=multi_label)
+    if len(class_id) == 0:
+        return NOTHING
+    raw = values_at([sides], places)
+    check_numbers(raw, [(name, shape[2])], places.cell)
     xywh = np.clip(raw.T, -FAR, FAR)
     if metadata.normalized:
         xywh = xywh * np.tile(np.array(metadata.imgsz[::-1], np.float32), 2)
     half = xywh[:, 2:] / 2
     xyxy = np.concatenate([xywh[:, :2] - half, xywh[:, :2] + half], axis=1)
-    return Boxes(xyxy, np.minimum(confidence, 1), class_id, anchor)
+    return Boxes(xyxy, np.minimum(confidence, 1), class_id, places.cell)
 
 
 def _channels(output: Values, shape: tuple[int, ...], channels: slice) -> Values:

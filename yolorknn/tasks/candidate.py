@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from yolorknn.tasks.cells import Places
 from yolorknn.tasks.task import Floats, Ints
 
 FAR = 1e6
@@ -21,6 +22,8 @@ class Boxes:
     class_id: Ints
     anchor: Ints
     """(N,): the number of the anchor that each is of, as anchor_points() counts; see gather()."""
+    places: Places | None = None
+    """Where these anchors are in the outputs, as long as all boxes are there, in their order."""
 
     def __getitem__(self, index: Ints) -> Boxes:
         """Return the chosen boxes."""

@@ -21,15 +21,40 @@ from yolorknn.tasks.sound import are_scores, check_quantized, check_scores
 from yolorknn.tasks.task import Floats, Ints
 
 
+class Places(NamedTuple):
+    """Where cells are that are numbered through."""
+
+    cell: Ints
+    """Their numbers, (N,), ascending."""
+    starts: Ints
+    """The number of each part's first cell, and behind them that of all."""
+    columns: Sequence[Ints]
+    """Those of each part, counted from its own first cell."""
+    cuts: Sequence[int]
+    """Between which of the N those of each part are."""
+
+    @classmethod
+    def of(cls, cell: Ints, starts: Ints) -> Places:
+        """Return where ascending cells are."""
+        cuts = cell.searchsorted(starts).tolist()
+        spans = zip(starts.tolist(), itertools.pairwise(cuts), strict=False)
+        return cls(cell, starts, [cell[low:high] - start for start, (low, high) in spans], cuts)
+
+    def take(self, index: Ints) -> Places:
+        """Return some, chosen by ascending indices."""
+        return Places.of(self.cell.take(index), self.starts)
+
+
 class Scores(NamedTuple):
     """Scores above a threshold, (N,) each, ordered by cell, then class."""
 
-    cell: Ints
+    places: Places
     class_id: Ints
     score: Floats
 
 
-NO_SCORES = Scores(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+NONE = np.zeros(0, np.int64)
+NO_SCORES = Scores(Places(NONE, NONE, (), ()), NONE, np.zeros(0, np.float32))
 
 
 class _Buffers(threading.local):
@@ -53,7 +78,7 @@ class _Plan(NamedTuple):
     alike: bool
     """Whether all are of one type; those of a hybrid are not."""
     starts: Ints
-    """The number of each part's first cell, and behind them that of all."""
+    """See Places."""
     factors: Floats | None
     """(2, parts): scale and zero point, where all are quantized."""
     scores: bool
@@ -86,20 +111,25 @@ def _plan(kinds: tuple[_Kind, ...]) -> _Plan:
     return _Plan(alike, starts, factors, scores)
 
 
-@lru_cache
-def _one(dtype: np.dtype[Any]) -> int:
-    """Return what comparable() makes of 1."""
-    return int(comparable(np.ones(1, dtype))[0])
+class _Search(NamedTuple):
+    """What scores above a threshold are found by."""
+
+    plan: _Plan
+    limits: NDArray[Any]
+    """For each cell what comparable() scores above the threshold are above, in their type."""
+    most: int | None
+    """Of floats, what comparable() makes of 1, beyond which none is a score."""
 
 
 @lru_cache
-def _limits(kinds: tuple[_Kind, ...], conf: float) -> NDArray[Any]:
-    """Return for each cell what comparable() scores above `conf` are above, in their type."""
+def _search(kinds: tuple[_Kind, ...], conf: float) -> _Search:
+    """Return how the scores above `conf` are found."""
+    plan, first = _plan(kinds), np.ones(1, kinds[0][0])
     each = [limit(dtype.name, scale or 1.0, zero_point or 0, conf) for dtype, _, scale, zero_point in kinds]
     limits = np.repeat(each, [math.prod(shape[2:]) for _, shape, _, _ in kinds])
-    limits = limits.astype(comparable(np.empty(0, kinds[0][0])).dtype)
+    limits = limits.astype(comparable(first).dtype)
     limits.flags.writeable = False
-    return limits
+    return _Search(plan, limits, int(comparable(first)[0]) if plan.factors is None else None)
 
 
 def above(named: Sequence[tuple[str, Values]], conf: float, *, multi_label: bool) -> Scores:
@@ -124,26 +154,27 @@ def above(named: Sequence[tuple[str, Values]], conf: float, *, multi_label: bool
         plan = _plan(kinds)
     tables = [comparable(part) for part in parts]
     tables = [table.reshape(table.shape[1], -1) for table in tables]
-    limits = _limits(kinds, conf)
+    plan, limits, most = _search(kinds, conf)
     highest, mask = _buffers.of(len(limits), limits.dtype)
     for table, (start, stop) in zip(tables, itertools.pairwise(plan.starts.tolist()), strict=True):
         np.maximum.reduce(table, axis=0, out=highest[start:stop])
     cell = np.greater(highest, limits, out=mask).nonzero()[0]
     if len(cell) == 0:
         return NO_SCORES
-    pieces, cuts = _taken(tables, plan.starts, cell)
+    places = Places.of(cell, plan.starts)
+    pieces = [table.take(column, axis=1) for table, column in zip(tables, places.columns, strict=True)]
     scores = np.concatenate(pieces, axis=1)
     top, dtype = highest.take(cell), kinds[0][0]
-    odd = plan.factors is None and np.maximum.reduce(top) > _one(dtype)
+    odd = most is not None and int(np.maximum.reduce(top)) > most
     if not (multi_label or odd):
-        return Scores(cell, scores.argmax(axis=0), _as_floats(top, dtype, plan, cuts))
+        return Scores(places, scores.argmax(axis=0), _as_floats(top, dtype, plan, places.cuts))
     if odd:
         for (name, values), piece in zip(named, pieces, strict=True):
             if not isinstance(values, Quantized):
                 check_scores(name, piece.view(dtype))
-    scores = _as_floats(scores, dtype, plan, cuts)
+    scores = _as_floats(scores, dtype, plan, places.cuts)
     column, class_id = chosen(scores, np.full(len(cell), conf, np.float32), multi_label)
-    return Scores(cell.take(column), class_id, scores[class_id, column])
+    return Scores(places.take(column), class_id, scores[class_id, column])
 
 
 def chosen(scores: NDArray[Any], limits: NDArray[Any], multi_label: bool) -> tuple[Ints, Ints]:
@@ -162,35 +193,38 @@ def chosen(scores: NDArray[Any], limits: NDArray[Any], multi_label: bool) -> tup
     return column, class_id.take(column)
 
 
-def values_at(parts: Sequence[Values], cell: Ints) -> Floats:
+def values_at(parts: Sequence[Values], places: Places | Ints) -> Floats:
     """Return the values of some cells, as float32 (channels, N).
 
     Args:
         parts: an output (1, channels, ...) for each stride.
-        cell: their numbers, ascending.
+        places: of above(), with other outputs of these strides; or the cells' numbers, ascending.
     """
     kinds = _kinds(parts)
     plan, dtype = _plan(kinds), kinds[0][0]
-    tables = [numbers_of(part) for part in parts]
-    pieces, cuts = _taken([table.reshape(table.shape[1], -1) for table in tables], plan.starts, cell)
+    if not isinstance(places, Places):
+        places = Places.of(places, plan.starts)
+    pieces = []
+    for part, column in zip(parts, places.columns, strict=True):
+        table = numbers_of(part)
+        pieces.append(table.reshape(table.shape[1], -1).take(column, axis=1))
     if not plan.alike:
         dtype = np.dtype(np.float32)
         pieces = [floats(with_numbers(part, piece)) for part, piece in zip(parts, pieces, strict=True)]
-    return _as_floats(np.concatenate(pieces, axis=1), dtype, plan, cuts)
+    return _as_floats(np.concatenate(pieces, axis=1), dtype, plan, places.cuts)
 
 
-def _taken(tables: Sequence[NDArray[Any]], starts: Ints, cell: Ints) -> tuple[list[NDArray[Any]], list[int]]:
-    """Return the columns of ascending cells from each part's table (channels, cells), and between which each's are."""
-    cuts = cell.searchsorted(starts).tolist()
-    spans = zip(starts.tolist(), itertools.pairwise(cuts), strict=False)
-    return [
-        table.take(cell[low:high] - start, axis=1) for table, (start, (low, high)) in zip(tables, spans, strict=True)
-    ], cuts
+def values_of(parts: Sequence[Values], cell: Ints) -> Floats:
+    """Return the same of cells in any order, (N,)."""
+    order = cell.argsort(kind="stable")
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return values_at(parts, cell.take(order)).take(back, axis=1)
 
 
 def _as_floats(numbers: NDArray[Any], dtype: np.dtype[Any], plan: _Plan, cuts: Sequence[int]) -> Floats:
     """Return the values (..., N) of numbers or comparable() ones of a type, between `cuts` those of each part."""
-    values: Floats = numbers.view(dtype).astype(np.float32, copy=False)
+    values: Floats = numbers if numbers.dtype == np.float32 else numbers.view(dtype).astype(np.float32, copy=False)
     if plan.factors is not None:
         counts = [high - low for low, high in itertools.pairwise(cuts)]
         scale, zero_point = plan.factors.repeat(counts, axis=1)

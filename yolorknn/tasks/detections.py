@@ -65,9 +65,9 @@ class Detections:
                 if not _fits(arrays[name].shape, (count, *shape)):
                     wanted = ", ".join(str(side or "any") for side in shape)
                     raise ValueError(f"Detections of {count} need {name} ({count}, {wanted}), not {given.shape}")
-        for name, array in arrays.items():
+        for array in arrays.values():
             array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        self.__dict__.update(arrays)  # as the struct is frozen
 
     @classmethod
     def empty(cls) -> Detections:

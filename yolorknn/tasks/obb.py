@@ -19,7 +19,7 @@ from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.anchors import anchor_points
 from yolorknn.tasks.box_task import BoxTask
-from yolorknn.tasks.boxes import candidates, gather, scales_of
+from yolorknn.tasks.boxes import Scale, candidates, gather, scales_of
 from yolorknn.tasks.candidate import Boxes
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import Label, colour, draw_labels, label, line_width, numbered
@@ -63,11 +63,11 @@ class Obb(BoxTask):
         """Decode, suppress duplicates, and undo the letterbox."""
         outputs, metadata = apart(outputs, metadata)
         found = candidates(outputs, metadata, thresholds)
-        turned = _turned(found, outputs, metadata)
+        turned, confidence, class_id = _turned(found, outputs, metadata), found.confidence, found.class_id
         if not metadata.end_to_end:
-            class_id = None if thresholds.agnostic_nms else found.class_id
-            kept = rotated_nms(turned, found.confidence, class_id, iou=thresholds.iou)[: thresholds.max_det]
-            found, turned = found[kept], turned[kept]
+            among = None if thresholds.agnostic_nms else class_id
+            kept = rotated_nms(turned, confidence, among, iou=thresholds.iou)[: thresholds.max_det]
+            turned, confidence, class_id = turned.take(kept, axis=0), confidence.take(kept), class_id.take(kept)
         turned[:, :2] = placed.undo_points(turned[:, :2])
         height, width = placed.source
         turned[:, 2] *= width / placed.resized[1]
@@ -76,7 +76,7 @@ class Obb(BoxTask):
         xyxy = upright(corners)
         np.maximum(xyxy, 0, out=xyxy)
         np.minimum(xyxy, np.array([width, height, width, height], np.float32), out=xyxy)
-        return Detections(xyxy, found.confidence, found.class_id, xyxyxyxy=corners)
+        return Detections(xyxy, confidence, class_id, xyxyxyxy=corners)
 
     def holds(self, found: object) -> bool:
         """Know Detections with corners."""
@@ -114,21 +114,32 @@ def _turned(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata) ->
     Upright, a box lies around its anchor as the distances say; it turns about the anchor.
     """
     scales = scales_of(metadata.outputs)
-    points = anchor_points(metadata.imgsz, tuple(scale.stride for scale in scales))[:2].take(found.anchor, axis=1).T
+    points = anchor_points(metadata.imgsz, tuple([scale.stride for scale in scales]))[:2].take(found.anchor, axis=1)
+    angle = _radians(found, outputs, metadata, scales[0])
+    low, high = found.xyxy.T[:2], found.xyxy.T[2:]
+    rows = np.empty((5, len(angle)), np.float32)
+    way = low + high
+    way /= 2
+    way -= points
+    np.multiply(way, np.cos(angle), out=rows[:2])
+    way *= np.sin(angle)
+    rows[0] -= way[1]
+    rows[1] += way[0]
+    rows[:2] += points
+    np.subtract(high, low, out=rows[2:4])
+    rows[4] = angle
+    return rows.T
+
+
+def _radians(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata, scale: Scale) -> Floats:
+    """Return the angles of boxes, (N,)."""
+    if "radians" in scale.others:
+        return gather(outputs, metadata, "radians", found).ravel()
     if metadata.outputs[-1].role == "angles":
-        shares = said_over_all(outputs, metadata, found.anchor)[0]
-        check_scores(metadata.outputs[-1].name, shares)
-        angle = (shares - 0.25) * math.pi
-    elif "angle" in scales[0].others:
-        angle = (gather(outputs, metadata, "angle", found.anchor)[0] - 0.25) * math.pi
+        angle = said_over_all(outputs, metadata, found.anchor).ravel()
+        check_scores(metadata.outputs[-1].name, angle)
     else:
-        angle = gather(outputs, metadata, "radians", found.anchor)[0]
-    low, high = found.xyxy[:, :2], found.xyxy[:, 2:]
-    x, y = ((low + high) / 2 - points).T
-    cos, sin = np.cos(angle), np.sin(angle)
-    turned = np.empty((len(angle), 5), np.float32)
-    turned[:, 0] = points[:, 0] + x * cos - y * sin
-    turned[:, 1] = points[:, 1] + x * sin + y * cos
-    np.subtract(high, low, out=turned[:, 2:4])
-    turned[:, 4] = angle
-    return turned
+        angle = gather(outputs, metadata, "angle", found).ravel()
+    angle -= 0.25
+    angle *= math.pi
+    return angle

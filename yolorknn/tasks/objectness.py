@@ -61,10 +61,11 @@ def decode(outputs: Sequence[Values], metadata: ModelMetadata, *, conf: float, m
     objectness = [_view(part, lambda numbers: numbers[:, BEFORE - 1 : BEFORE]) for part in parts]
     if metadata.outputs[0].role == "yolox":
         objectness = [part if isinstance(part, Quantized) else _eased(part) for part in objectness]
-    anchor = above(list(zip(names, objectness, strict=True)), conf, multi_label=False).cell
+    places = above(list(zip(names, objectness, strict=True)), conf, multi_label=False).places
+    anchor = places.cell
     if len(anchor) == 0:
         return NOTHING
-    raw = values_at(parts, anchor)
+    raw = values_at(parts, places)
     check_numbers(raw, zip(names, (part.shape[2] for part in parts), strict=True), anchor)
     scores = _eased(raw[BEFORE:]) if metadata.outputs[0].role == "yolox" else raw[BEFORE:]
     check_scores(" or ".join(dict.fromkeys(names)), scores)

@@ -20,13 +20,14 @@ from yolorknn.model.values import Values, sigmoid
 from yolorknn.tasks.anchors import anchor_points
 from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import gather, postprocess, scales_of
+from yolorknn.tasks.candidate import Boxes
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
 from yolorknn.tasks.drawing_points import draw_keypoints
 from yolorknn.tasks.joined import apart, is_joined, joined_shapes, read_joined, said_over_all
 from yolorknn.tasks.records import box_records, read_boxes
 from yolorknn.tasks.split import split_shapes
-from yolorknn.tasks.task import Floats, Ints, Layout, Thresholds, Wording
+from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
 
 class Pose(BoxTask):
@@ -54,7 +55,7 @@ class Pose(BoxTask):
         """Decode, suppress duplicates, and undo the letterbox; keypoints of what remains."""
         outputs, metadata = apart(outputs, metadata)
         boxes = postprocess(outputs, metadata, thresholds)
-        points = _keypoints(outputs, metadata, boxes.anchor)
+        points = _keypoints(outputs, metadata, boxes)
         points[..., :2] = placed.undo_points(points[..., :2], clip=True)
         return Detections(placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id, keypoints=points)
 
@@ -79,19 +80,20 @@ class Pose(BoxTask):
         draw_keypoints(canvas, found)
 
 
-def _keypoints(outputs: Sequence[Values], metadata: ModelMetadata, anchor: Ints) -> Floats:
-    """Return the keypoints of anchors in pixels of the input, and their visibility: (N, K, 3)."""
+def _keypoints(outputs: Sequence[Values], metadata: ModelMetadata, boxes: Boxes) -> Floats:
+    """Return the keypoints of boxes in pixels of the input, and their visibility: (N, K, 3)."""
+    anchor = boxes.anchor
     if metadata.outputs[-1].role == "points":
         found = said_over_all(outputs, metadata, anchor).reshape(-1, 3, len(anchor))
         return np.ascontiguousarray(found.transpose(2, 0, 1))
     scales = scales_of(metadata.outputs)
     x, y, stride = anchor_points(metadata.imgsz, tuple(scale.stride for scale in scales)).take(anchor, axis=1)
-    offsets = gather(outputs, metadata, "keypoints", anchor).reshape(len(metadata.keypoints), 2, -1)
+    offsets = gather(outputs, metadata, "keypoints", boxes).reshape(len(metadata.keypoints), 2, -1)
     points = np.ones((len(anchor), len(metadata.keypoints), 3), np.float32)
     points[..., 0] = (offsets[:, 0] * stride + x).T
     points[..., 1] = (offsets[:, 1] * stride + y).T
     if "visibility" in scales[0].others:
-        logits = gather(outputs, metadata, "visibility", anchor).T
+        logits = gather(outputs, metadata, "visibility", boxes).T
         points[..., 2] = sigmoid(logits)
     return points
 

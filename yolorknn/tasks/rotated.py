@@ -7,6 +7,7 @@ with: https://arxiv.org/abs/2106.06072.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,67 +16,56 @@ from yolorknn.tasks.task import Floats, Ints
 
 EPSILON = 1e-7
 BLOCK = 1 << 20
-"""At most so many pairs are compared at a time, or one box's."""
+"""About so many pairs are compared at a time."""
+MANY = 1 << 11
+"""Pairs of which it takes longer to compare all than to look first which are near."""
+SMALL = 0.05
+"""A third of the area in pixels, at which EPSILON is no thousandth yet of what it is added to."""
 
 
 def overlaps(one: Floats, other: Floats) -> NDArray[np.float64]:
     """Return the probabilistic IoU (N, M) of boxes (N, 5) and (M, 5), 0 to 1."""
-    distance = _distance(_gaussians(one)[:, :, None], _gaussians(other)[:, None])
+    distance = _twice_distance(_gaussians(one)[:, :, None], _gaussians(other)[:, None]) / 2
     np.minimum(np.maximum(distance, EPSILON, out=distance), 100, out=distance)
     shared: NDArray[np.float64] = 1 - np.sqrt(1 - np.exp(-distance) + EPSILON)
     return shared
 
 
-def _more_than(one: NDArray[np.float64], other: NDArray[np.float64], iou: float) -> NDArray[np.bool_]:
-    """Tell where the overlaps() of _gaussians() (6, ...), of shapes that fit each other, exceed `iou`."""
-    least = -math.log(1 - (1 - iou) ** 2 + EPSILON)  # the distance of which that is the overlap
-    if least <= EPSILON:
-        least = -math.inf
-    more: NDArray[np.bool_] = _distance(one, other) < least
-    return more
-
-
-def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Bhattacharyya's distance of _gaussians() (6, ...), of shapes that fit each other."""
-    x, y = one[0] - other[0], one[1] - other[1]
-    a, b, c = one[2:5] + other[2:5]
-    spread = a * b
-    spread -= c * c
-    a *= y
-    a *= y
-    b *= x
-    b *= x
-    a += b
-    c *= x
-    c *= y
-    c *= 2
-    a -= c
-    a /= 4
-    a /= spread + EPSILON
-    spread /= 4 * one[5] * other[5] + EPSILON
+def _twice_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return twice Bhattacharyya's distance of _gaussians() (6, ...), of shapes that fit each other."""
+    way, both = one[:2] - other[:2], one[2:5] + other[2:5]
+    spread = both[0] * both[1]
+    spread -= both[2] * both[2]
+    both[:2] *= way[::-1]
+    both[:2] *= way[::-1]
+    both[2] *= way[0]
+    both[2] *= way[1]
+    distance: NDArray[np.float64] = both[0] + both[1]
+    distance -= both[2]
+    distance -= both[2]
+    distance /= spread + 4 * EPSILON
+    roots = one[5] * other[5]
+    roots += 4 * EPSILON
+    spread /= roots
     spread += EPSILON
-    np.log(spread, out=spread)
-    spread /= 2
-    distance: NDArray[np.float64] = a + spread
+    distance += np.log(spread, out=spread)
     return distance
 
 
 def _gaussians(boxes: Floats) -> NDArray[np.float64]:
-    """Return of boxes (N, 5) centre, covariances xx, yy and xy, and their determinant's root: (6, N)."""
+    """Return of boxes (N, 5) centre, twice the covariances xx, yy and xy, and 4 * their determinant's root: (6, N)."""
     table = np.empty((6, len(boxes)), np.float64)
-    table[:2] = boxes[:, :2].T
-    width, height, angle = boxes[:, 2:].T.astype(np.float64)
-    np.abs(width * height, out=table[5])
-    table[5] /= 12
-    cos = np.cos(angle)
-    along, across = width * width / 12, height * height / 12
-    both = along + across
-    along -= across
-    np.multiply(along, cos, out=table[4])
-    table[4] *= np.sin(angle)
-    along *= cos * cos
-    np.add(along, across, out=table[2])
-    np.subtract(both, table[2], out=table[3])
+    table[:5] = boxes.T
+    sides, turn, root = table[2:4], table[4] * 2, table[5]
+    np.abs(np.multiply(sides[0], sides[1], out=root), out=root)
+    root /= 3
+    sides *= sides
+    sides /= 12
+    both, apart = sides[0] + sides[1], sides[0] - sides[1]
+    np.multiply(apart, np.sin(turn), out=table[4])
+    apart *= np.cos(turn, out=turn)
+    np.add(both, apart, out=table[2])
+    np.subtract(both, apart, out=table[3])
     return table
 
 
@@ -91,44 +81,72 @@ def rotated_nms(boxes: Floats, confidence: Floats, class_id: Ints | None, *, iou
         class_id: (N,), or None to compare boxes of all classes.
         iou: 0 to 1.
     """
-    order = np.argsort(-confidence, kind="stable")
+    order = (-confidence).argsort(kind="stable")
+    least = -math.log(1 - (1 - iou) ** 2 + EPSILON)  # the distance of which that is the overlap
+    if least <= EPSILON or len(order) < 2:
+        return order
     table = _gaussians(boxes.take(order, axis=0))
-    kept = np.ones(len(order), np.bool_)
-    classes = np.zeros(len(order), np.int64) if class_id is None else class_id.take(order)
-    if len(order) ** 2 <= BLOCK:  # only the pairs of a class, which are few
-        pairs = np.flatnonzero(np.equal.outer(classes, classes) & np.tri(len(order), k=-1, dtype=np.bool_))
-        after, before = pairs // len(order), pairs % len(order)
-        kept[after[_more_than(table.take(before, axis=1), table.take(after, axis=1), iou)]] = False
-        return order[kept]
-    for chosen in np.unique(classes):
-        members = np.flatnonzero(classes == chosen)
-        step = max(1, BLOCK // len(members))
-        for start in range(0, len(members), step):
-            some = members[start : start + step]
-            before = members[: start + len(some)]
-            high = _more_than(table[:, before, None], table[:, None, some], iou)
-            kept[some] = ~(high & (before[:, None] < some[None])).any(axis=0)
-    return order[kept]
+    lost = np.zeros(len(order), np.bool_)
+    for one, other in _near(table, None if class_id is None else class_id.take(order), 2 * least):
+        over = _twice_distance(table.take(one, axis=1), table.take(other, axis=1)) < 2 * least
+        lost[np.maximum(one, other)[over]] = True
+    return order[~lost]
 
 
-_TURN = np.array([[1, 1, -1, -1], [1, -1, -1, 1]], np.float32)
-"""Of each corner, on which side of the centre it is along the width, and along the height."""
+def _near(table: NDArray[np.float64], class_id: Ints | None, most: float) -> Iterator[tuple[Ints, Ints]]:
+    """Yield the pairs of one class that _twice_distance() may find below `most`, and others; some BLOCK at a time.
+
+    By Cauchy and Schwarz it is at least the squared way between the centres along x by the sum of both's `xx`: what is
+    too far apart for the largest `xx` need not be looked at, nor along y what is for the largest `yy`. EPSILON makes it
+    less, by no thousandth unless a box is SMALL; where one is, all pairs are looked at.
+    """
+    x, y = table[:2]
+    reach = span = float(np.maximum.reduce(x) - np.minimum.reduce(x))
+    exact = np.minimum.reduce(table[5]) > SMALL
+    if exact:
+        reach = min(span, math.sqrt((most + 0.001) * 2.002 * float(np.maximum.reduce(table[2]))))
+    if class_id is not None:
+        x = x + class_id * (2 * span + 1)
+    by = x.argsort()
+    x = x.take(by)
+    stops = x.searchsorted(x + reach, side="right")
+    counts = stops - np.arange(1, len(x) + 1)  # pairs of each with those behind it
+    step = max(1, BLOCK // max(1, int(np.maximum.reduce(counts))))
+    for start in range(0, len(x), step):
+        some, behind = counts[start : start + step], stops[start : start + step]
+        ends = some.cumsum()
+        others = np.arange(ends[-1])
+        others -= (ends - behind).repeat(some)
+        one, other = by[start : start + step].repeat(some), by.take(others)
+        if exact and len(one) > MANY:
+            high = math.sqrt((most + 0.001) * 2.002 * float(np.maximum.reduce(table[3])))
+            near = (np.abs(y.take(one) - y.take(other)) <= high).nonzero()[0]
+            one, other = one.take(near), other.take(near)
+        yield one, other
+
+
+_CORNERS = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]], np.float32) / 2
+"""Where the corners are, in widths and heights from the centre."""
 
 
 def corners_of(boxes: Floats) -> Floats:
     """Return the corners of boxes (N, 5) in turn, (N, 4, 2)."""
-    sides, angle = boxes[:, 2:4] / 2, boxes[:, 4]
-    cos, sin = np.cos(angle), np.sin(angle)
-    along, across = sides[:, :1] * _TURN[0], sides[:, 1:] * _TURN[1]
-    corners = np.empty((len(boxes), 4, 2), boxes.dtype)
-    for axis, (one, other) in enumerate(((cos, -sin), (sin, cos))):
-        corners[..., axis] = boxes[:, axis, None] + along * one[:, None] + across * other[:, None]
+    corners: Floats = np.multiply(boxes[:, None, 2:4], _CORNERS, order="C")
+    turn = np.empty(len(boxes), np.complex64)
+    np.cos(boxes[:, 4], out=turn.real)
+    np.sin(boxes[:, 4], out=turn.imag)
+    points = corners.view(turn.dtype)[..., 0]  # as complex numbers, which turn by being multiplied
+    points *= turn[:, None]
+    corners += boxes[:, None, :2]
     return corners
 
 
 def upright(corners: Floats) -> Floats:
     """Return the upright boxes xyxy (N, 4) around corners (N, 4, 2)."""
-    return np.concatenate([np.minimum.reduce(corners, axis=1), np.maximum.reduce(corners, axis=1)], axis=1)
+    boxes = np.empty((len(corners), 4), corners.dtype)
+    np.minimum.reduce(corners, axis=1, out=boxes[:, :2])
+    np.maximum.reduce(corners, axis=1, out=boxes[:, 2:])
+    return boxes
 
 
 def boxes_of(corners: Floats) -> Floats:

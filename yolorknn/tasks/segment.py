@@ -70,7 +70,7 @@ class Segment(BoxTask):
         """Decode, suppress duplicates, and undo the letterbox; masks of what remains."""
         boxes = postprocess(outputs, metadata, thresholds)
         xyxy = placed.undo(boxes.xyxy)
-        weights = gather(outputs, metadata, "mask", boxes.anchor)
+        weights = gather(outputs, metadata, "mask", boxes)
         (at,) = (number for number, output in enumerate(metadata.outputs) if output.role == "proto")
         masks = _masks(weights.T, outputs[at], metadata.outputs[at], xyxy, placed)
         return Detections(xyxy, boxes.confidence, boxes.class_id, mask=masks)
