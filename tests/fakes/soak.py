@@ -84,8 +84,6 @@ class Figures:
     """By camera: frames that were detected in."""
     lost: dict[str, int] = field(default_factory=dict)
     """By camera: good frames that were not."""
-    grown_mb: float = 0.0
-    megabytes: float = 0.0
     threads: int = 0
     """More than when every camera was first live."""
     files: int = 0
@@ -129,8 +127,7 @@ def soak(
     finally:
         served.close()
     figures.damaged = sum(looks.damaged.values())
-    figures.megabytes, figures.grown_mb = after[0], after[0] - before[0]
-    figures.threads, figures.files = after[1] - before[1], after[2] - before[2]
+    figures.threads, figures.files = after[0] - before[0], after[1] - before[1]
     return figures
 
 
@@ -166,6 +163,6 @@ def _wait(looks: _Looks, name: str, epoch: int, moment: float) -> None:
         assert looks.changed.wait_for(there, timeout=90), f"{name} did not come back"
 
 
-def _resources() -> tuple[float, int, int]:
+def _resources() -> tuple[int, int]:
     gc.collect()
-    return resident_mb(), threading.active_count(), len(os.listdir("/proc/self/fd"))
+    return threading.active_count(), len(os.listdir("/proc/self/fd"))

@@ -16,7 +16,7 @@ from yolorknn.stream.sources.returning import DENIED, QUICK
 
 def test_waits_double_to_a_minute_and_begin_anew() -> None:
     backoff = Backoff(quick=QUICK, chance=lambda _, __: 0.0)
-    assert [backoff.wait() for _ in range(15)] == [1] * QUICK + [2, 4, 8, 16, 32, 60, 60, 60]
+    assert [backoff.wait() for _ in range(QUICK + 8)] == [1] * QUICK + [2, 4, 8, 16, 32, 60, 60, 60]
     backoff.reset()
     assert backoff.wait() == 1
     assert backoff.wait(at_least=DENIED) == DENIED
@@ -30,7 +30,7 @@ def test_a_camera_away_for_less_than_five_seconds_is_asked_again_within_one() ->
         waits = [backoff.wait() for _ in range(30)]
         moments = list(itertools.accumulate(waits))
         assert all(wait <= 1 for wait, moment in zip(waits, moments, strict=True) if moment - wait < 5)
-        assert max(waits) <= 0.95 * LONGEST
+        assert max(waits) <= 0.75 * LONGEST
 
 
 def test_cameras_lost_together_do_not_come_back_together() -> None:

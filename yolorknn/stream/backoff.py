@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 FIRST, LONGEST = 1.0, 60.0
 """Seconds."""
-JITTER = (0.05, 0.25)
-"""Part by which a wait is shorter, at random, so that what was lost together does not come back together."""
+JITTER = (0.25, 0.5)
+"""Part by which a wait is shorter, at random, so that what was lost together does not come back together.
+
+After the longest first wait a camera opens, and its next key frame, a second away as a rule, comes within two seconds.
+"""
 
 
 class Backoff:

@@ -24,7 +24,7 @@ STUCK = 15.0
 """Seconds after which a call that opens or reads does not return any more: more than each allows itself."""
 GOOD = 10.0
 """Seconds of good frames after which the waits between tries begin anew."""
-QUICK = 7
+QUICK = 10
 """Tries before waits double: a camera that was away for less than five seconds is back a second later, and one that is
 off for the night is asked once a minute."""
 DENIED = 10.0
