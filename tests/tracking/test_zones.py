@@ -67,7 +67,7 @@ def test_zones_are_supervisions(anchor: Any) -> None:
     zone = supervision.PolygonZone(polygon, [supervision.Position[position.get(anchor, "CENTER")]])
     theirs = zone.trigger(supervision.Detections(xyxy))
     area = Area(Zone("star", tuple((x / 640, y / 360) for x, y in polygon.tolist())), SIZE)
-    points = [anchor_of(box, anchor) for box in xyxy]
+    points = [anchor_of(box, anchor) for box in xyxy.tolist()]
     ours = [area.has(x, y) for x, y in points]
     rounded = np.rint(points).tolist()
     near = {

@@ -19,9 +19,11 @@ def box_records(detections: Detections, wording: Wording, **more: Iterable[Any])
             "class_id": class_id,
             "name": wording.names[class_id],
             "confidence": round(confidence, 4),
-            "xyxy": [round(float(side), 2) for side in xyxy],
+            "xyxy": [round(side, 2) for side in xyxy],
         }
-        for xyxy, confidence, class_id in detections
+        for xyxy, confidence, class_id in zip(
+            detections.xyxy.tolist(), detections.confidence.tolist(), detections.class_id.tolist(), strict=True
+        )
     ]
     if detections.tracker_id is not None:
         more["tracker_id"] = detections.tracker_id.tolist()

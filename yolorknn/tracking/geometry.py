@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from yolorknn.tracking.zones import Anchor, Line, Point, Zone
 
@@ -23,9 +22,9 @@ HALVINGS = 16
 """Of a step of an object, to find where it crosses an edge: as exact as a picture of 60000 pixels."""
 
 
-def anchor_of(xyxy: NDArray[np.float32], anchor: Anchor) -> Point:
-    """Return the anchor of a box (4,): x and y."""
-    x1, y1, x2, y2 = xyxy.tolist()
+def anchor_of(xyxy: Sequence[float], anchor: Anchor) -> Point:
+    """Return the anchor of a box of x1, y1, x2, y2: x and y."""
+    x1, y1, x2, y2 = xyxy
     across, down = AT[anchor]
     return x1 + (x2 - x1) * across, y1 + (y2 - y1) * down
 

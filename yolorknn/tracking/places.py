@@ -50,7 +50,7 @@ class Places:
         """Return the zones that each object is in, in this frame."""
         return tuple(
             tuple(zone.name for zone, area in self.areas(class_id) if area.has(*anchor_of(xyxy, zone.anchor)))
-            for xyxy, class_id in zip(found.xyxy, found.class_id.tolist(), strict=True)
+            for xyxy, class_id in zip(found.xyxy.tolist(), found.class_id.tolist(), strict=True)
         )
 
     def _counts(self, place: Zone | Line, class_id: int) -> bool:

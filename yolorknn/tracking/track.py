@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from yolorknn.tracking.geometry import Area, Border, anchor_of
 from yolorknn.tracking.inertia import Change, Inertia
@@ -20,8 +19,8 @@ class Sight(NamedTuple):
     """An object in one frame."""
 
     moment: float
-    xyxy: NDArray[np.float32]
-    """(4,)."""
+    xyxy: Sequence[float]
+    """Its box: x1, y1, x2, y2."""
 
     def at(self, anchor: Anchor) -> Point:
         """Return its anchor."""
@@ -30,8 +29,8 @@ class Sight(NamedTuple):
     @property
     def size(self) -> float:
         """Side of a square of the same area, in pixels."""
-        x1, y1, x2, y2 = (float(side) for side in self.xyxy)
-        return float(np.sqrt(max(0.0, x2 - x1) * max(0.0, y2 - y1)))
+        x1, y1, x2, y2 = self.xyxy
+        return math.sqrt(max(0.0, x2 - x1) * max(0.0, y2 - y1))
 
 
 class Stay:
@@ -107,15 +106,13 @@ class Track:
         self.stays: dict[str, Stay] = {}
         self.passages: dict[str, Passage] = {}
         self._votes: Counter[int] = Counter()
-
-    @property
-    def class_id(self) -> int:
+        self.class_id = -1
         """What it is, as most of its sights say, each counted with its confidence."""
-        return max(self._votes, key=lambda class_id: self._votes[class_id])
 
     def vote(self, class_id: int, confidence: float) -> None:
         """Count what a sight says that it is."""
         self._votes[class_id] += confidence  # type: ignore[assignment]  # a Counter's numbers may be any
+        self.class_id = max(self._votes, key=self._votes.__getitem__)
 
     @property
     def seconds(self) -> float:

@@ -165,15 +165,16 @@ class Tracking:
         return Scene((), places if counts else (), counts, outlines=self._places.outlines)
 
     def _sights(self, found: Detections, numbers: NDArray[np.int64]) -> Iterator[Event]:
-        for index, number in enumerate(numbers.tolist()):
+        arrays = (numbers, found.class_id, found.confidence, found.xyxy)
+        for number, class_id, confidence, xyxy in zip(*(array.tolist() for array in arrays), strict=True):
             if number < 0:
                 continue
             track = self._tracks.get(number)
             new = track is None
             if track is None:
                 track = self._tracks[number] = Track(number, self._now)
-            track.vote(int(found.class_id[index]), float(found.confidence[index]))
-            before, track.sight = track.sight, Sight(self._now, found.xyxy[index])
+            track.vote(class_id, confidence)
+            before, track.sight = track.sight, Sight(self._now, xyxy)
             if new or self._now - track.told >= UPDATED:
                 track.told = self._now
                 yield self._life("new" if new else "update", track)
