@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 
 import numpy as np
@@ -116,3 +117,35 @@ def test_the_picture_is_the_callers_own() -> None:
     with closing(Queued(lambda: Callback(lambda got: seen.append(got.frame)), name="mine")) as sink:
         sink.write(given)
     assert seen[0] is image
+
+
+def test_results_that_come_together_wait_for_others_but_not_for_the_end() -> None:
+    gate = Gate(stuck=False)
+    with closing(Queued(lambda: gate, name="recording", gather=60)) as sink:
+        for number in range(5):
+            sink.write(result(number))
+        time.sleep(0.1)
+        assert sink.state.waiting == 5 and not gate.numbers
+        begun = time.monotonic()
+    assert gate.numbers == list(range(5)) and time.monotonic() - begun < 30
+
+
+@pytest.mark.parametrize("enough", ["bytes", "results"])
+def test_enough_of_them_wait_for_no_other(enough: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queued, "GATHERED", 8 * 3 * 60 * 80 if enough == "bytes" else 1 << 30)
+    gate = Gate(stuck=False)
+    with closing(Queued(lambda: gate, name="recording", most=16, gather=60)) as sink:
+        for number in range(7):
+            sink.write(result(number))
+        time.sleep(0.1)
+        assert not gate.numbers
+        sink.write(result(7))
+        until(lambda: gate.numbers == list(range(8)))
+
+
+def test_the_first_for_a_while_is_written_soon() -> None:
+    gate = Gate(stuck=False)
+    with closing(Queued(lambda: gate, name="recording", gather=0.05)) as sink:
+        time.sleep(0.3)
+        sink.write(result(0))
+        until(lambda: gate.numbers == [0])

@@ -22,6 +22,8 @@ from yolorknn.stream.sinks.webhook import Webhook
 
 LATEST = 256
 """Results without pictures in a queue."""
+TOGETHER = 0.25
+"""Seconds of a camera's pictures that are encoded at once, which a killed process loses beside its open part."""
 FINISHING = 60.0
 """Seconds in which a video is finished."""
 Told = Callable[[str], None]
@@ -79,7 +81,8 @@ def open_segments(
 ) -> Sink:
     """Open video in segments of a minute."""
     options: dict[str, Any] = {"name": name, "fps": fps, "names": names, "quota": quota, "told": told}
-    return _queued(functools.partial(Segments, folder, **options), "recording", live=live, told=told)
+    kind = functools.partial(Segments, folder, **options)
+    return _queued(kind, "recording", live=live, told=told, gather=TOGETHER if live else 0.0)
 
 
 def open_snapshots(

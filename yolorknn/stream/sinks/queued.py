@@ -24,6 +24,8 @@ Drop = Literal["none", "old", "new"]
 
 MOST_BYTES = 64 << 20
 """Of pictures and masks in a queue; one result may be larger."""
+GATHERED = 8 << 20
+"""See `gather`."""
 QUIET = 60.0
 """Seconds in which a loss of the same kind is told once."""
 
@@ -41,9 +43,8 @@ class Queued:
     With drop "old" or "new", write() never waits and raises nothing of the sink's: what the queue has no room for is
     dropped and counted. An OutputError closes the sink, which is opened again after 1 s, then 2, up to 60; any other
     exception, as a function of the user's raises it, costs that result alone. With drop "none", for files, write()
-    waits for room, and the next write() or close() raises what went wrong.
-
-    A pipe that nobody reads any more ends the run, as it does without a queue.
+    waits for room, and the next write() or close() raises what went wrong. A pipe that nobody reads any more ends the
+    run, as it does without a queue.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Queued:
         pixels: bool = True,
         wanted: Callable[[Result[Any]], bool] = any_result,
         now: bool = True,
+        gather: float = 0.0,
         patience: float = 5.0,
         told: Callable[[str], None] = _logger.warning,
     ) -> None:
@@ -69,6 +71,8 @@ class Queued:
             pixels: whether the sink looks at the frame; without, only its size is kept.
             wanted: which results are put into the queue at all; called by write(), so it must be quick.
             now: open it here, and raise what it raises; else in the thread, again and again.
+            gather: seconds for which results wait for others, where there are less than GATHERED bytes of them: written
+                one behind the other they take less of a CPU, which has code and data of the last at hand.
             patience: seconds that close() gives it to finish.
             told: is told what goes wrong, and when it is over.
 
@@ -80,17 +84,15 @@ class Queued:
             raise ValueError(f"a queue holds at least 1 result, not {most}")
         self.name = name
         self._open, self._drop, self._most, self._pixels = open_sink, drop, most, pixels
-        self._wanted, self._patience, self._told = wanted, patience, told
+        self._wanted, self._gather, self._patience, self._told = wanted, gather, patience, told
         self._queue: deque[tuple[Result[Any], int]] = deque()
-        self._held = 0  # bytes in the queue
-        self._closing = self._abandoned = False
-        self._written = self._dropped = self._failed = 0
+        self._closing = self._abandoned = self._gathering = False
+        self._written = self._dropped = self._failed = self._held = 0  # results; of those in the queue, bytes
         self._error = ""
         self._broken: BaseException | None = None
         self._since = 0.0  # moment since which the sink is at one result
         self._late_told = self._failure_told = -QUIET  # moments
-        self._said = False  # that it fails, and not yet that it works again
-        self._again, self._backoff = 0.0, Backoff()
+        self._said, self._again, self._backoff = False, 0.0, Backoff()  # said that it fails, not yet that it works
         self._sink: Sink | None = open_sink() if now else None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name=f"yolorknn-sink-{name}", daemon=True)
@@ -101,8 +103,8 @@ class Queued:
         """How it does now."""
         with self._changed:
             busy = time.monotonic() - self._since if self._since else 0.0
-            counts = (self._written, self._dropped, self._failed)
-            return SinkState(self.name, *counts, len(self._queue), busy, self._error)
+            counts = (self._written, self._dropped, self._failed, len(self._queue))
+            return SinkState(self.name, *counts, busy, self._error)
 
     def write(self, result: Result[Any]) -> None:
         if not self._wanted(result):
@@ -128,7 +130,8 @@ class Queued:
             else:
                 self._queue.append((result, size))
                 self._held += size
-                self._changed.notify_all()
+                if not self._gathering or self._is_enough():
+                    self._changed.notify_all()
         if late and time.monotonic() - self._late_told >= QUIET:
             self._late_told = time.monotonic()
             self._told(f"{self.name} does not keep up: results are dropped, {self._dropped} so far")
@@ -161,6 +164,9 @@ class Queued:
     def _fits(self, size: int) -> bool:
         return not self._queue or (len(self._queue) < self._most and self._held + size <= MOST_BYTES)
 
+    def _is_enough(self) -> bool:
+        return self._held >= GATHERED or 2 * len(self._queue) >= self._most
+
     def _work(self) -> None:
         while (result := self._take()) is not None:
             try:
@@ -174,6 +180,10 @@ class Queued:
     def _take(self) -> Result[Any] | None:
         with self._changed:
             self._since = 0.0
+            if self._gather and not self._queue:
+                self._gathering = True
+                self._changed.wait_for(lambda: self._closing or self._is_enough(), self._gather)
+            self._gathering = False
             self._changed.wait_for(lambda: self._closing or self._queue)
             if self._broken is not None:
                 self._give_up()
