@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from yolorknn.deploy.supply import Supply
 from yolorknn.errors import DeployError
 from yolorknn.tasks.classify import Classify
 from yolorknn.tasks.detect import Detect
+from yolorknn.tasks.obb import Obb
+from yolorknn.tasks.pose import Pose
+from yolorknn.tasks.segment import Segment
 
 FACTS = {
     "command": "/usr/bin/python3", "python": [3, 11], "machine": "aarch64", "bits": 64, "libc": ["glibc", "2.36"],
@@ -33,6 +37,10 @@ ROW = {"detections": [{"class_id": 0, "name": "a", "confidence": 0.5, "xyxy": [1
 CLASSES = {
     "classes": [{"class_id": 1, "name": "b", "confidence": 0.75}, {"class_id": 0, "name": "a", "confidence": 0.25}]
 }
+BOX = ROW["detections"][0]
+POSE = {"detections": [{**BOX, "keypoints": {"nose": [1.5, 2.5, 0.75], "hand": [3, 4, 0.5]}}]}
+TURNED = {"detections": [{**BOX, "xyxyxyxy": [[1, 2], [3, 2], [3, 4], [1, 4]]}]}
+MASKED = {"detections": [{**BOX, "mask": {"size": [4, 4], "polygons": [[0, 0, 2, 0, 2, 2]]}}]}
 INSTALLED = Installed("/home/rock/yolorknn", "m.rknn")
 HOSTILE = ["a\nExecStartPre=/bin/evil", "a\x1b[31m", "$(evil)", "'; evil"]
 
@@ -73,6 +81,9 @@ ASKED: dict[str, tuple[Any, Callable[[Answering], object]]] = {
     "doctor": (FINDINGS, lambda board: doctor_there(board, INSTALLED)),
     "detect": (ROW, lambda board: _detect(board, INSTALLED, Detect(), 1)),
     "classify": (CLASSES, lambda board: _detect(board, INSTALLED, Classify(), 1)),
+    "pose": (POSE, lambda board: _detect(board, INSTALLED, Pose(), 1)),
+    "obb": (TURNED, lambda board: _detect(board, INSTALLED, Obb(), 1)),
+    "segment": (MASKED, lambda board: _detect(board, INSTALLED, Segment(), 1)),
 }
 
 
@@ -105,6 +116,16 @@ def test_deep_and_huge_answers(asked: str) -> None:
     ):
         with pytest.raises(DeployError):
             ASKED[asked][1](Answering(text))
+
+
+@pytest.mark.parametrize(("asked", "number"), [("pose", "1.5"), ("pose", "0.75"), ("obb", "[[1"), ("detect", "[1,")])
+def test_what_is_no_number(asked: str, number: str) -> None:
+    answer, ask = ASKED[asked]
+    text = json.dumps(answer)
+    assert number in text
+    for odd in ("NaN", "1e999"):
+        with pytest.raises(DeployError, match="nonsense"):
+            ask(Answering(text.replace(number, re.sub(r"[0-9.]+", odd, number))))
 
 
 @pytest.mark.parametrize("text", HOSTILE[:2])

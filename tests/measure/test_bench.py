@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
+from tests.fakes.broken import BROKEN, Saying, broken, facts, outputs_of
 from tests.fakes.encode import decoded_metadata, split_metadata
+from yolorknn.measure import bench as bench_module
 from yolorknn.measure.bench import bench
 from yolorknn.measure.bench_report import Run
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import Paced
+from yolorknn.model.metadata import ModelMetadata
 from yolorknn.stream.engine import AHEAD
 from yolorknn.stream.tiled import Tiling
 from yolorknn.tasks.boxes import decode, postprocess
@@ -91,6 +94,26 @@ def test_tiles_are_counted_and_one_frames_keep_all_cores_at_work() -> None:
         assert run.tiles_per_s == pytest.approx(9 * run.fps)
         assert_bounded(run, 2, each=9)
     assert f"frames/s, {report.best.tiles_per_s:.1f} tiles/s; its stages" in report.table()
+
+
+@pytest.mark.parametrize("what", ["", *BROKEN])
+def test_two_runtimes_are_compared_in_all_that_the_task_says(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = BROKEN[what][0] if what else "detect"
+    said = {"lite": outputs_of(task), "c": broken(what) if what else outputs_of(task)}
+
+    def opened(*_: object, runtime: str, contexts: int) -> tuple[ModelMetadata, list[Saying]]:
+        return facts(task), [Saying(said[runtime]) for _ in range(contexts)]
+
+    monkeypatch.setattr(bench_module, "runtimes", lambda: tuple(said))
+    monkeypatch.setattr(bench_module, "open_model", opened)
+    image = sorted((DATASET / "images").glob("*.jpg"))[0]
+    told = bench(Path("m.rknn"), source=str(image), seconds=0.02, contexts=1).compared
+    assert f"their {'classes' if task == 'classify' else 'boxes'} agree in 100.0%" in told
+    if what:
+        assert f", their {what} in 0.0%" in told and f"; of the {what}, those of " in told
+        assert told.endswith(" in frame 0"), told
+    else:
+        assert told.endswith("frames)")
 
 
 @needs_ort

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit
+from tests.fakes.broken import BROKEN, broken, facts, outputs_of
 from tests.fakes.tiny_onnx import blunt_net, two_inputs
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.normal import Normal
@@ -91,6 +92,25 @@ def test_boxes_are_matched_and_a_report_says_it_in_words_and_json() -> None:
     assert "parts from the float model at [Add] wide: cosine no number, the layer alone 0.25000" in shown
     assert "--float16 wide" in shown
     assert json.loads(json.dumps(report.to_json()))["partings"][0]["tensor"] == "wide"
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_else_a_task_says_is_compared(what: str) -> None:
+    task = BROKEN[what][0]
+    good, bad = outputs_of(task), broken(what)
+    same, off = (same_boxes("int8, simulator", facts(task), [good, good], [good, each]) for each in (good, bad))
+    assert same.same and not off.same and off.matched == off.expected == off.found
+    (wrong,) = (each for each in off.also if each.alike < each.of)
+    assert wrong.what == what and wrong.alike == wrong.of // 2 and wrong.image == "input 1"
+    rows = (Agreeing("int8, simulator", "y", 0.5, 0.25, None),)
+    report = Comparison("m.rknn", "m.onnx", "a.jpg", 2, rows, (off,))
+    assert f"{what}: {wrong.alike} of {wrong.of} alike, " in report.table() and " in input 1" in report.table()
+    assert {"what": what, "of": wrong.of, "alike": wrong.alike}.items() <= {
+        key: value
+        for each in report.to_json()["boxes"][0]["also"]
+        if each["what"] == what
+        for key, value in each.items()
+    }.items()
 
 
 class Simulated:

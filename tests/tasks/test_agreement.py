@@ -88,6 +88,6 @@ def test_classes() -> None:
     assert (row.expected, row.found, row.matched, row.share, row.differences) == (1, 1, 1, 1, (-0.25,))
     assert (other.matched, other.share, total([row, other]).share) == (0, 0, 0.5)
     line = table([row], names=("PC", "board")).splitlines()[1]
-    assert line.split() == ["a.jpg", "1", "1", "1", "0", "0", "-", "-0.250"]
+    assert line.split() == ["a.jpg", "1", "1", "1", "0", "0", "-", "-0.250", "0.250"]
     with pytest.raises(TypeError):
         agreement("c.jpg", pc, detections())

@@ -20,6 +20,7 @@ from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values, floats
 from yolorknn.tasks.known import TASKS
+from yolorknn.tasks.likeness import Likeness
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
 SIDE = 64
@@ -59,6 +60,9 @@ class Brightest:
 
     def holds(self, found: object) -> bool:
         return isinstance(found, Detections)
+
+    def likeness(self, expected: Detections, found: Detections) -> tuple[Likeness, ...]:
+        return ()
 
     def record(self, detections: Detections, wording: Wording) -> list[dict[str, Any]]:
         return [{"at": xyxy[:2].tolist(), "name": wording.names[class_id]} for xyxy, _, class_id in detections]

@@ -108,7 +108,7 @@ def found_in(line: str, task: Task[Any]) -> Detections | Classification:
     found: Detections | Classification = task.read(json.loads(line)[task.key])
     if isinstance(found, Classification) and not len(found):
         raise ValueError("no classes")
-    boxes = found.xyxy if isinstance(found, Detections) else 0
-    if not (np.isfinite(boxes).all() and np.isfinite(found.confidence).all()):
+    arrays = found.arrays().values() if isinstance(found, Detections) else [found.confidence]
+    if not all(np.isfinite(array).all() for array in arrays):
         raise ValueError("no numbers")
     return found

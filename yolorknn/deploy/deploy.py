@@ -22,7 +22,7 @@ from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.onnx_file import digest
 from yolorknn.predict.loaded_model import LoadedModel
 from yolorknn.predict.open_model import Place
-from yolorknn.tasks.agreement import Agreement, agreement, table, total
+from yolorknn.tasks.agreement import Agreement, agreement, table, total, unlike
 from yolorknn.tasks.classification import Classification
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.known import metadata_of, task_of
@@ -61,7 +61,9 @@ class Deployment:
     @property
     def told(self) -> str:
         """How far they agree, in a few words."""
-        return f"{total(self.rows).share:.0%} of what {self.reference} finds"
+        every = total(self.rows)
+        more = (f", {one.what} alike in {one.share:.0%}" for one in every.also)
+        return "".join([f"{every.share:.0%} of what {self.reference} finds", *more])
 
     def table(self) -> str:
         """Return the comparison as text."""
@@ -71,12 +73,18 @@ class Deployment:
         """Refuse a board that does not find what the PC finds.
 
         Raises:
-            DeployError: the agreement over all images is below LEAST.
+            DeployError: the agreement over all images is below LEAST, or that of the masks, keypoints, corners or
+                probabilities of what both find; the sentence says of which, and in which image it is the least.
         """
         share = total(self.rows).share
         if share < LEAST:
             raise DeployError(
                 f"the board agrees with {self.reference} in {share:.0%} of what they find, less than {LEAST:.0%}: "
+                "see with --simulate whether quantization or the board costs them"
+            )
+        if (differing := unlike(self.rows, LEAST)) is not None:
+            raise DeployError(
+                f"the board's {differing.what} are not those of {self.reference}: {differing.told}: "
                 "see with --simulate whether quantization or the board costs them"
             )
 

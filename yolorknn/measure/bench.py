@@ -32,7 +32,8 @@ from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stages import Stages
 from yolorknn.stream.stream import Stream
 from yolorknn.stream.tiled import Tiling, stages_of
-from yolorknn.tasks.agreement import agreement, total
+from yolorknn.tasks.agreement import agreement, total, unlike
+from yolorknn.tasks.classification import Classification
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.task import Thresholds
 from yolorknn.text import shown_url
@@ -122,7 +123,7 @@ class _Benched(NamedTuple):
     runs: list[Run]
     first: float
     """Seconds to the first result."""
-    found: list[Detections]
+    found: list[Detections | Classification]
     """In each image."""
 
 
@@ -165,7 +166,7 @@ def _bench_one(
     finally:
         for backend in reversed(backends):
             backend.close()
-    return _Benched(runtime, runs, seconds_to_first, [one for one in found if isinstance(one, Detections)])
+    return _Benched(runtime, runs, seconds_to_first, found)
 
 
 def _npu_mb(backends: Sequence[Backend]) -> float | None:
@@ -189,10 +190,14 @@ def _compared(measured: Sequence[_Benched]) -> str:
     slower, faster = sorted((one, other), key=lambda each: _best(each.runs).fps)
     times = _best(faster.runs).fps / _best(slower.runs).fps
     pairs = zip(one.found, other.found, strict=True)
-    same = total([agreement(str(number), *pair) for number, pair in enumerate(pairs)])
+    rows = [agreement(f"frame {number}", *pair) for number, pair in enumerate(pairs)]
+    same, differing = total(rows), unlike(rows, 1.0)
+    what = "classes" if isinstance(one.found[0], Classification) else "boxes"
+    also = "".join(f", their {each.what} in {each.share:.1%}" for each in same.also)
     return (
-        f"{faster.runtime} gives {times:.2f} times the frames of {slower.runtime}; their boxes agree in "
-        f"{same.share:.1%} ({same.expected} and {same.found} boxes in {len(one.found)} frames)"
+        f"{faster.runtime} gives {times:.2f} times the frames of {slower.runtime}; their {what} agree in "
+        f"{same.share:.1%}{also} ({same.expected} and {same.found} {what} in {len(one.found)} frames)"
+        + (f"; of the {differing.what}, {differing.told}" if differing else "")
     )
 
 

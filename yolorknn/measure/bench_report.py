@@ -82,7 +82,7 @@ class BenchReport:
     memory_mb: float
     """Resident, at the end."""
     compared: str = ""
-    """On a board with both runtimes: which is faster, and whether their boxes agree; or why one does not run."""
+    """On a board with both runtimes: which is faster, and whether what they find agrees; or why one does not run."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -104,11 +104,9 @@ def compare(
     rows = [row for where in others for row in agreeing(where.label, expected, found[where.label])]
     metadata = next((w.session.metadata for w in places if isinstance(w.session, SimulatorSession)), None)
     boxes = [
-        row
-        for where in others
-        if metadata is not None and (row := same_boxes(where.label, metadata, expected, found[where.label]))
+        same_boxes(where.label, metadata, expected, found[where.label]) for where in others if metadata is not None
     ]
-    alike = {row.place for row in boxes if row.matched == row.expected == row.found > 0}
+    alike = {row.place for row in boxes if row.same}
     partings = []
     for where in others:
         worst = None if where.label in alike else _worst(expected, found[where.label], where.limit)

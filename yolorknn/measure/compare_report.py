@@ -10,11 +10,33 @@ from yolorknn.text import printable
 
 
 @dataclass(frozen=True)
+class Also:
+    """How far what the task says of matched objects besides, as masks or keypoints, is from what the reference says."""
+
+    what: str
+    measure: str
+    """Of the numbers: "IoU", "px" for pixels, or "off", a difference of probabilities."""
+    of: int
+    alike: int
+    mean: float
+    worst: float
+    image: str
+    """Where that is."""
+
+    def told(self) -> str:
+        """Return it in words."""
+        form = {"IoU": "IoU {:.3f}", "px": "{:.1f} px off", "off": "{:.3f} off"}[self.measure]
+        mean, worst = form.format(self.mean), form.format(self.worst)
+        return f"{self.what}: {self.alike} of {self.of} alike, {mean} on average, {worst} in {self.image}"
+
+
+@dataclass(frozen=True)
 class SameBoxes:
     """How far what one place finds is from what the reference finds, over all images."""
 
     place: str
     expected: int
+    """Boxes; of a classifier images, each with its most probable class."""
     found: int
     matched: int
     """Of the same class, with an IoU of at least 0.5."""
@@ -22,6 +44,21 @@ class SameBoxes:
     """The mean of those matched."""
     score: float | None
     """The largest difference of a score of those matched."""
+    also: tuple[Also, ...] = ()
+    """Of those matched, what else the task says."""
+
+    @property
+    def same(self) -> bool:
+        """Whether all is alike, and there is something."""
+        counts = self.matched == self.expected == self.found > 0
+        return counts and all(one.alike == one.of for one in self.also)
+
+    def told(self) -> str:
+        """Return it as a line for people."""
+        head = f"{self.matched} of {self.expected} matched, {self.found - self.matched} more"
+        iou = "" if self.iou is None else f"mean IoU {self.iou:.3f}, "
+        scores = f"{iou}largest difference of a score {number(self.score, '+.3f')}"
+        return "; ".join([head, scores, *(one.told() for one in self.also)])
 
 
 @dataclass(frozen=True)
@@ -51,7 +88,7 @@ class Comparison:
     """How many inputs."""
     rows: tuple[Agreeing, ...]
     boxes: tuple[SameBoxes, ...] = ()
-    """Of a detector."""
+    """Of a detector or classifier."""
     partings: tuple[Parting, ...] = ()
     """Of the places that part from the reference."""
 
@@ -63,11 +100,7 @@ class Comparison:
         """Return it as lines for people."""
         lines = [f"{printable(self.model)} against {printable(self.reference)}, on {printable(self.inputs)}\n"]
         lines += table_of(self.rows)
-        lines += [
-            f"\nboxes, {boxes.place}: {boxes.matched} of {boxes.expected} matched, {boxes.found - boxes.matched} more; "
-            f"mean IoU {number(boxes.iou, '.3f')}, largest difference of a score {number(boxes.score, '+.3f')}"
-            for boxes in self.boxes
-        ]
+        lines += [f"\nfound, {boxes.place}: {boxes.told()}" for boxes in self.boxes]
         for parting in self.partings:
             lines.append(
                 f"\n{parting.place} parts from the float model at [{parting.op}] {printable(parting.tensor)}: cosine "

@@ -17,6 +17,7 @@ from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import Values, floats
 from yolorknn.tasks.classification import Classification
 from yolorknn.tasks.drawing import Label, colour, draw_labels, label
+from yolorknn.tasks.likeness import Likeness, of_scores
 from yolorknn.tasks.sound import HINT
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
@@ -69,6 +70,11 @@ class Classify:
         """Know a Classification."""
         return isinstance(found, Classification)
 
+    def likeness(self, expected: Classification, found: Classification) -> tuple[Likeness, ...]:
+        """Compare the probabilities of the first classes, of which one that is left out has no more than the others."""
+        off = max(_farthest(expected, found), _farthest(found, expected))
+        return (of_scores("probabilities", np.array([off])),)
+
     def record(self, found: Classification, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name and confidence of the most probable classes."""
         return [
@@ -90,3 +96,9 @@ class Classify:
             for class_id, confidence in found.top(TOP)
         ]
         draw_labels(canvas, top, stacked=True)
+
+
+def _farthest(one: Classification, other: Classification) -> float:
+    """Return by how much the probability of one of the first classes of the one is another in the other."""
+    said, rest = dict(other), float(other.confidence.min(initial=1.0))
+    return max((abs(share - said.get(name, min(share, rest))) for name, share in one.top(TOP)), default=0.0)

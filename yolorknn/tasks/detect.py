@@ -18,6 +18,7 @@ from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import postprocess
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
+from yolorknn.tasks.likeness import Likeness
 from yolorknn.tasks.objectness import BEFORE, channels_of, has_objectness
 from yolorknn.tasks.other_heads import ANCHORS, recognise_objectness
 from yolorknn.tasks.records import box_records, read_boxes
@@ -66,6 +67,10 @@ class Detect(BoxTask):
     def holds(self, found: object) -> bool:
         """Know Detections."""
         return isinstance(found, Detections)
+
+    def likeness(self, expected: Detections, found: Detections) -> tuple[Likeness, ...]:
+        """Compare nothing more."""
+        return ()
 
     def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence and xyxy of each box."""

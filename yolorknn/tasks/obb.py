@@ -24,6 +24,7 @@ from yolorknn.tasks.candidate import Boxes
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import Label, colour, draw_labels, label, line_width, numbered
 from yolorknn.tasks.joined import apart, is_joined, joined_shapes, read_joined, said_over_all
+from yolorknn.tasks.likeness import Likeness, of_points
 from yolorknn.tasks.records import box_records, read_boxes
 from yolorknn.tasks.rotated import corners_of, rotated_nms, upright
 from yolorknn.tasks.sound import check_scores
@@ -81,6 +82,13 @@ class Obb(BoxTask):
     def holds(self, found: object) -> bool:
         """Know Detections with corners."""
         return isinstance(found, Detections) and found.xyxyxyxy is not None
+
+    def likeness(self, expected: Detections, found: Detections) -> tuple[Likeness, ...]:
+        """Compare corners, whichever is the first: a box may as well be turned by half a circle."""
+        one, other = expected.xyxyxyxy, found.xyxyxyxy
+        assert one is not None and other is not None
+        ways = (np.linalg.norm(one - np.roll(other, shift, axis=1), axis=2).mean(axis=1) for shift in range(4))
+        return (of_points("corners", np.minimum.reduce(list(ways)), expected),)
 
     def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence, xyxy and the corners of each box."""

@@ -25,6 +25,7 @@ from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes
 from yolorknn.tasks.drawing_points import draw_keypoints
 from yolorknn.tasks.joined import apart, is_joined, joined_shapes, read_joined, said_over_all
+from yolorknn.tasks.likeness import Likeness, of_points, of_scores
 from yolorknn.tasks.records import box_records, read_boxes
 from yolorknn.tasks.split import split_shapes
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
@@ -62,6 +63,17 @@ class Pose(BoxTask):
     def holds(self, found: object) -> bool:
         """Know Detections with keypoints."""
         return isinstance(found, Detections) and found.keypoints is not None
+
+    def likeness(self, expected: Detections, found: Detections) -> tuple[Likeness, ...]:
+        """Compare where keypoints are, the more visible the more they count, and how visible they are."""
+        one, other = expected.keypoints, found.keypoints
+        assert one is not None and other is not None
+        away = off = np.full(len(one), np.inf)
+        if one.shape == other.shape:
+            seen = one[..., 2] + 1e-9
+            away = (np.linalg.norm((other - one)[..., :2], axis=2) * seen).sum(axis=1) / seen.sum(axis=1)
+            off = np.abs(other - one)[..., 2].mean(axis=1)
+        return of_points("keypoints", away, expected), of_scores("visibilities", off)
 
     def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence and xyxy of each object, and x, y, visibility of its keypoints by name."""

@@ -24,6 +24,7 @@ from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import gather, postprocess
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes, draw_masks
+from yolorknn.tasks.likeness import Likeness, of_masks
 from yolorknn.tasks.mask_memory import blank_masks
 from yolorknn.tasks.mask_text import read_mask, write_mask
 from yolorknn.tasks.records import box_records, read_boxes
@@ -78,6 +79,11 @@ class Segment(BoxTask):
     def holds(self, found: object) -> bool:
         """Know Detections with masks."""
         return isinstance(found, Detections) and found.mask is not None
+
+    def likeness(self, expected: Detections, found: Detections) -> tuple[Likeness, ...]:
+        """Compare masks."""
+        assert expected.mask is not None and found.mask is not None
+        return (of_masks(expected.mask, found.mask),)
 
     def record(self, found: Detections, wording: Wording) -> list[dict[str, Any]]:
         """Return class_id, name, confidence, xyxy and mask of each object."""

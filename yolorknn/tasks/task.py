@@ -14,6 +14,7 @@ from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import Head, ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values
 from yolorknn.tasks.classification import Found
+from yolorknn.tasks.likeness import Likeness
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -120,6 +121,14 @@ class Task(Protocol[Found]):
 
     def holds(self, found: object) -> bool:
         """Return whether these are results of this task; of those of a task that adds to its own, too."""
+
+    def likeness(self, expected: Found, found: Found) -> tuple[Likeness, ...]:
+        """Return how alike two runs are in all that the task says beside class, box and confidence.
+
+        Args:
+            expected: of the one; boxes are those of objects that both have.
+            found: of the other, the same objects in the same order.
+        """
 
     def record(self, found: Found, wording: Wording) -> list[dict[str, Any]]:
         """Return plain JSON values, a dict each, in the same order; rounded, as people read them."""
