@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from yolorknn.tasks.detections import Detections
 
 SAME_MASK = 0.7
-"""IoU of the masks of one object; int8 keeps 0.92 in nineteen of twenty. One that fills its box has less."""
+"""IoU of the masks of one object; of YOLOv8n-seg in int8 91 of 92 have more. One that fills its box has less."""
 NEAR = 0.1
-"""How far points of one object may lie apart, in sides of a square of the box's area; int8 keeps a third of that."""
+"""How far points of one object may lie apart, in sides of a square of the box's area; of YOLOv8n-pose in int8 32 of 33
+lie nearer."""
 SAME_SCORE = 0.2
 """How far two probabilities may lie apart."""
 
