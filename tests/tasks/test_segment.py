@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -48,6 +51,8 @@ def smooth(shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
         ((31, 47), (320, 320), (8, 16, 32)),
         ((1, 5), (320, 320), (8, 16, 32)),
         ((300, 300), (320, 320), (8, 16, 32, 64)),
+        ((997, 1499), (640, 640), (8, 16, 32)),
+        ((1499, 31), (320, 320), (8, 16, 32)),
     ],
 )
 def test_masks_are_ultralytics(source: tuple[int, int], imgsz: tuple[int, int], strides: tuple[int, ...]) -> None:
@@ -70,6 +75,24 @@ def test_masks_are_ultralytics(source: tuple[int, int], imgsz: tuple[int, int], 
     )
     assert (found.mask != theirs.numpy().astype(bool)).mean() < 1e-5  # where a sum is all but 0
     assert min(source) < 10 or found.mask.any()
+
+
+@pytest.mark.parametrize("source", [(1080, 1920), (997, 1499), (1499, 997)])
+def test_no_more_is_enlarged_than_the_rows_of_boxes(source: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of images whose sides have no divisor in common with the input's: 4001x3001 took 3.7 s of an object."""
+    made, resize = 0, cv2.resize
+
+    def counted(*given: Any, **options: Any) -> Any:
+        nonlocal made
+        found = resize(*given, **options)
+        made += found.size
+        return found
+
+    facts = metadata((640, 640))
+    outputs = box_scene(facts, SEGMENT.shapes(facts).values())
+    monkeypatch.setattr(cv2, "resize", counted)
+    xyxy = SEGMENT.decode(outputs, facts, Thresholds(), Letterbox.fit(source, (640, 640))).xyxy
+    assert len(xyxy) > 3 and made < 1.5 * source[1] * np.ceil(xyxy[:, 3] - xyxy[:, 1] + 1).sum()
 
 
 def test_nothing_found() -> None:

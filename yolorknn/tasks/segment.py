@@ -127,7 +127,10 @@ def _masks(
     for number, (x1, y1, x2, y2) in enumerate(np.ceil(xyxy).astype(int).tolist()):
         if x1 >= x2 or y1 >= y2:
             continue
-        row, column = rows.around(y1, y2), columns.around(x1, x2)
+        column = columns.around(x1, x2)
+        height = -(-BAND // column.pixels)
+        whole = rows.pixels <= height  # else whole parts would be made for a few rows of them
+        row = rows.around(y1, y2) if whole else rows.near(y1, y2)
         # The cells of these, and one more on each side to interpolate with.
         top, left = max(0, row.first // factor - 1), max(0, column.first // factor - 1)
         bottom, right = -(-row.stop // factor) + 1, -(-column.stop // factor) + 1
@@ -137,13 +140,14 @@ def _masks(
             raise InferenceError(f"output {name} has NaN where something was found: {HINT}")
         if factor > 1:
             total = cv2.resize(total, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
-        total = total[:, column.first - left * factor : column.stop - left * factor]
+        total = total[row.first - top * factor :, column.first - left * factor : column.stop - left * factor]
         written.append((number, slice(y1, y2), slice(x1, x2)))
-        height = -(-BAND // column.pixels)
         for start in range(y1, y2, height):
             stop = min(start + height, y2)
-            band = rows.around(start, stop)
-            some = total[band.first - top * factor : band.stop - top * factor]
+            band = rows.around(start, stop) if whole else rows.near(start, stop)
+            some = total[band.first - row.first : band.stop - row.first]
+            if not whole:
+                some = rows.between(some, band)
             pixels = cv2.resize(some, (column.pixels, band.pixels), interpolation=cv2.INTER_LINEAR)
             inside = pixels[start - band.pixel : stop - band.pixel, x1 - column.pixel : x2 - column.pixel]
             np.greater(inside, 0, out=masks[number, start:stop, x1:x2])
@@ -185,8 +189,29 @@ class _Line(NamedTuple):
 
         Pixel x lies at (x + 0.5) * cells / pixels - 0.5, in cells.
         """
-        _, cells, pixels, start = self
+        before, after = self._cells(first, stop)
+        low, high = before // self.cells, min((after - 1) // self.cells + 1, self.parts)
+        return _Cut(
+            self.start + low * self.cells, self.start + high * self.cells, low * self.pixels, (high - low) * self.pixels
+        )
+
+    def near(self, first: int, stop: int) -> _Cut:
+        """Return just the cells between which these pixels lie; see between()."""
+        before, after = self._cells(first, stop)
+        return _Cut(self.start + before, self.start + min(after, self.parts * self.cells), first, stop - first)
+
+    def between(self, rows: Floats, cut: _Cut) -> Floats:
+        """Return of the rows of near()'s cells those of its pixels, interpolated."""
+        at = (np.arange(cut.pixel, cut.pixel + cut.pixels) + 0.5) * (self.cells / self.pixels) - 0.5
+        at = np.clip(at + (self.start - cut.first), 0, len(rows) - 1)
+        low = at.astype(np.int64)
+        share = (at - low).astype(np.float32)[:, None]
+        some: Floats = rows[low] * (1 - share)
+        some += rows[np.minimum(low + 1, len(rows) - 1)] * share
+        return some
+
+    def _cells(self, first: int, stop: int) -> tuple[int, int]:
+        """Return the first cell that these pixels need, and the one behind the last, which may be none."""
+        _, cells, pixels, _ = self
         before = max(0, (2 * first + 1) * cells - pixels) // (2 * pixels)
-        after = max(0, (2 * stop - 1) * cells - pixels) // (2 * pixels) + 1
-        low, high = before // cells, min(after // cells + 1, self.parts)
-        return _Cut(start + low * cells, start + high * cells, low * pixels, (high - low) * pixels)
+        return before, max(0, (2 * stop - 1) * cells - pixels) // (2 * pixels) + 2
