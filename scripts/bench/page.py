@@ -1,10 +1,11 @@
-"""What the page costs beside MQTT, recording and zones: live latency in inferences, and the process's CPU a frame.
+"""What the page, tracking, zones, MQTT and recording cost: live latency in inferences, and the process's CPU a frame.
 
     python scripts/bench/page.py [SECONDS [FPS]]
 
-One RTSP camera of 640x360 in a process of its own, three simulated cores of 20 ms. Prints latency from a frame's
-arrival to its result, p50 and p99, without anything and with all; the CPU time a frame of all above that without; how
-soon the first picture comes over HTTP; and what twenty viewers who never read cost.
+In a Python without trackers, as beside rknn-toolkit2, nothing is tracked, which is said. One RTSP camera of 640x360 in
+a process of its own, three simulated cores of 20 ms, of which each finds three objects. Prints latency from a frame's
+arrival to its result, p50 and p99, without anything and with all; the CPU time a frame of all above that without, the
+median of ROUNDS, interleaved; how soon the first picture comes over HTTP; and what twenty viewers who never read cost.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.client
+import importlib.util
 import socket
 import statistics
 import subprocess
@@ -22,6 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -32,6 +35,7 @@ from tests.fakes.rtsp import RtspCamera  # noqa: E402
 from tests.fakes.served import NAMES, FindsThree  # noqa: E402
 from tests.fakes.watched import WATCHED, watched_detector  # noqa: E402
 from yolorknn.live.camera import Camera  # noqa: E402
+from yolorknn.live.camera_settings import CameraSettings  # noqa: E402
 from yolorknn.live.settings import Settings  # noqa: E402
 from yolorknn.live.watcher import Watcher  # noqa: E402
 from yolorknn.runtime.memory import resident_mb  # noqa: E402
@@ -47,6 +51,9 @@ from yolorknn.tracking.zones import Zone  # noqa: E402
 
 INFERENCE = 0.02
 SIZE = (360, 640)
+TRACKS = importlib.util.find_spec("trackers") is not None
+"""Whether objects are tracked."""
+ROUNDS = 3
 LEFT_OUT = 2.0
 """Seconds at the beginning that are not counted."""
 
@@ -74,19 +81,31 @@ def viewer(page: Page) -> Iterator[None]:
         child.wait()
 
 
-def measured(ages: list[float], seconds: float) -> tuple[list[float], float]:
-    """Return latencies, and CPU seconds a frame, over so many seconds."""
+class Figures(NamedTuple):
+    """Of one run."""
+
+    ages: list[float]
+    """Latencies, in seconds."""
+    cpu: float
+    """Seconds a frame."""
+
+
+def measured(ages: list[float], seconds: float) -> Figures:
+    """Measure for so many seconds."""
     time.sleep(LEFT_OUT)
     begun, first = time.process_time(), len(ages)
     time.sleep(seconds)
     frames = ages[first:]
-    return frames, (time.process_time() - begun) / len(frames)
+    return Figures(frames, (time.process_time() - begun) / len(frames))
 
 
-def tell(what: str, ages: list[float]) -> None:
-    """Print latencies in inferences."""
-    cuts = statistics.quantiles(ages, n=100)
-    print(f"{what}: p50 {cuts[49] / INFERENCE:.2f}, p99 {cuts[98] / INFERENCE:.2f} inferences; {len(ages)} frames")
+def tell(what: str, runs: list[Figures], above: float = 0.0) -> float:
+    """Print latencies in inferences, and CPU time above that of another; return the CPU time."""
+    ages = [age for run in runs for age in run.ages]
+    cuts, cpu = statistics.quantiles(ages, n=100), statistics.median(run.cpu for run in runs)
+    latency = f"p50 {cuts[49] / INFERENCE:.2f}, p99 {cuts[98] / INFERENCE:.2f} inferences of {len(ages)} frames"
+    print(f"{what}: {latency}, {1000 * (cpu - above):.2f} ms of CPU a frame{' more' if above else ''}")
+    return cpu
 
 
 def first_picture(page: Page) -> float:
@@ -114,8 +133,8 @@ def slow_viewers(page: Page, hub: Hub, seconds: float = 3.0) -> None:
         each.close()
 
 
-def run(folder: Path, url: str, seconds: float, *, page: bool, rest: bool = False) -> float:
-    """Watch, with a page and zones, and with MQTT and a recording; return CPU seconds a frame."""
+def run(folder: Path, url: str, seconds: float, *, page: bool, rest: bool = False, slow: bool = False) -> Figures:
+    """Watch, with a page, tracking and zones, and with MQTT and a recording; at the end with slow viewers."""
     ages: list[float] = []
     with ExitStack() as stack:
         wording = Wording.of(WATCHED)
@@ -135,23 +154,22 @@ def run(folder: Path, url: str, seconds: float, *, page: bool, rest: bool = Fals
             sinks += [stack.enter_context(closing(sink)) for sink in opened]
         if page:
             sinks.append(hub)
-            zone = Zone("all", ((0, 0), (1, 0), (1, 1)))
-            steps = {"door": [stack.enter_context(closing(Tracking(wording.names, zones=[zone], track=False)))]}
-        settings = Settings({"door": NAMES}) if page else None
+            steps = {"door": [stack.enter_context(closing(Tracking(wording.names, track=TRACKS)))]}
+        zone = Zone("all", ((0, 0), (1, 0), (1, 1)))
+        settings = Settings({"door": NAMES}, {"door": CameraSettings(zones=(zone,))}) if page else None
         watcher = Watcher(detector, [Camera("door", url)], sinks, steps=steps, settings=settings)
         stack.enter_context(watcher)
         if not page:
-            found, cpu = measured(ages, seconds)
-            tell("alone", found)
-            return cpu
+            return measured(ages, seconds)
         served = stack.enter_context(Page(watcher, hub, port=0))
         time.sleep(LEFT_OUT)
-        print(f"first picture over HTTP: {1000 * first_picture(served):.0f} ms")
+        if slow:
+            print(f"first picture over HTTP: {1000 * first_picture(served):.0f} ms")
         with viewer(served):
-            found, cpu = measured(ages, seconds)
-        tell(f"with a page that is looked at{', MQTT, recording' if rest else ''} and zones", found)
-        slow_viewers(served, hub)
-        return cpu
+            found = measured(ages, seconds)
+        if slow:
+            slow_viewers(served, hub)
+        return found
 
 
 def main() -> None:
@@ -160,12 +178,20 @@ def main() -> None:
         with RtspCamera(encoded(SIZE, fps=int(sys.argv[2]))) as served:
             print(served.url, flush=True)
             threading.Event().wait()
-    seconds, fps = float(sys.argv[1] if sys.argv[1:] else 15), int(sys.argv[2] if sys.argv[2:] else 25)
+    seconds, fps = float(sys.argv[1] if sys.argv[1:] else 8), int(sys.argv[2] if sys.argv[2:] else 25)
+    alone, page, every = list[Figures](), list[Figures](), list[Figures]()
     with camera(fps) as url, tempfile.TemporaryDirectory() as folder:
-        measure = functools.partial(run, Path(folder), url, seconds)
-        alone, page, all_of_it = measure(page=False), measure(page=True), measure(page=True, rest=True)
-    print(f"CPU a frame: {1000 * alone:.2f} ms alone; {1000 * (page - alone):.2f} ms more with the page and zones,")
-    print(f"  {1000 * (all_of_it - alone):.2f} ms with MQTT and the recording too")
+        for number in range(ROUNDS):
+            measure = functools.partial(run, Path(folder), url, seconds)
+            alone.append(measure(page=False))
+            page.append(measure(page=True))
+            every.append(measure(page=True, rest=True, slow=number == ROUNDS - 1))
+    before = tell("alone", alone)
+    looked = f"with a page that is looked at, zones{', tracking' if TRACKS else ''}"
+    tell(looked, page, before)
+    tell(f"{looked}, MQTT, recording", every, before)
+    if not TRACKS:
+        print("nothing was tracked: trackers is not installed here")
 
 
 if __name__ == "__main__":
