@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.fakes import rtsp
 from tests.fakes.clips import encoded, is_whole, number_in, write_packets
 from tests.fakes.h265 import encoded as h265_encoded
 from tests.fakes.rtsp import RtspCamera
@@ -70,6 +72,29 @@ def test_damaged_pictures_are_counted_and_never_given(camera: RtspCamera, stream
     camera.corrupting = 5
     assert all(is_whole(frame.image) for frame in frames(stream, 60))
     assert stream.unfit["corrupt"] >= 5
+
+
+def test_a_few_damaged_bytes_show_too(camera: RtspCamera, stream: PyAvStream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of CAVLC, which has no other mark, most are a picture to the decoder, with something left behind its end."""
+    monkeypatch.setattr(rtsp, "_damaged", lambda unit: unit[: len(unit) // 3] + b"\xff" * (2 * len(unit) // 3))
+    for _ in range(3):
+        frames(stream, 10)
+        camera.corrupting = 2
+        assert all(is_whole(frame.image) for frame in frames(stream, 30))
+    assert stream.unfit["corrupt"] >= 6
+
+
+def test_pictures_with_bits_behind_their_end_are_read_by_the_next_connection(camera: RtspCamera) -> None:
+    clip = encoded(fps=100)
+    padded = [tuple(unit + b"\x55\x80" if unit[0] & 31 in (1, 5) else unit for unit in units) for units in clip.units]
+    camera.clip = replace(clip, units=tuple(padded))
+    with (
+        closing(PyAvStream(camera.url, patience=0.7)) as first,
+        pytest.raises(SilentError, match="damaged frames only"),
+    ):
+        first.read()
+    with closing(PyAvStream(camera.url, patience=0.7)) as second:
+        assert all(is_whole(frame.image) for frame in frames(second, 20))
 
 
 def test_after_a_lost_frame_none_is_given_until_one_stands_alone(camera: RtspCamera, stream: PyAvStream) -> None:

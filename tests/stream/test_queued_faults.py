@@ -17,6 +17,7 @@ from tests.fakes.stuck_sink import Gate
 from tests.fakes.waiting import until
 from yolorknn import Detector, Result
 from yolorknn.errors import OutputError, SourceError
+from yolorknn.stream import backoff
 from yolorknn.stream.run import run
 from yolorknn.stream.sinks import queued
 from yolorknn.stream.sinks.callback import Callback
@@ -64,7 +65,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def test_a_sink_that_fails_is_opened_again_ever_more_seldom(clock: Clock) -> None:
+def test_a_sink_that_fails_is_opened_again_ever_more_seldom(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "JITTER", (0.0, 0.0))
     flaky, told = Flaky(), list[str]()
     sink = Queued(flaky.open, name="lines", told=told.append)
 

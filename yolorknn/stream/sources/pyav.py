@@ -37,6 +37,11 @@ PAUSE, PAUSES = 1.0, 5.0
 """A pause is so many seconds without a packet, and so many times what is usual."""
 ARRIVALS = 64
 """Packets whose arrival is kept until their pictures come."""
+STRICT = {"err_detect": "+aggressive"}
+"""A picture with bits behind its end is damaged, to FFmpeg: most damage of CAVLC shows by nothing else."""
+
+_padded = set[str]()
+"""Streams all of whose pictures are taken for damaged so: their encoder leaves bits there."""
 
 
 class PyAvStream:
@@ -85,6 +90,9 @@ class PyAvStream:
             self._container.close()
             raise LostError(f"no video from {self._shown}: what answers there is no camera's stream", "broken")
         self._stream: Any = videos[0]
+        if self._stream.codec_context.name == "h264" and url not in _padded:
+            self._stream.codec_context.options = STRICT
+        self._url, self._good = url, False
         self._decoder = decoder(self._stream)
         self._packets = self._container.demux(self._stream)
         self._ends = (self._container.duration or 0) > 0
@@ -193,10 +201,13 @@ class PyAvStream:
         if why:
             self.unfit[why] += 1
             return None
+        self._good = True
         return Frame(picture.image(), time.time() - (now - arrived), self._shown, arrived=arrived)
 
     def _silent(self, unfit: Counter[str]) -> SilentError:
         if unfit["corrupt"]:
+            if not self._good:
+                _padded.add(self._url)
             return SilentError(f"{self._shown} gives damaged frames only: is the network overloaded?", "damaged")
         if unfit["late"]:
             return SilentError(
