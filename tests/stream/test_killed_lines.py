@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.fakes.killed import killed
 from yolorknn.stream.sinks.csv_rows import COLUMNS
 
 WRITING = """
@@ -35,16 +33,7 @@ for number in itertools.count(int(sys.argv[2])):
 
 def kill_while_writing(folder: Path, first: int, lines: int, delay: float) -> int:
     """Kill a process that writes, some time after so many results; return the number of the last that it told of."""
-    words = [sys.executable, "-c", WRITING, str(folder), str(first)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert process.stdout is not None
-    for _ in range(lines):
-        process.stdout.readline()
-    try:
-        process.wait(delay)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    rest = process.communicate(timeout=30)[0].splitlines()
+    rest = killed(WRITING, str(folder), str(first), lines=lines, delay=delay)
     return int(rest[-1]) if rest and rest[-1].isdigit() else first + lines - 1
 
 

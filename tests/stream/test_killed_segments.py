@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.fakes.killed import killed
 from tests.fakes.recorded import names, times
 from tests.fakes.results import NAMES
 from yolorknn.stream.sinks.segments import Segments
@@ -36,16 +34,7 @@ for number in itertools.count():
 
 def kill_while_recording(folder: Path, frames: int, delay: float) -> None:
     """Kill a process that records, and check what it leaves: also what the next run makes of it."""
-    words = [sys.executable, "-c", RECORDING, str(folder)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert process.stdout is not None
-    for _ in range(frames):
-        process.stdout.readline()
-    try:
-        process.wait(delay)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    told = [int(line) for line in process.communicate(timeout=30)[0].splitlines() if line.isdigit()]
+    told = [int(line) for line in killed(RECORDING, str(folder), lines=frames, delay=delay) if line.isdigit()]
     last = told[-1] if told else frames - 1
     *closed, newest = names(folder)
     assert all(".part" not in name for name in closed)
