@@ -104,6 +104,19 @@ def test_a_job_has_every_image_once_in_the_order_of_the_source(
     assert rows_of(out) == rows
 
 
+def test_a_url_that_pyarrow_reads(cluster: RayCluster, plain: list[Any], tmp_path: Path) -> None:
+    """Remote storage is read by its file systems, of which file:// needs no server."""
+    folder = tmp_path / "far images"
+    folder.mkdir()
+    for number, image in enumerate(IMAGES):
+        (folder / f"{number:04d}.jpg").symlink_to(image)
+    assert detect(f"{folder.as_uri()}/", DEMO_ONNX, tmp_path / "out", address=cluster.address).images == len(IMAGES)
+    rows = rows_of(tmp_path / "out")
+    assert [row["index"] for row in rows] == list(range(len(IMAGES)))
+    for row, found in zip(rows, plain, strict=True):
+        assert_same(row, found)
+
+
 @pytest.mark.slow
 def test_a_node_and_the_driver_may_be_killed(cluster: RayCluster, links: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from yolorknn.errors import SourceError
 from yolorknn.files import is_file
@@ -111,12 +112,12 @@ def _remote(url: str) -> list[str]:
         inside = system.get_file_info(pyarrow.fs.FileSelector(root, recursive=True))
     except (OSError, pa.ArrowException) as exc:
         raise SourceError(f"cannot read {url}: {exc}") from exc
-    scheme = url.partition("://")[0]
     names = sorted(info.path for info in inside if info.is_file)
     tables = [name for name in names if name.endswith(".parquet")]
-    return [
-        f"{scheme}://{name}" for name in tables or names if Path(name).suffix.lower() in {*IMAGE_SUFFIXES, ".parquet"}
-    ]
+    wanted = [name for name in tables or names if Path(name).suffix.lower() in {*IMAGE_SUFFIXES, ".parquet"}]
+    parts = urlsplit(url)  # whose query may say where the storage is
+    paths = (f"{parts.path.rstrip('/')}/{quote(name.removeprefix(root).lstrip('/'))}" for name in wanted)
+    return [urlunsplit(parts._replace(path=path)) for path in paths]
 
 
 def _of_parquet(files: Sequence[str]) -> Iterator[Shard]:
