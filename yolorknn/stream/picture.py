@@ -40,8 +40,8 @@ def _draw_outlines(canvas: Image, scene: Scene) -> None:
     labels = []
     for outline in scene.outlines:
         points = np.rint(np.array(outline.points) * (width - 1, height - 1)).astype(np.int32)
-        for paint, thick in ((UNDER, line + 2), (PAINT, line)):
-            cv2.polylines(canvas, [points], outline.closed, paint, thick, cv2.LINE_AA)
+        cv2.polylines(canvas, [points], outline.closed, UNDER, line + 2)
+        cv2.polylines(canvas, [points], outline.closed, PAINT, line, cv2.LINE_AA)
         x, y = points[points[:, 1].argmin()].tolist()
         labels.append(Label((x, y), f"{outline.name} {_counted(outline, scene)}".rstrip(), None, PAINT))
     draw_labels(canvas, labels)

@@ -86,7 +86,8 @@ def draw_labels(canvas: Image, labels: Sequence[Label], *, stacked: bool = False
     room = COVERED * height * width
     below = labels[0].at[1] if stacked and labels else 0
     for entry in labels:
-        patch = _patch(entry, capitals, width)
+        said = "" if entry.confidence is None else f" {entry.confidence:.2f}"
+        patch = _patch(entry.name, said, entry.paint, capitals, width)
         if patch.shape[0] > height or patch.shape[0] * patch.shape[1] > room:
             continue
         wanted = (entry.at[0], below) if stacked else entry.at
@@ -109,10 +110,14 @@ def _places(at: tuple[int, int], tall: int, wide: int) -> list[tuple[int, int]]:
     return [(column, row) for column in (x, x - wide, x + wide) for row in rows]
 
 
-def _patch(entry: Label, capitals: int, width: int) -> Image:
-    """Return a label as a picture: with its confidence and whole name, if it is not too wide for that."""
-    texts = [entry.name] if entry.confidence is None else [f"{entry.name} {entry.confidence:.2f}", entry.name]
-    texts += [f"{entry.name[:count]}." for count in range(len(entry.name) - 1, 1, -1)] + [entry.name[:1]]
+@functools.lru_cache(256)
+def _patch(name: str, said: str, paint: tuple[int, int, int], capitals: int, width: int) -> Image:
+    """Return a label as a picture: with its confidence and whole name, if it is not too wide for that.
+
+    A frame's labels are often those of the frame before. The picture is not to be written to.
+    """
+    texts = [f"{name}{said}", name]
+    texts += [f"{name[:count]}." for count in range(len(name) - 1, 1, -1)] + [name[:1]]
     limit = width * 0.6
     fitting = (mask for text in texts if (mask := letters(text, capitals)).shape[1] <= limit)
     ink = next(fitting, None)
@@ -121,7 +126,9 @@ def _patch(entry: Label, capitals: int, width: int) -> Image:
     edge = max(1, capitals // 6)
     padded = np.zeros((ink.shape[0] + 2 * edge, ink.shape[1] + 2 * edge), np.uint8)
     padded[edge:-edge, edge:-edge] = ink
-    return _shades(entry.paint).take(padded[:, :width], axis=0)
+    patch = _shades(paint).take(padded[:, :width], axis=0)
+    patch.flags.writeable = False
+    return patch
 
 
 @functools.lru_cache(1024)

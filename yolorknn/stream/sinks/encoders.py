@@ -39,8 +39,12 @@ class Encoding:
 
 KEPT = Encoding(2.0, {"preset": "veryfast", "crf": "21", "bf": "0"})
 """For a video that is looked at again."""
-RECORDED = Encoding(1.0, {"preset": "ultrafast", "tune": "zerolatency", "crf": "23", "threads": "1"}, quick=True)
-"""For what goes on beside detection all day: half the CPU, and no frame waits in the encoder for those after it."""
+RECORDED = Encoding(1.0, {"preset": "ultrafast", "tune": "zerolatency", "qp": "24", "threads": "1"}, quick=True)
+"""For what goes on beside detection all day: half the CPU, and no frame waits in the encoder for those after it.
+
+With a constant quantizer x264 does not look at each frame first to choose one, which takes a quarter of its time at
+this preset. 24 is about as sharp as crf 23: a moving camera takes half the bytes, a noisy night half as many more.
+"""
 
 
 def _set_log_level(level: int) -> int:
