@@ -20,6 +20,7 @@ from yolorknn.errors import ModelError
 from yolorknn.files import writing
 from yolorknn.measure.compare_inputs import Arrays, inputs_of
 from yolorknn.measure.compare_report import Comparison, Parting
+from yolorknn.measure.floating import open_floating
 from yolorknn.measure.same_boxes import same_boxes
 from yolorknn.model.interface import Interface
 from yolorknn.model.platforms import Dtype, get_platform, this_platform
@@ -27,7 +28,6 @@ from yolorknn.predict.open_model import HERE, Place, open_sessions
 from yolorknn.progress import Progress
 from yolorknn.runtime.agreeing import LIMITS, Values, agreeing, cosine_of, paired
 from yolorknn.runtime.laid import run_as_own
-from yolorknn.runtime.ort import OrtSession
 from yolorknn.runtime.session import Session
 from yolorknn.scratch import temporary_folder
 from yolorknn.tasks.known import why_no_detector
@@ -35,8 +35,6 @@ from yolorknn.tasks.known import why_no_detector
 WORDS: Mapping[Dtype, str] = {"fp16": "fp16, simulator", "i8": "int8, simulator"}
 TINY = 2.0**-14
 """float16's smallest normal number: scores of an image without objects are smaller, and their cosine says nothing."""
-CHANGING = ("inputs", "outputs", "input_initial_val")
-"""Of [load]: what makes another model of an .onnx than the file, which onnxruntime runs."""
 QUANTIZING = ("quantized_dtype", "quantized_hybrid_level", "auto_hybrid_cos_thresh", "auto_hybrid_euc_thresh")
 
 
@@ -91,15 +89,18 @@ def compare(
     with ExitStack() as held:
         places = list(_opened(model, request, place, held, progress))
         given = inputs_of(request, places[0].interface.inputs, inputs, scaling=scaling, count=count, progress=progress)
-        reference = _floating(request, held)
-        if reference is None:
-            label, *others = places
-            told, expected = label.label, [label.run(arrays) for arrays in given.sets]
+        reference = open_floating(request, places[0].interface, held)
+        if isinstance(reference, str):
+            first, *others = places
+            if not others:
+                raise ModelError(
+                    f"there is nothing to compare {model} with: {reference}, and it runs in one place only; build it "
+                    "in int8 (--dataset), or give --device, to compare that with fp16"
+                )
+            told, expected = f"{first.label} ({reference})", [first.run(arrays) for arrays in given.sets]
         else:
-            others, told = places, f"{request.model} on onnxruntime"
+            others, told = places, reference.told
             expected = [reference.run(given.normal.normalised(arrays)) for arrays in given.sets]
-        if not others:
-            raise ModelError(f"{model} runs in one place only here: there is nothing to compare it with")
         found = {where.label: [where.run(arrays) for arrays in given.sets] for where in others}
     rows = [row for where in others for row in agreeing(where.label, expected, found[where.label])]
     metadata = next((w.session.metadata for w in places if isinstance(w.session, SimulatorSession)), None)
@@ -146,17 +147,6 @@ def _variant(request: BuildRequest, dtype: Dtype) -> BuildRequest | None:
         load=options.load,
     )
     return replace(request, dtype=dtype, dataset=None, recorded=None, options=plain)
-
-
-def _floating(request: BuildRequest, held: ExitStack) -> _Where | None:
-    """Open the float model; None where onnxruntime does not run what was built."""
-    if request.model.suffix.lower() != ".onnx" or request.options.load.keys() & set(CHANGING):
-        return None
-    try:
-        session = held.enter_context(closing(OrtSession(request.model)))
-    except ModelError:  # with custom ops, which only the toolkit knows
-        return None
-    return _Where("float", session, session.interface)
 
 
 def _worst(expected: Sequence[Arrays], found: Sequence[Arrays], limit: float) -> int | None:

@@ -17,13 +17,14 @@ import pytest
 from tests.conftest import ROOT
 from tests.convert.toolkit.conftest import OURS, Pythons
 from tests.fakes.waiting import until
-from yolorknn.convert.toolkit import cst_softmax
+from yolorknn.convert.toolkit import cst_softmax, own_op
 from yolorknn.convert.toolkit.log import Log
-from yolorknn.convert.toolkit.process import SCRIPT, CustomOp
+from yolorknn.convert.toolkit.process import SCRIPT, Instance
 from yolorknn.convert.toolkit.toolkit import Rknn, Toolkit
+from yolorknn.convert.torch_session import TORCHSCRIPT
 from yolorknn.errors import BuildError, InferenceError
 
-ALONE = [SCRIPT, Path(cst_softmax.__file__)]
+ALONE = [SCRIPT, Path(cst_softmax.__file__), Path(own_op.__file__), TORCHSCRIPT]
 ENV = {"json", "importlib.util", "os", "shutil", "socket", "sys", "threading", "traceback", "typing"}
 
 
@@ -32,7 +33,9 @@ def test_python_3_6_reads_it_and_it_imports_nothing_of_ours(script: Path) -> Non
     tree = ast.parse(script.read_text(), feature_version=(3, 6))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported <= ENV | {"numpy", "rknn.api", "rknn.api.custom_op"}
+    assert imported <= ENV | {"numpy", "rknn.api", "rknn.api.custom_op"} | (
+        {"torch"} if script == TORCHSCRIPT else set()
+    )
     at_once = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
     assert script.name != "child.py" or at_once <= ENV, "numpy only where there are arrays"
 
@@ -115,11 +118,11 @@ def test_custom_ops_of_a_file(fake: Path, model: Path, tmp_path: Path) -> None:
     )
     with Toolkit(Log(tmp_path / "x.log"), python=fake) as toolkit:
         rknn = loaded(toolkit, model)
-        rknn.do("reg_custom_op", custom_op=CustomOp(Path(cst_softmax.__file__), "CstSoftmax"))
+        rknn.do("reg_custom_op", custom_op=Instance(Path(cst_softmax.__file__), "CstSoftmax"))
         with pytest.raises(BuildError, match=r"reg_custom_op: The parameters of compute must be"):
-            rknn.do("reg_custom_op", custom_op=CustomOp(theirs, "cstGelu"))
+            rknn.do("reg_custom_op", custom_op=Instance(theirs, "cstGelu"))
         with pytest.raises(BuildError, match=r"reg_custom_op: .*no attribute 'cstSilu'"):
-            rknn.do("reg_custom_op", custom_op=CustomOp(theirs, "cstSilu"))
+            rknn.do("reg_custom_op", custom_op=Instance(theirs, "cstSilu"))
 
 
 def test_softmax() -> None:

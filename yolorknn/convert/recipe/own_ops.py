@@ -9,7 +9,7 @@ from pathlib import Path
 
 from yolorknn.convert.export.custom_op import OP_TYPE as SOFTMAX
 from yolorknn.convert.toolkit import cst_softmax, own_op
-from yolorknn.convert.toolkit.process import CustomOp
+from yolorknn.convert.toolkit.process import Instance
 from yolorknn.errors import BuildError, ModelError
 from yolorknn.files import decoded, sha256
 from yolorknn.model.custom_ops import is_custom
@@ -55,19 +55,19 @@ def own_ops(given: Sequence[str], ops: Collection[str], model: Path) -> tuple[Ow
     return found
 
 
-def registered(ops: Collection[str], own: Iterable[OwnOp]) -> tuple[CustomOp, ...]:
+def registered(ops: Collection[str], own: Iterable[OwnOp]) -> tuple[Instance, ...]:
     """Return what the toolkit's process is to register for a model: the user's ops, and ours where nobody replaces it.
 
     Raises:
         BuildError: the model has a custom op that nobody computes.
     """
     given = {
-        op.op_type: CustomOp(
+        op.op_type: Instance(
             Path(own_op.__file__), "OwnOp", {"file": str(op.file.resolve()), "name": op.given.rpartition(":")[2]}
         )
         for op in own
     }
-    known = {SOFTMAX: CustomOp(Path(cst_softmax.__file__), "CstSoftmax")} | given
+    known = {SOFTMAX: Instance(Path(cst_softmax.__file__), "CstSoftmax")} | given
     wanted = sorted(filter(is_custom, ops))
     if unknown := [op for op in wanted if op not in known]:
         raise BuildError(

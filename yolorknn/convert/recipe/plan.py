@@ -9,7 +9,7 @@ from typing import Any
 
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.ranges import Observed
-from yolorknn.convert.toolkit.process import CustomOp
+from yolorknn.convert.toolkit.process import Instance
 from yolorknn.model.generic import GenericMetadata
 from yolorknn.model.interface import Interface
 from yolorknn.model.metadata import Build, ModelMetadata
@@ -35,7 +35,7 @@ class BuildPlan:
     """The list of calibration images that the toolkit reads."""
     observed: Callable[[], Observed] | None = None
     """Of a calibrated detector, gives the extremes of its tensors on some of these images."""
-    custom_ops: tuple[CustomOp, ...] = ()
+    custom_ops: tuple[Instance, ...] = ()
     metadata: ModelMetadata | None = None
     """Of the .rknn to be; None for a generic model."""
     generic: GenericMetadata | None = None

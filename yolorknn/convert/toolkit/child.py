@@ -7,6 +7,7 @@ socket FD go lines of JSON, a question and its answer at a time:
     {"call": "RKNN", "on": "1", "arguments": {"verbose": false}}        make an object, and keep it under this name
     {"call": "load_onnx", "on": "1", "arguments": {"model": "m.onnx"}}  call a method of it
     {"call": "del", "on": "1", "arguments": {}}                         forget it
+    {"call": "keep", "on": "2", "arguments": {"instance": {"$class": ...}}}  make another object, of a class in a file
     {"returned": 0}   or   {"raised": "the last line of the exception"}
 
 In place of values that JSON has not: {"$npy": FILE} for an array, the file being in the working directory;
@@ -76,6 +77,9 @@ def made(question: Dict[str, Any], objects: Dict[str, Any]) -> Any:
         del objects[name]
         return None
     arguments = restored(question["arguments"])
+    if call == "keep":
+        objects[name] = arguments["instance"]
+        return None
     if call == "RKNN":
         from rknn.api import RKNN
 

@@ -40,7 +40,7 @@ class Raised(Exception):
     """The call raised; the text is the last line of its exception."""
 
 
-class CustomOp(NamedTuple):
+class Instance(NamedTuple):
     """An argument that is an instance of a class in a Python file, made in the child."""
 
     file: Path
@@ -124,9 +124,9 @@ class Process:
         """Have a call made, and return its result.
 
         Args:
-            call: "RKNN", a method's name, or "del"; see child.py.
+            call: "RKNN", "keep", a method's name, or "del"; see child.py.
             on: name of the object.
-            arguments: JSON values, arrays, paths and CustomOps.
+            arguments: JSON values, arrays, paths and Instances.
             limit: seconds within which the answer must come; None for no limit.
             waiting: called now and then until it comes.
 
@@ -168,7 +168,7 @@ class Process:
                 with writing(path := self.scratch / files[-1]):
                     np.save(path, value, allow_pickle=False)
                 return {"$npy": files[-1]}
-            case CustomOp(file, name, arguments):
+            case Instance(file, name, arguments):
                 return {"$class": name, "$file": str(file.resolve()), "$with": dict(arguments)}
             case Mapping():
                 return {key: self._plain(item, files) for key, item in value.items()}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.convert.toolkit.log import Log
-from yolorknn.convert.toolkit.process import Ended, Process, Raised, Silent
+from yolorknn.convert.toolkit.process import Ended, Instance, Process, Raised, Silent
 from yolorknn.errors import BuildError, InferenceError
 from yolorknn.progress import Progress
 
@@ -60,11 +60,24 @@ class Toolkit:
         Raises:
             BuildError: the toolkit cannot be imported.
         """
-        self._objects += 1
-        made = Rknn(self, str(self._objects))
+        made = Rknn(self, self._new())
         self.begin("import", quiet=True)
         self.ask("RKNN", made.name, {"verbose": verbose})
         return made
+
+    def keep(self, instance: Instance) -> str:
+        """Have another object made there, and return its name for ask().
+
+        Raises:
+            BuildError: its constructor raised, or took the process down.
+        """
+        name = self._new()
+        self.ask("keep", name, {"instance": instance})
+        return name
+
+    def _new(self) -> str:
+        self._objects += 1
+        return str(self._objects)
 
     def begin(self, step: str, *, quiet: bool = False) -> None:
         """Begin a step, of the vendor's or ours; an error names it, and progress is told unless it is quiet."""

@@ -1,0 +1,64 @@
+"""The float model that a comparison refers to: onnxruntime runs an .onnx, torch a TorchScript, nothing the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from yolorknn.convert.recipe.generic import format_of
+from yolorknn.convert.recipe.request import BuildRequest
+from yolorknn.convert.torch_session import TorchSession
+from yolorknn.errors import ModelError
+from yolorknn.model.interface import Interface
+from yolorknn.runtime.laid import run_as_own
+from yolorknn.runtime.ort import OrtSession
+from yolorknn.toolkits.installed import choose
+
+CHANGING = ("inputs", "outputs", "input_initial_val")
+"""Of [load]: what makes another model of an .onnx than the file, which onnxruntime runs."""
+
+
+@dataclass(frozen=True)
+class Floating:
+    """A float model that is open."""
+
+    session: OrtSession | TorchSession
+    told: str
+    """What runs where, in words."""
+
+    def run(self, given: Mapping[str, object]) -> dict[str, NDArray[Any]]:
+        """Run it on an array for each input; see run_as_own."""
+        return run_as_own(self.session, self.session.interface, given)
+
+
+def open_floating(request: BuildRequest, built: Interface, held: ExitStack) -> Floating | str:
+    """Open the float model of a build.
+
+    Args:
+        request: what is built, no .rknn.
+        built: of what was built.
+        held: closes what is opened.
+
+    Returns:
+        The float model, or why there is none.
+
+    Raises:
+        BuildError: torch does not load it.
+        MissingDependencyError: onnxruntime, or the toolkit, is not installed.
+    """
+    model, kind = request.model, format_of(request.model)
+    if kind == ".torchscript":
+        torch = TorchSession(model, built, python=choose(request.toolkit).python)
+        return Floating(held.enter_context(closing(torch)), f"{model} on torch")
+    if kind != ".onnx":
+        return f"nothing here runs a {kind} in float"
+    if changing := sorted(request.options.load.keys() & set(CHANGING)):
+        return f"load.{changing[0]} makes another model of {model} than onnxruntime runs"
+    try:
+        return Floating(held.enter_context(closing(OrtSession(model))), f"{model} on onnxruntime")
+    except ModelError:  # it was built, so onnxruntime misses no more than that
+        return f"onnxruntime does not know the custom ops of {model}"
