@@ -1,6 +1,7 @@
 """An ffmpeg with a decoder of Rockchip's, as a program: it decodes with PyAV, and fails as it is told to.
 
-It is told by a file beside it, "does": ok, crash (after ten pictures), mute, green, or nothing, which has no decoder.
+It is told by a file beside it, "does": ok, crash (after ten pictures), mute, green, late (by ten pictures), or nothing,
+which has no decoder.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if "-decoders" in sys.argv:
 assert sys.argv[sys.argv.index("-c:v") + 1] == "h264_rkmpp" and sys.argv[-1] == "pipe:1"
 import av
 decoder, shown, size = av.CodecContext.create("h264", "r"), 0, None
+held = []
 parser = av.CodecContext.create("h264", "r")
 while True:
     data = os.read(0, 1 << 16)
@@ -36,7 +38,8 @@ while True:
             if size is None:
                 size = (height, width)
                 os.write(1, f"YUV4MPEG2 W{{width}} H{{height}} F25:1 Ip C420jpeg\\n".encode())
-            rest = b"FRAME\\n" + pixels.tobytes()
+            held.append(b"FRAME\\n" + pixels.tobytes())
+            rest = b"" if does == "late" and len(held) <= 10 else held.pop(0)
             while rest:
                 rest = rest[os.write(1, rest):]
             shown += 1

@@ -100,16 +100,19 @@ def test_a_child_that_proves_right_decodes(camera: RtspCamera, ffmpeg: Path, cap
 
 
 @pytest.mark.parametrize(
-    ("does", "why"), [("green", "gives wrong pictures"), ("mute", "gave no picture in"), ("nothing", "")]
+    ("does", "why"),
+    [("green", "gives wrong pictures"), ("mute", "gave no picture in"), ("late", "3 pictures behind"), ("nothing", "")],
 )
 def test_one_that_is_wrong_is_left(
     camera: RtspCamera, ffmpeg: Path, caplog: pytest.LogCaptureFixture, does: str, why: str
 ) -> None:
     ffmpeg.with_name("does").write_text(does)
-    stream = PyAvStream(camera.url, patience=2)
-    trial: Any = stream._decoder
-    while getattr(trial, "_chip", None) is not None:
-        numbers(stream, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hardware, "KEEPS_UP", 0.5)
+        stream = PyAvStream(camera.url, patience=2)
+        trial: Any = stream._decoder
+        while getattr(trial, "_chip", None) is not None:
+            numbers(stream, 1)
     numbers(stream, 5)
     stream.close()
     lines = [record.getMessage() for record in caplog.records]

@@ -26,6 +26,8 @@ KEPT = 256
 """Pictures of which it is known that they were given."""
 BEHIND = 3
 """Pictures by which the chip may be behind FFmpeg when it takes over."""
+KEEPS_UP = 120.0
+"""Seconds within which it is to be no further behind, as until then both decode."""
 ALIKE = 6.0
 """Levels of grey by which squares of the two pictures may differ: decoders round colours each in their way."""
 GRID = (16, 9)
@@ -125,6 +127,9 @@ class Trial:
         if self._proven and chips and chips[-1].time in list(self._given)[-BEHIND:]:
             self._alone = True
             self._expected.clear()
+            tell_once(f"{self._name} decodes, its first picture as FFmpeg's")
+        elif self._proven and time.monotonic() > self._last:
+            self._leave(f"stays more than {BEHIND} pictures behind")
         return pictures
 
     def close(self) -> None:
@@ -154,8 +159,7 @@ class Trial:
             if (difference := apart(picture.image(), expected)) > ALIKE:
                 self._leave(f"gives wrong pictures ({difference:.0f} levels apart)")
                 return
-            self._proven = True
-            tell_once(f"{self._name} decodes, its first picture as FFmpeg's")
+            self._proven, self._last = True, time.monotonic() + KEEPS_UP
             return
         if time.monotonic() > self._last:
             self._leave(f"gave no picture in {TRIAL:g} s")
