@@ -1,4 +1,4 @@
-"""What differs between torch 1.11, the oldest on Python 3.10, and the newest; no test has them all."""
+"""What differs between torch 1.11, the oldest on Python 3.10, and the newest; test_other_torch.py has both."""
 
 from __future__ import annotations
 
