@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ def score(outputs, files):
     return float(np.mean([out["logits"].max() > -1e9 for out in outputs]))
 def nothing(outputs, files):
     return None
+def fails(outputs, files): return outputs[0]["absent"]
+nine = 9
 """
 
 
@@ -53,11 +56,60 @@ def test_agreement_is_of_the_largest_values_and_of_one_value_the_cosine() -> Non
     assert agreeing(one, {"a": np.array([[0.0, 0.0, 1.0]]), "b": np.array([[-1.0]])}) == 0.5
 
 
-def test_a_metric_is_a_function_of_a_file_or_module(place: Path) -> None:
-    assert read_metric("mine.py:score").__name__ == "score" and read_metric("json:dumps").__name__ == "dumps"
-    for text in ("mine.py:absent", "absent.py:f", "no_such_module:f", "score", "mine.py:"):
-        with pytest.raises(BuildError, match="is no function: give module:function or"):
-            read_metric(text)
+@pytest.mark.parametrize("text", ["near:f", "./near.py:f", "far/near.py:f", "pack.near:f", "test:f"])
+def test_a_metric_is_a_function_of_a_file_or_of_a_module_here(
+    place: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """With what lies beside it; and a module here goes before an installed one, as Python's own `test` is."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("near", "pack", "pack.near", "beside", "test"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    here = [str(Path.cwd()), str(Path.cwd() / "far")]
+    assert not set(here) & set(sys.path)
+    for folder, value in ((".", 0.5), ("far", 0.75)):
+        Path(folder).mkdir(exist_ok=True)
+        Path(folder, "beside.py").write_text(f"value = {value}\n")
+        Path(folder, "near.py").write_text("from beside import value\ndef f(outputs, files): return value\n")
+    Path("pack").mkdir()
+    for other in ("pack/near.py", "test.py"):
+        Path(other).write_text(Path("near.py").read_text())
+    assert read_metric(text)([], []) == (0.75 if text.startswith("far") else 0.5)
+    assert sys.path[0] not in here, "later imports of ours find what is installed"
+    for name in ("near", "pack", "pack.near", "beside", "test"):
+        sys.modules.pop(name, None)
+
+
+def test_an_installed_module_has_metrics_too() -> None:
+    assert read_metric("statistics:fmean")([1.0, 2.0], None) == 1.5  # type: ignore[list-item, arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mine.py:absent", r"no function: give module:function or .* has no attribute 'absent'"),
+        ("mine.py:", "no function: give module:function or"),
+        ("mine:nine", "int and no function"),
+        ("absent.py:f", "no function: give .*No such file"),
+        ("no_such_module:f", "no function: give .*No module named 'no_such_module'"),
+        ("score", "no function: give .*no colon"),
+        ("zero:f", r"ZeroDivisionError: .*zero\.py, line 2\)"),
+        ("zero.py:f", r"ZeroDivisionError: .*zero\.py, line 2\)"),
+        ("torn.py:f", r"SyntaxError: .*torn\.py, line 1\)"),
+        ("lacking.py:f", r"No module named 'no_such_module' \(.*lacking\.py, line 1\)"),
+        ("left.py:f", r"SystemExit: 3 \(.*left\.py, line 1\)"),
+        ("mine.py:fails", r"KeyError: 'absent' \(.*mine\.py, line 7\)"),
+    ],
+)
+def test_what_is_wrong_with_a_metric_is_a_sentence(
+    place: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    broken = {"zero": "\n1 / 0", "torn": "def f(:", "lacking": "import no_such_module", "left": "raise SystemExit(3)"}
+    for name, line in broken.items():
+        Path(f"{name}.py").write_text(f"{line}\n")
+    with pytest.raises(BuildError, match=f"^--metric {text}:? .*{said}"):
+        read_metric(text)([{}], [])
 
 
 @needs_ort
