@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.conftest import needs_ort, needs_toolkit
+from tests.conftest import needs_ort, needs_toolkit, needs_torch
 from tests.fakes.rknn_files import write_generic
 from tests.fakes.tiny_onnx import IMAGE, VECTOR, computed, two_inputs
 from yolorknn.deploy.any_model import AnyDeployment, Prepared, _fetched, prepare_any
@@ -50,6 +50,21 @@ def test_inputs_are_given_or_of_the_calibration_set_or_made_up(tmp_path: Path) -
     calibrated = made(tmp_path, Build("rk3588", "i8", "2.3.2", dataset=str(tmp_path / "list.txt"), images=1))
     found = prepare_any(calibrated, [], simulate=False, dataset=None)
     assert found.told == f"the first of {tmp_path / 'list.txt'}" and np.allclose(found.outputs["y"], expected["y"])
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore")  # of torch, which traces
+def test_a_board_with_a_torchscript_is_compared_with_torch(tmp_path: Path) -> None:
+    import torch
+
+    network = torch.nn.Linear(5, 2)
+    torch.jit.trace(network, torch.zeros(1, 5)).save(str(tmp_path / "net.pt"))
+    metadata = GenericMetadata("net.pt", sha256(tmp_path / "net.pt"), FP16)
+    rknn = write_generic(tmp_path / "net.rknn", {"x.1": (1, 5)}, {"7": (1, 2)}, custom=pack_generic(metadata))
+    np.save(tmp_path / "x.npy", VECTOR)
+    found = prepare_any(rknn, [str(tmp_path / "x.npy")], simulate=False, dataset=None)
+    assert found.reference == "net.pt" and list(found.outputs) == ["7"]
+    assert np.allclose(found.outputs["7"], network(torch.from_numpy(VECTOR).float()).detach().numpy(), atol=1e-6)
 
 
 def test_mean_and_std_of_the_build_are_the_float_models_too(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ from tests.fakes.other_formats import darknet_net
 from tests.fakes.tiny_onnx import swish_net, two_inputs
 from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import Outcome, build_as
+from yolorknn.convert.floating import Floating, open_floating
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.torch_session import TorchSession
 from yolorknn.errors import BuildError, InferenceError, ModelError
 from yolorknn.measure.compare import compare
-from yolorknn.measure.floating import Floating, open_floating
 from yolorknn.model.interface import Interface
 from yolorknn.model.metadata import Tensor
 
@@ -106,7 +106,10 @@ def test_torch_is_that_of_the_toolkits_python(tmp_path: Path) -> None:
 @needs_ort
 def test_why_there_is_no_float_model(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
-    empty = of({}, {})
+
+    def empty() -> Interface:
+        return of({}, {})
+
     for suffix in (".tflite", ".pb", ".prototxt", ".cfg"):
         with ExitStack() as held:
             why = open_floating(BuildRequest(tmp_path / f"m{suffix}", generic=True), empty, held)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import needs_ort, needs_toolkit
+from tests.conftest import needs_ort, needs_toolkit, needs_torch
 from tests.fakes.commands import misused, refused, run
 from tests.fakes.tiny_onnx import blunt_net, computed, picture_net
 from yolorknn.convert.recipe.build_options import BuildOptions
@@ -119,7 +119,7 @@ def test_what_the_gate_refuses(place: Path) -> None:
         build_any_within(request, Path("cal"), max_drop=1)
     with pytest.raises(CalibrationError, match="pass --dataset"):
         build_any_within(BuildRequest(Path("net.onnx"), generic=True), Path("held"), max_drop=1)
-    with pytest.raises(ModelError, match=r"is no \.onnx"):
+    with pytest.raises(ModelError, match=r"and nothing here runs a \.tflite in float: export it to ONNX"):
         build_any_within(BuildRequest(Path("n.tflite"), dataset=Path("cal"), generic=True), Path("held"), max_drop=1)
     with pytest.raises(BuildError, match="the metric gave None, which is no number"):
         build_any_within(request, Path("held"), max_drop=1, metric="mine.py:nothing")
@@ -196,3 +196,30 @@ def test_the_layer_that_int8_loses_is_kept_in_float16(place: Path) -> None:
     recorded = rknn_file.read(made).recorded()
     assert recorded is not None and recorded.build is not None
     assert any(name.startswith("second") for name in recorded.build.options["float16"])
+
+
+@needs_torch
+@needs_toolkit
+@pytest.mark.toolkit
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of torch, which traces
+def test_a_torchscript_agrees_with_torch(place: Path) -> None:
+    """Whose answers its metric is given first: here rows of which int8 must know the largest."""
+    import torch
+
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(1568, 4)
+    )
+    torch.jit.trace(network.eval(), torch.zeros(1, 3, 16, 16)).save("net.pt")
+    rows = [[path] for path in sorted(Path("held").iterdir())]
+    options = BuildOptions(
+        config={"mean_values": [[1.0, 2.0, 3.0]], "std_values": [[2.0, 2.0, 4.0]]},
+        load={"input_size_list": [[1, 3, 16, 16]]},
+    )
+    request = BuildRequest(Path("net.pt"), dataset=Path("cal"), dtype="i8", options=options, generic=True)
+    for outputs, (path,) in zip(gate_any._Gate(request, rows, None, None).floating(), rows, strict=True):
+        scaled = (np.load(path)[0].T - [1, 2, 3]) / [2, 2, 4]
+        expected = network(torch.from_numpy(scaled.T[None].astype(np.float32))).detach().numpy()
+        assert next(iter(outputs.values())) == pytest.approx(expected, abs=1e-5)
+    _, report = build_any_within(request, Path("held"), max_drop=20)
+    assert report.chosen == "normal" and report.float_map == 1

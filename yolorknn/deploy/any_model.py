@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.convert.floating import open_floating
+from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.listing import rows_of
 from yolorknn.convert.recipe.normal import normal_of
 from yolorknn.convert.recipe.recorded import read_recorded
+from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.data.input_files import made_up, read_archive, read_inputs, read_row
 from yolorknn.deploy.install import OWN, Installed
 from yolorknn.deploy.placed import error_of, place_model, yolorknn_there
@@ -31,6 +35,7 @@ from yolorknn.predict.runner import Runner
 from yolorknn.runtime.agreeing import LIMITS, Agreeing, agreeing, table_of
 from yolorknn.runtime.laid import all_laid
 from yolorknn.scratch import temporary_folder
+from yolorknn.toolkits.installed import recorded
 
 INPUTS, OUTPUTS = "samples/inputs.npz", "outputs.npz"
 """On the board, in its folder."""
@@ -97,11 +102,12 @@ def prepare_any(model: Path, inputs: Sequence[str], *, simulate: bool, dataset: 
         dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
 
     Raises:
-        ModelError: the .rknn or its source is absent, broken or changed, or onnxruntime does not run the latter.
+        ModelError: the .rknn or its source is absent, broken or changed, or nothing here runs the latter in float.
         InputError, SourceError: the inputs are not the model's, or cannot be read.
         CalibrationError, BuildError: see SimulatorSession.
     """
-    own = interface_of(rknn_file.read(model)).inputs
+    interface = interface_of(rknn_file.read(model))
+    own = interface.inputs
     source, build, _ = read_recorded(model)
     texts = ", ".join(inputs)
     if inputs:
@@ -115,11 +121,13 @@ def prepare_any(model: Path, inputs: Sequence[str], *, simulate: bool, dataset: 
     if simulate:
         with Runner(model, place=Place(simulate=True, dataset=dataset)) as runner:
             return Prepared(build, arrays, texts, runner.run(arrays), "the simulator")
-    if source.suffix.lower() != ".onnx":
-        raise ModelError(f"{source} is no .onnx, which onnxruntime could run to compare the board with: add --simulate")
-    with Runner(source) as runner:
-        given = normal_of(build.options.get("config", {}), own).normalised(arrays)
-        return Prepared(build, arrays, texts, runner.run(given), source.name)
+    request = BuildRequest(source, toolkit=recorded(build.toolkit), options=BuildOptions.of(build), generic=True)
+    with ExitStack() as held:
+        floating = open_floating(request, lambda: interface, held)
+        if isinstance(floating, str):
+            raise ModelError(f"the board is compared with the float model, and {floating}: add --simulate")
+        given = normal_of(build.options.get("config", {}), interface.inputs).normalised(arrays)
+        return Prepared(build, arrays, texts, floating.run(given), source.name)
 
 
 def deploy_any(

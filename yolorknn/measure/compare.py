@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from yolorknn.convert.analyze import analyze
+from yolorknn.convert.floating import open_floating
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.recorded import repeated
 from yolorknn.convert.recipe.request import BuildRequest
@@ -20,7 +21,6 @@ from yolorknn.errors import ModelError
 from yolorknn.files import writing
 from yolorknn.measure.compare_inputs import Arrays, inputs_of
 from yolorknn.measure.compare_report import Comparison, Parting
-from yolorknn.measure.floating import open_floating
 from yolorknn.measure.same_boxes import same_boxes
 from yolorknn.model.interface import Interface
 from yolorknn.model.platforms import Dtype, get_platform, this_platform
@@ -89,7 +89,7 @@ def compare(
     with ExitStack() as held:
         places = list(_opened(model, request, place, held, progress))
         given = inputs_of(request, places[0].interface.inputs, inputs, scaling=scaling, count=count, progress=progress)
-        reference = open_floating(request, places[0].interface, held)
+        reference = open_floating(request, lambda: places[0].interface, held)
         if isinstance(reference, str):
             first, *others = places
             if not others:

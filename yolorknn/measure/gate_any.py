@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,13 @@ import numpy as np
 
 from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import Outcome, build_as
+from yolorknn.convert.floating import open_floating
 from yolorknn.convert.recipe.listing import rows_of
 from yolorknn.convert.recipe.normal import normal_of
 from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.served import ServedSession
+from yolorknn.convert.simulator import SimulatorSession
 from yolorknn.convert.tables.layers import LayerError
 from yolorknn.data.input_files import read_row
 from yolorknn.errors import BuildError, CalibrationError, ModelError
@@ -34,9 +36,9 @@ from yolorknn.measure.trials import (
     trial_of,
     until_passing,
 )
+from yolorknn.model.interface import Interface
 from yolorknn.progress import Progress
 from yolorknn.runtime.laid import run_as_own
-from yolorknn.runtime.ort import OrtSession
 from yolorknn.toolkits.installed import choose
 
 
@@ -54,7 +56,7 @@ def build_any_within(
     """Build NAME-PLATFORM-i8.rknn by the first recipe that loses at most `max_drop`, with a report (.accuracy.json).
 
     Args:
-        request: an .onnx taken as it is, the platform, its calibration set and options that do not quantize.
+        request: an .onnx or TorchScript, taken as it is, platform, calibration set, and options that do not quantize.
         data: a folder or list as the calibration set is one, of other files, to measure on.
         max_drop: points that int8 may lose, of `metric`, or of agreement with the float model; a point is 0.01.
         metric: see read_metric().
@@ -67,11 +69,9 @@ def build_any_within(
         AccuracyError: no recipe is good enough; the best is named, and no .rknn is written.
         BuildError: the metric is none, or gave no number.
         CalibrationError: there is no calibration set, or it has files of `data`.
-        ModelError: see build(); onnxruntime does not run it, or the platform runs no int8.
+        ModelError: see build(); nothing here runs it in float, or the platform runs no int8.
     """
     chip = int8_platform(request.platform)
-    if request.model.suffix.lower() != ".onnx":
-        raise ModelError(f"{request.model} is no .onnx, whose float values --max-drop compares with: export it to ONNX")
     if not isinstance(request.dataset, Path):
         raise CalibrationError("int8 needs a calibration set beside the files to measure on: pass --dataset")
     rows = rows_of(data)
@@ -130,10 +130,19 @@ class _Gate:
 
     def floating(self) -> Outputs:
         """Return what the float model gives for each row."""
-        with closing(OrtSession(self.request.model)) as session:
-            normal, own = normal_of(self.request.options.config, session.inputs), session.interface
-            given = (normal.normalised(read_row(row, own.inputs)) for row in self.rows)
-            return [run_as_own(session, own, arrays) for arrays in given]
+        with ExitStack() as held:
+            model = open_floating(self.request, self._interface, held)
+            if isinstance(model, str):
+                raise ModelError(f"--max-drop compares with the float model, and {model}: export it to ONNX")
+            own = model.session.interface
+            normal = normal_of(self.request.options.config, own.inputs)
+            return [model.run(normal.normalised(read_row(row, own.inputs))) for row in self.rows]
+
+    def _interface(self) -> Interface:
+        """Return that of what is built, of a model whose file does not say it."""
+        normal = replace(self.request, options=replace(self.request.options, algorithm="normal"))
+        with closing(SimulatorSession(normal, progress=self.progress)) as session:
+            return session.interface
 
     def score(self, floating: Outputs, found: Outputs) -> float:
         """Return how good outputs are.

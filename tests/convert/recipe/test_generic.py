@@ -51,7 +51,10 @@ LOAD = {"input_size_list": [[1, 3, 32, 32]]}
 
 def test_torchscript_under_the_name_pt_is_built_as_what_it_is(traced: tuple[Path, Any], tmp_path: Path) -> None:
     path = Path(shutil.copy(traced[0], tmp_path / "net.pt"))
-    with pytest.raises(BuildError, match=r"needs input_size_list: give --size 1x3x224x224, or write it into \[load\]"):
+    with pytest.raises(
+        BuildError,
+        match=r"needs input_size_list: 'yolorknn build .*net\.pt --generic --size 1x3x224x224' gives it",
+    ):
         build(path)
     made = build(path, options=BuildOptions(load=LOAD))
     assert made.name == "net-rk3588-fp16.rknn" and rknn_file.read(made).generic
@@ -109,7 +112,7 @@ def test_generic_models_that_cannot_be_built(traced: tuple[Path, Any], onnx: Pat
     (tmp_path / "list.txt").write_text("an image.jpg\n")
     (tmp_path / "none.txt").write_text("\n")
     load = BuildOptions(load=LOAD)
-    with pytest.raises(BuildError, match=r"needs input_size_list: give --size .*, or write it into \[load\]"):
+    with pytest.raises(BuildError, match=r"needs input_size_list: .*' gives it, or \[load\] of --config"):
         build(path)
     with pytest.raises(BuildError, match=r"no 'input_size' in \[load\] for load_pytorch: .*'input_size_list'"):
         build(path, options=BuildOptions(load={"input_size": 1}))

@@ -77,8 +77,8 @@ def loader_of(
     known = [name for name in parameters(loader.call, toolkit) if name not in (loader.file, loader.weights)]
     check_names(load, known, where=f"in [load] for {loader.call}")
     if missing := [name for name in loader.needs if name not in load]:
-        size = "give --size 1x3x224x224, or " if missing == ["input_size_list"] else ""
-        raise BuildError(f"{loader.call} needs {', '.join(missing)}: {size}write it into [load] of the --config file")
+        size = f"'yolorknn build {model} --generic --size 1x3x224x224' gives it, or" * (missing == ["input_size_list"])
+        raise BuildError(f"{loader.call} needs {', '.join(missing)}: {size or 'write it into'} [load] of --config")
     if loader.package and not toolkit.has(loader.package):
         raise BuildError(
             f"rknn-toolkit2 reads {model.suffix} by means of {loader.package}, which is not installed: "

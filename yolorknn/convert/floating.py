@@ -1,8 +1,8 @@
-"""The float model that a comparison refers to: onnxruntime runs an .onnx, torch a TorchScript, nothing the others."""
+"""The float model that others are compared with: onnxruntime runs an .onnx, torch a TorchScript, nothing the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -35,12 +35,12 @@ class Floating:
         return run_as_own(self.session, self.session.interface, given)
 
 
-def open_floating(request: BuildRequest, built: Interface, held: ExitStack) -> Floating | str:
+def open_floating(request: BuildRequest, built: Callable[[], Interface], held: ExitStack) -> Floating | str:
     """Open the float model of a build.
 
     Args:
         request: what is built, no .rknn.
-        built: of what was built.
+        built: gives the interface of what is built, which is asked where the model's own file does not say it.
         held: closes what is opened.
 
     Returns:
@@ -52,7 +52,7 @@ def open_floating(request: BuildRequest, built: Interface, held: ExitStack) -> F
     """
     model, kind = request.model, format_of(request.model)
     if kind == ".torchscript":
-        torch = TorchSession(model, built, python=choose(request.toolkit).python)
+        torch = TorchSession(model, built(), python=choose(request.toolkit).python)
         return Floating(held.enter_context(closing(torch)), f"{model} on torch")
     if kind != ".onnx":
         return f"nothing here runs a {kind} in float"
