@@ -40,4 +40,6 @@ def test_cameras_that_ask_for_more_than_there_is_have_equal_shares(tmp_path: Pat
 
 @pytest.mark.exhaustive
 def test_cameras_that_fail_in_turn_for_half_an_hour(tmp_path: Path) -> None:
-    check(soak(tmp_path, 1800))
+    figures = soak(tmp_path, 1800)
+    print(figures)
+    check(figures)
