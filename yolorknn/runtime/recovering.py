@@ -5,28 +5,23 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYet
 from concurrent.futures import wait
 from dataclasses import dataclass
 
-import numpy as np
-
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
 from yolorknn.runtime.context import Context, Outputs
+from yolorknn.runtime.mark import Mark, mark_of, same
 from yolorknn.runtime.session import Arrays, GivesUp, Session
 
 MOST_HANGS = 3
 """Contexts in a row that may hang, or not open, before it is no loss of a frame any more but a broken core."""
 SLICE_SECONDS = 0.25
 """The longest wait between two looks at whether hurry() was called."""
-
 GIVES_UP_AT = 0.9
 """Of the limit: when a runtime that can is to give up by itself, which leaves no thread behind."""
-LARGE = 1 << 16
-"""Bytes of an input from which a part of it says whether it is another."""
 
 _opening = threading.Lock()
 
@@ -85,8 +80,7 @@ class RecoveringSession:
         self._open, self._where, self._patience = open_context, where, patience or Patience()
         self._abandon = abandon
         self._measured: deque[float] = deque(maxlen=32)
-        self._last: tuple[int, Outputs] | None = None
-        """Checksum of the last inputs (whose buffers are the caller's, to use again) and what they gave."""
+        self._last: Mark | None = None
         self._suspects = suspects
         self._hangs = 0
         self._hurried = self._closed = False
@@ -109,8 +103,9 @@ class RecoveringSession:
         self._hurried = False
         try:
             outputs = self._attempt(arrays)
-            if not self._is_stale(arrays, outputs):
-                self._remember(arrays, outputs)
+            mark = self._mark(arrays, outputs)
+            if mark is None or self._last is None or not mark.is_stale_after(self._last):
+                self._last = mark
                 return outputs
         except InferenceError:
             if self._context is None:  # it hung
@@ -123,9 +118,9 @@ class RecoveringSession:
             raise
         except InferenceError as exc:
             raise InferenceError(f"{exc} (a second time, on a fresh context: see 'yolorknn doctor')") from exc
-        if outputs is not None and _same(outputs, again):
+        if outputs is not None and same(outputs, again):
             self._suspects = False  # the model does answer different images alike
-        self._remember(arrays, again)
+        self._last = self._mark(arrays, again)
         return again
 
     def current(self) -> Session | None:
@@ -210,39 +205,11 @@ class RecoveringSession:
         self._hangs = 0
         return outputs
 
-    def _is_stale(self, arrays: Arrays, outputs: Outputs) -> bool:
-        """Tell whether these are the outputs of the frame before.
-
-        The vendor's wheel does not look at the code of rknn_run: when that fails it may hand out what it finds.
-        """
-        if self._last is None or not self._suspects:
-            return False
-        before, known = self._last
-        return _same(outputs, known) and _checksum(arrays) != before
-
-    def _remember(self, arrays: Arrays, outputs: Outputs) -> None:
-        self._last = (_checksum(arrays), outputs) if self._suspects else None
+    def _mark(self, arrays: Arrays, outputs: Outputs) -> Mark | None:
+        return mark_of(arrays, outputs) if self._suspects else None
 
     def _drop(self) -> None:
         if self._context is not None:
             self._context.end()
             self._context.join(self._patience.least)
             self._context = None
-
-
-def _checksum(arrays: Arrays) -> int:
-    """Return a checksum of every sixteenth row of large inputs: different frames differ there too, and it is often."""
-    total = 1
-    for array in arrays.values():
-        part = array
-        if array.nbytes > LARGE and array.ndim > 2:
-            part = array.reshape(-1, array.shape[-2] * array.shape[-1])[::16]
-        total = zlib.adler32(np.ascontiguousarray(part).data, total)
-    return total
-
-
-def _same(one: Outputs, other: Outputs) -> bool:
-    """Compare every 61st number before all of them: outputs of two images differ nearly everywhere."""
-    return all(np.array_equal(one[name].ravel()[::61], other[name].ravel()[::61]) for name in one) and all(
-        np.array_equal(one[name], other[name]) for name in one
-    )
