@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from typing import TextIO, TypeAlias, cast
 
 VENDOR_LOGGER = "acuityLogger"
 """The wheel's; librknnrt itself has stderr only."""
@@ -44,8 +44,10 @@ def heard_log() -> Iterator[Callable[[], str]]:
 
 
 _stderr_lock = threading.Lock()
-_kept: list[tuple[int, TextIO]] = []
-"""While stderr is caught, and until someone gives it back: the real one, as descriptor and as Python's."""
+_Kept: TypeAlias = tuple[int | None, TextIO | None]
+_kept: list[_Kept] = []
+"""While stderr is caught, and until someone gives it back: the real one, as descriptor and as Python's; a program may
+have none of both."""
 
 
 def give_back_stderr() -> None:
@@ -54,14 +56,17 @@ def give_back_stderr() -> None:
         _give_back(kept)
 
 
-def _give_back(kept: tuple[int, TextIO]) -> None:
+def _give_back(kept: _Kept) -> None:
     try:
         _kept.remove(kept)  # the first to come does it
     except ValueError:
         return
     descriptor, sys.stderr = kept
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+    if descriptor is None:
+        os.close(2)
+    else:
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
     _stderr_lock.release()
 
 
@@ -76,19 +81,44 @@ def vendor_text() -> Iterator[Callable[[], str]]:
 def caught_stderr() -> Iterator[Callable[[], str]]:
     """Catch what Python and native code write to stderr; what is yielded tells, afterwards, its sentence or ""."""
     lines: list[str] = []
-    with tempfile.TemporaryFile("w+", buffering=1, errors="replace") as caught:
-        _stderr_lock.acquire()
-        sys.stderr.flush()
-        kept = (os.dup(2), sys.stderr)
-        _kept.append(kept)
-        os.dup2(caught.fileno(), 2)
-        sys.stderr = caught  # where it is not descriptor 2, as in a notebook
+    with _file() as caught:
+        kept = _take(caught)
         try:
             yield lambda: _sentence(lines)
         finally:
             _give_back(kept)
             caught.seek(0)
             lines += caught.read().splitlines()
+
+
+def _file() -> TextIO:
+    """Return a file in memory, where Python has such: on a full disk a model must still open."""
+    if not hasattr(os, "memfd_create"):
+        return cast(TextIO, tempfile.TemporaryFile("w+", buffering=1, errors="replace"))
+    return os.fdopen(os.memfd_create("stderr"), "w+", buffering=1, errors="replace")
+
+
+def _take(caught: TextIO) -> _Kept:
+    """Have stderr written there, and return the real one."""
+    _stderr_lock.acquire()
+    try:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or nobody reads it
+            sys.stderr.flush()
+        kept = (_copied(2), sys.stderr)
+        os.dup2(caught.fileno(), 2)
+    except BaseException:
+        _stderr_lock.release()
+        raise
+    _kept.append(kept)
+    sys.stderr = caught  # where it is not descriptor 2, as in a notebook
+    return kept
+
+
+def _copied(descriptor: int) -> int | None:
+    try:
+        return os.dup(descriptor)
+    except OSError:  # it is closed
+        return None
 
 
 def _sentence(lines: list[str]) -> str:

@@ -1,0 +1,47 @@
+"""Catching what the vendor's code writes to stderr: also where there is none, or no room for a file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.pictured import is_of, picture
+from tests.fakes.standin import Library, needs_compiler
+from yolorknn import Detector
+
+SAYS = """
+import os, sys
+from yolorknn.runtime.vendor_text import caught_stderr
+for _ in range(2):
+    with caught_stderr() as said:
+        os.write(2, b"E no such device\\n")
+        print("more", file=sys.stderr)
+    print(said())
+try:
+    os.fstat(2)
+except OSError:
+    print("closed")
+"""
+
+
+@needs_compiler
+def test_a_model_opens_where_there_is_no_stderr_and_no_folder_for_files(
+    library: Library, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(tempfile, "tempdir", str(model / "nowhere"))
+    for number in range(2):
+        with Detector(model, runtime="c") as detector:
+            is_of(detector.detect(picture(number)), number)
+    assert sys.stderr is None
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
+def test_a_program_whose_stderr_is_closed(closed: str) -> None:
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", SAYS]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["no such device"] * 2 + ["closed"])
