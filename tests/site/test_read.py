@@ -99,6 +99,7 @@ csv = "out/found.csv"
         (GOOD + '[cameras."a b"]\nsource = "x"', ":6: cameras.a b: a name has letters"),
         (GOOD + '[models.b]\nfile = "m.onnx"', ":4: cameras.door: model is missing: it is one of demo, b"),
         (GOOD + 'model = "demo"\n[models.b]\nfile = "m.onnx"', ":7: models.b: no camera is for this model"),
+        (GOOD + '[sinks]\nrecord = "a.mp4"', ":7: sinks.record: 'a.mp4' is called like a file: give a folder"),
         (GOOD + '[sinks]\nquota = "10X"', ":7: sinks.quota: '10X' is not a size: give it as 500M or 10G"),
         (GOOD + '[sinks]\nmasks = "rel"', ':7: sinks.masks: must be "rle" or "polygons", not "rel"; did you mean rle?'),
         (GOOD + '[mqtt]\nhost = "a b"', ':7: mqtt.host: cannot be "a b": name or address of the broker'),

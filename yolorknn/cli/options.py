@@ -9,17 +9,15 @@ import typer
 
 from yolorknn.model.platforms import Dtype
 
-_FILES = {".onnx", ".rknn", ".pt", ".torchscript", ".txt", ".csv", ".json", ".jsonl", ".yaml", ".yml", ".npz"}
-"""Suffixes of what the commands read and write, beside those of pictures and videos."""
-
 
 def check_folder_name(folder: Path | None) -> Path | None:
     """Refuse a folder that is to be made and is called like a file, as another program's -o would be."""
-    from yolorknn.files import is_folder
-    from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+    from yolorknn.stream.run_folder import check_folder_name as check
 
-    if folder and folder.suffix.lower() in {*_FILES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES} and not is_folder(folder):
-        raise typer.BadParameter(f"'{folder}' is called like a file: give a folder, its files are named for you")
+    try:
+        check(folder)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
     return folder
 
 

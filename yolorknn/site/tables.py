@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from yolorknn.site.keys import held, key, tables
+from yolorknn.stream.run_folder import check_folder_name
 from yolorknn.stream.sinks.amounts import bytes_of, rotation_of
 from yolorknn.tracking.zones import Anchor, Line, Zone
 
@@ -19,6 +20,10 @@ NAME = re.compile(_WORD)
 
 def _rotation(text: str) -> object:
     return rotation_of(text, 0)
+
+
+def _folder(text: str) -> None:
+    check_folder_name(Path(text))
 
 
 @dataclass(frozen=True)
@@ -99,9 +104,9 @@ class SinksTable:
     csv: Path | None = key("File for a row of each object.", None)
     rotate: str | None = key("Begin a new file at this size or age: 100M, 1d, 100M,12h.", None, read=_rotation)
     keep: int = key("With rotate: older files that stay.", 9, least=0)
-    record: Path | None = key("Folder for annotated video in segments of a minute.", None)
-    snapshots: Path | None = key("Folder for JPEGs of frames with something in them.", None)
-    crops: Path | None = key("Folder for JPEGs of each object.", None)
+    record: Path | None = key("Folder for annotated video in segments of a minute.", None, read=_folder)
+    snapshots: Path | None = key("Folder for JPEGs of frames with something in them.", None, read=_folder)
+    crops: Path | None = key("Folder for JPEGs of each object.", None, read=_folder)
     every: float = key("Seconds between two snapshots, crops or posts of a camera.", 10.0, least=0)
     quota: str = key("What record, snapshots and crops may have each, of a camera.", "10G", read=bytes_of)
     webhook: str | None = key("URL that JSON lines are posted to, or @FILE that holds it.", None, secret=True)

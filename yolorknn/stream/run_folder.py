@@ -1,4 +1,4 @@
-"""The folder of one run of `detect`."""
+"""Folders that results go to: that of one run of `detect`, and what none is called."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from yolorknn.files import check_folder
+from yolorknn.files import check_folder, is_folder
+from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 LINES = "detections.jsonl"
 """What the JSON lines are called there."""
+_FILES = {".onnx", ".rknn", ".pt", ".torchscript", ".txt", ".csv", ".json", ".jsonl", ".yaml", ".yml", ".npz"}
+"""Suffixes of what is read and written, beside those of pictures and videos."""
 
 
 @contextlib.contextmanager
@@ -52,3 +55,13 @@ def _remove_if_empty(folder: Path, made: list[Path]) -> None:
             lines.unlink()
         for part in made:
             part.rmdir()
+
+
+def check_folder_name(folder: Path | None) -> None:
+    """Refuse a folder that is not there and is called like a file: one was meant, and a folder would be made.
+
+    Raises:
+        ValueError: it is.
+    """
+    if folder and folder.suffix.lower() in {*_FILES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES} and not is_folder(folder):
+        raise ValueError(f"'{folder}' is called like a file: give a folder, its files are named for you")
