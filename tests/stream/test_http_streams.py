@@ -20,12 +20,19 @@ from yolorknn.stream.sources.source import LostError
 
 pytest.importorskip("av", reason="PyAV is not installed")
 SIZE = (128, 256)
+CAMERAS = {"/stream.mjpg": (40, 0.01, 0.0), "/slow.mjpg": (6, 0.7, 0.0), "/mute.mjpg": (2, 0.01, 20.0)}
+"""By path: pictures, seconds between two, and for which the connection stays when there are no more."""
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
-    """A server's address: /clip.mp4 is a file, /stream.mjpg a camera, that ends after 40 pictures."""
+    """A server's address: /clip.mp4 is a file, /stream.mjpg a camera, that ends after 40 pictures, /slow.mjpg a slow one.
+
+    /mute.mjpg gives two pictures, and no more.
+    """
     clip = write_video(tmp_path / "clip.mp4", [drawn(n, SIZE) for n in range(30)], [n / 25 for n in range(30)])
+
+    ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # as http.server calls it
@@ -36,15 +43,17 @@ def served(tmp_path: Path) -> Iterator[str]:
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
-            elif self.path == "/stream.mjpg":
+            elif self.path in CAMERAS:
+                pictures, period, after = CAMERAS[self.path]
                 self.send_response(200)
                 self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=aboundarythatislong")
                 self.end_headers()
-                for number in range(40):
+                for number in range(pictures):
                     data = cv2.imencode(".jpg", drawn(number, SIZE))[1].tobytes()
                     head = f"--aboundarythatislong\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
                     self.wfile.write(head.encode() + data + b"\r\n")
-                    time.sleep(0.01)
+                    time.sleep(period)
+                ended.wait(after)
             else:
                 self.send_error(404)
 
@@ -55,6 +64,7 @@ def served(tmp_path: Path) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
+    ended.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -80,6 +90,28 @@ def test_a_cameras_jpegs_are_a_stream_whose_end_is_a_loss(served: str) -> None:
             assert frame is not None and np.asarray(frame.image).shape == (*SIZE, 3)
             numbers.append(number_in(frame.image))
     assert told.value.reason == "ended" and len(numbers) >= 30 and numbers == sorted(numbers)
+    stream.close()
+
+
+def test_a_camera_of_less_than_two_pictures_a_second_loses_none(served: str) -> None:
+    """A wait that ends is the end of a connection over HTTP, and JPEGs have no times by which they could be late."""
+    source = open_live(f"{served}/slow.mjpg", keep=True)
+    numbers: list[int] = []
+    while len(numbers) < 6 and (frame := source.read()) is not None:
+        numbers.append(number_in(frame.image))
+    status = source.status()
+    assert numbers == list(range(6)) and status.epoch == 1
+    assert not status.losses and status.frames["late"] == 0
+    source.close()
+
+
+def test_a_camera_that_goes_mute_is_lost(served: str) -> None:
+    stream = PyAvStream(f"{served}/mute.mjpg", silence=1.0)
+    begun = time.monotonic()
+    with pytest.raises(LostError, match="stopped giving frames") as told:
+        while time.monotonic() - begun < 10:
+            stream.read()
+    assert told.value.reason == "silent" and 0.9 < time.monotonic() - begun < 3
     stream.close()
 
 

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from yolorknn.stream.sources.camera_names import camera_name, device_of
 from yolorknn.stream.sources.device_links import found_again, links_to
@@ -67,7 +68,7 @@ def _returning(
     keep: bool = False,
 ) -> ReturningSource:
     named = kept_source(source) if first is not None or not source.startswith("@") else source
-    opening = _Opening(source, fps, size, first)
+    opening = _Opening(source, first, fps=fps, size=size, silence=silence)
     return ReturningSource(
         opening.open,
         source=shown_url(named) if "://" in named else camera_name(named),
@@ -84,8 +85,9 @@ def _returning(
 class _Opening:
     """Opens a camera or stream again and again; a camera by the links that led to it when it was first opened."""
 
-    def __init__(self, source: str, fps: float | None, size: tuple[int, int] | None, first: Source | None) -> None:
-        self._source, self._fps, self._size = source, fps, size
+    def __init__(self, source: str, first: Source | None, **asked: Any) -> None:
+        """Open `source` as open_connection is `asked` to; `first` is there already."""
+        self._source, self._asked = source, asked
         self._links = self._links_now() if first is not None else []
 
     def open(self) -> Source:
@@ -97,7 +99,7 @@ class _Opening:
                 what = f"{camera_name(named)} was unplugged: it is not at {self._links[0]} any more"
                 raise LostError(what, "unplugged")
             named = str(link)
-        connection = open_connection(named, patience=SLICE, fps=self._fps, size=self._size)
+        connection = open_connection(named, patience=SLICE, **self._asked)
         self._links = self._links or self._links_now()
         return connection
 

@@ -55,7 +55,12 @@ def open_source(source: str | Path | int | Iterable[Image] | Source) -> Source:
 
 
 def open_connection(
-    source: str, *, patience: float, fps: float | None = None, size: tuple[int, int] | None = None
+    source: str,
+    *,
+    patience: float,
+    fps: float | None = None,
+    size: tuple[int, int] | None = None,
+    silence: float = PATIENCE,
 ) -> Source:
     """Open a camera or stream once.
 
@@ -64,6 +69,7 @@ def open_connection(
         patience: seconds that its read() waits for a good frame.
         fps: the most frames a second that are wanted; None for all.
         size: width and height in pixels that a USB camera is asked for.
+        silence: seconds without a frame after which it is lost; see PyAvStream.
 
     Raises:
         SourceError: it cannot be opened, or is not such a thing.
@@ -74,7 +80,7 @@ def open_connection(
     if "://" not in text:
         raise SourceError(f"{source} is no camera or stream: give camera0, /dev/video0 or a stream's URL")
     try:
-        return PyAvStream(text, fps=fps, patience=patience)
+        return PyAvStream(text, fps=fps, patience=patience, silence=silence)
     except MissingDependencyError:
         tell_once(f"OpenCV reads network streams, damaged pictures as if they were good: to have them left out, {GET}")
         return open_stream(text)

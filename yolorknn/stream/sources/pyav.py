@@ -33,6 +33,12 @@ RTSP = {
 OTHERS = {"analyzeduration": "1000000"}
 SLICE = 0.5
 """Seconds of one wait for the network, so that read() comes back soon after its patience."""
+LONGEST_WAIT = 12.0
+"""The same at most where a wait that was cut short cannot be gone on with: fewer than count as a call that hangs."""
+RESUMED = ("rtsp", "rtsps")
+"""Protocols of which it can; FFmpeg takes a broken off wait of all others, as HTTP, for the stream's end."""
+MADE_UP = 1 << 7
+"""FFmpeg's flag of a format whose frames carry no times, as of JPEGs over HTTP: it counts 25 in each second."""
 PAUSE, PAUSES = 1.0, 5.0
 """A pause is so many seconds without a packet, and so many times what is usual."""
 ARRIVALS = 64
@@ -52,6 +58,7 @@ class PyAvStream:
         fps: the most frames a second that are wanted; None for all.
         patience: how long read() waits for a good frame, in seconds.
         opening: how long the connection may take, in seconds.
+        silence: seconds without anything after which it is lost, where it is to be found out in one wait.
         decoder: makes pictures of the packets of a PyAV stream.
 
     Raises:
@@ -68,6 +75,7 @@ class PyAvStream:
         fps: float | None = None,
         patience: float = PATIENCE,
         opening: float = OPENING,
+        silence: float = PATIENCE,
         decoder: Callable[[Any], Decoder] = open_decoder,
     ) -> None:
         try:
@@ -79,9 +87,10 @@ class PyAvStream:
         self.count: int | None = None
         self.unfit: Counter[str] = Counter()
         begun = time.monotonic()
-        options = RTSP if url.partition("://")[0].lower() in ("rtsp", "rtsps") else OTHERS
+        self._resumes = url.partition("://")[0].lower() in RESUMED
+        options, wait = (RTSP, SLICE) if self._resumes else (OTHERS, min(silence, LONGEST_WAIT))
         try:
-            self._container: Any = av.open(url, options=options, timeout=(opening, SLICE))
+            self._container: Any = av.open(url, options=options, timeout=(opening, wait))
         except (av.error.FFmpegError, OSError, ValueError) as exc:
             mute = time.monotonic() - begun > 0.9 * opening
             raise self._lost(TimeoutError() if mute else exc, opening=True) from exc
@@ -99,6 +108,7 @@ class PyAvStream:
         rate = float(self._stream.average_rate or 0)
         self.fps = rate if 0 < rate < 1000 else 30.0
         self._pace, self._lag = Pace(fps), Lag()
+        self._timed = not int(self._container.format.flags) & MADE_UP
         context = self._stream.codec_context
         extradata = bytes(context.extradata or b"")
         self._references: h264.References | h265.References | None = None
@@ -147,7 +157,9 @@ class PyAvStream:
         except self._errors.InvalidDataError:
             self.unfit["corrupt"] += 1
             self._doubt()
-        except (self._errors.ExitError, TimeoutError):  # nothing came; the connection can be read on
+        except (self._errors.ExitError, TimeoutError) as exc:  # nothing came
+            if not self._resumes:
+                raise LostError(self._stopped, "silent") from exc
             self._packets = self._container.demux(self._stream)
         except (self._errors.FFmpegError, OSError) as exc:
             raise self._lost(exc) from exc
@@ -160,7 +172,7 @@ class PyAvStream:
         """Tell whether to decode a packet: others than keys need all before them, and are left out for a whole gap."""
         now, when = time.monotonic(), seconds(packet)
         self._note_pause(now)
-        behind = self._lag.note(now, when)
+        behind = self._lag.note(now, when if self._timed else None)
         self._arrivals[when] = now
         if len(self._arrivals) > ARRIVALS:
             del self._arrivals[next(iter(self._arrivals))]
@@ -196,7 +208,7 @@ class PyAvStream:
         arrived = self._arrivals.pop(picture.time, now)
         mended = picture.key and (arrived > self._doubted[0] or (picture.time or 0.0) > self._doubted[1])
         self._sound = not picture.corrupt and (self._sound or mended)
-        late = now - arrived > LATE or self._lag.note(now, picture.time)
+        late = now - arrived > LATE or (self._timed and self._lag.note(now, picture.time))
         why = "corrupt" if not self._sound else "late" if late else "" if self._pace.due(arrived) else "unwanted"
         if why:
             self.unfit[why] += 1
@@ -213,7 +225,11 @@ class PyAvStream:
             return SilentError(
                 f"{self._shown} gives late frames only: is this machine or the network overloaded?", "late"
             )
-        return SilentError(f"{self._shown} stopped giving frames: check the camera and the network", "silent")
+        return SilentError(self._stopped, "silent")
+
+    @property
+    def _stopped(self) -> str:
+        return f"{self._shown} stopped giving frames: check the camera and the network"
 
     def _lost(self, exc: Exception, *, opening: bool = False) -> LostError:
         reason, why = self._reason(exc, opening=opening)
