@@ -175,3 +175,13 @@ def test_the_document_names_what_there_is(ask: httpx.Client) -> None:
                 continue
             answer = ask.request(method, f"{V1}{path.replace('{camera}', 'door')}", json={})
             assert str(answer.status_code) in document["paths"][path][method]["responses"], (method, path)
+
+
+def test_a_clock_that_is_set_changes_no_span(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a board without a clock of its own, some time after it began."""
+    watched = served.watched
+    real = time.time
+    monkeypatch.setattr("yolorknn.serve.watched.time.time", lambda: real() + 56 * 365 * 86400)
+    assert watched.system()["uptime"] < 60
+    attic = next(camera for camera in watched.cameras() if camera["name"] == "attic")
+    assert 0 <= real() + 56 * 365 * 86400 - attic["since"] < 60

@@ -163,3 +163,41 @@ def test_a_token_that_is_none(token: str) -> None:
     with pytest.raises(OutputError, match="16 characters") as refused:
         check_address("127.0.0.1", token)
     assert not token or token not in str(refused.value)
+
+
+def test_who_comes_by_ipv4_to_what_listens_on_both_is_told_apart() -> None:
+    keeper = Keeper(TOKEN)
+    for _ in range(guard.TRIES):
+        keeper.right("wrong", "::ffff:192.168.1.7")
+    assert keeper.wait("::ffff:192.168.1.7") and keeper.wait("192.168.1.7")
+    assert not keeper.wait("::ffff:192.168.1.8") and not keeper.wait("192.168.1.8")
+    assert not keeper.wait("fe80::2%eth0")
+
+
+def test_a_further_request_that_does_not_come_whole_is_let_go(closed: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else so many of them as there may be connections would shut everybody out; one that goes on asking stays."""
+    monkeypatch.setattr("yolorknn.serve.protocol.PATIENCE", 0.5)
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    place = ("127.0.0.1", int(closed.url.rpartition(":")[2]))
+
+    def ask(one: socket.socket) -> None:
+        one.sendall(request)
+        said = b""
+        while not said.endswith(b'"ok"}'):
+            said += one.recv(4096) or pytest.fail("it was closed")
+
+    with socket.create_connection(place, 5) as slow, socket.create_connection(place, 5) as good:
+        ask(slow)
+        ask(good)
+        end = time.monotonic() + 3
+        slow.settimeout(0.1)
+        held = True
+        while held and time.monotonic() < end:
+            try:
+                slow.sendall(b"G")
+                held = slow.recv(4096) != b""
+            except TimeoutError:
+                ask(good)
+            except OSError:
+                held = False
+        assert not held

@@ -76,6 +76,26 @@ def test_cameras_come_and_go_on_the_page_and_it_comes_and_goes(rig: Rig, served:
         ticking(keeper, back)
 
 
+def test_models_come_and_go_and_the_page_goes_on_to_measure(rig: Rig, served: RtspCamera, port: int) -> None:
+    """What cores do and whether all get on is looked at each second, however many models there are."""
+    a, b = (f'[cameras.{name}]\nsource = "{served.url}"\nmodel = "{name}"\n' for name in "ab")
+    models = {name: f'[models.{name}]\nfile = "m.rknn"\n' for name in "ab"}
+    page = f"[page]\nport = {port}\n"
+
+    def cores() -> int:
+        return len(asked(port, "status")["system"]["cores"])
+
+    rig.write(a + b + page, models["a"] + models["b"])
+    with rig.keeper() as keeper:
+        until(lambda: cores() == 4)
+        rig.write(a + page, models["a"])
+        keeper.reload()
+        until(lambda: cores() == 2)
+        rig.write(a + b + page, models["a"] + models["b"])
+        keeper.reload()
+        until(lambda: cores() == 4)
+
+
 def test_what_is_changed_there_stays(rig: Rig, served: RtspCamera, port: int) -> None:
     """Over a reload and another run; what nobody changed follows the file."""
     text = f'[cameras.a]\nsource = "{served.url}"\n[page]\nport = {port}\n'

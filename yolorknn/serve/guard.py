@@ -174,4 +174,8 @@ def _network(client: str) -> str:
         address = ipaddress.ip_address(client)
     except ValueError:
         return client
-    return client if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+    if isinstance(address, ipaddress.IPv4Address):
+        return client
+    if (mapped := address.ipv4_mapped) is not None:  # as what listens on :: sees one of IPv4
+        return str(mapped)
+    return str(ipaddress.ip_network((int(address), 64), strict=False))

@@ -90,7 +90,7 @@ class Page:
 
     def fit(self, watchers: Sequence[Watcher]) -> None:
         """Show these from now on, in place of those before; they are started."""
-        self._watched.watchers = tuple(watchers)
+        self._watched.fit(watchers)
 
     @property
     def alive(self) -> bool:

@@ -8,15 +8,16 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 PATIENCE = 10.0
-"""Seconds in which a new connection has asked for something, headers and all."""
+"""Seconds in which a connection has asked for something, headers and all; from the second time on, up to twice that."""
 
 
 class Protocol(H11Protocol):
-    """uvicorn's on h11, which bounds headers to 64 KiB; uvicorn itself waits for a first request for ever."""
+    """uvicorn's on h11, which bounds headers to 64 KiB; uvicorn itself waits for ever for one that has begun to come."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait."""
         super().connection_made(transport)
+        self._answered: Any = None  # the request, answered, after which no other had come at the last look
         self._late: asyncio.TimerHandle = self.loop.call_later(PATIENCE, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -25,5 +26,10 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _check(self) -> None:
-        if self.cycle is None:
+        cycle: Any = self.cycle
+        waits = cycle is None or cycle.response_complete
+        if waits and cycle is self._answered:
             self.transport.close()
+            return
+        self._answered = cycle if waits else self
+        self._late = self.loop.call_later(PATIENCE, self._check)

@@ -31,11 +31,20 @@ class Watched:
     """
 
     def __init__(self, watchers: Sequence[Watcher], hub: Hub, *, thermal: Path = THERMAL) -> None:
-        self.watchers, self.hub, self._thermal = tuple(watchers), hub, thermal
-        self._begun = time.time()
-        self._progress = [Progress() for _ in self.watchers]
+        self.hub, self._thermal = hub, thermal
+        self._begun = time.monotonic()
+        self._progress = {watcher: Progress() for watcher in watchers}  # never changed, but replaced
         self._get_on = True
         self._samples: deque[tuple[float, tuple[float, ...]]] = deque([self._sample()], maxlen=SPAN + 1)
+
+    @property
+    def watchers(self) -> tuple[Watcher, ...]:
+        """All that are seen."""
+        return tuple(self._progress)
+
+    def fit(self, watchers: Sequence[Watcher]) -> None:
+        """See these from now on, in place of those before; they are started."""
+        self._progress = {watcher: self._progress.get(watcher) or Progress() for watcher in watchers}
 
     def watcher_of(self, camera: str) -> Watcher | None:
         """Return the watcher of a camera; None where there is no such camera."""
@@ -61,7 +70,7 @@ class Watched:
             "dead_cores": [why for watcher in self.watchers for why in watcher.loaded.dead],
             "temperatures": dict(self.temperatures()),
             "sinks": [vars(state) | {"lost": state.lost} for state in self.sinks()],
-            "uptime": round(time.time() - self._begun, 1),
+            "uptime": round(time.monotonic() - self._begun, 1),
         }
 
     def stuck(self) -> str:
@@ -94,7 +103,7 @@ class Watched:
         self._samples.append(self._sample())
         get_on = [
             watcher.error is None and progress(watcher.status(), watcher.cameras)
-            for watcher, progress in zip(self.watchers, self._progress, strict=True)
+            for watcher, progress in self._progress.items()
         ]  # each is to be asked
         self._get_on = all(get_on)
 
@@ -124,13 +133,14 @@ class Watched:
         source, feed = status.source, self.hub.cameras.get(status.name)
         latency = feed.latency.middle if feed is not None else None
         height, width = source.size or (None, None)
+        without = time.monotonic() - self._begun if source.age is None else source.age
         return {
             "name": status.name,
             "source": source.source,
             "state": source.state,
             "up": status.up,
             "why": source.why,
-            "since": round(self._begun if source.age is None else time.time() - source.age, 3),
+            "since": round(time.time() - without, 3),
             "epoch": source.epoch,
             "width": width,
             "height": height,
