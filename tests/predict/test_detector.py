@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
-from tests.fakes.backends import NUMBERS
+from tests.fakes.backends import NUMBERS, NumberBackend
 from tests.fakes.numbered import numbered_frame, numbered_frames
 from yolorknn import Detector
-from yolorknn.errors import BackendError
+from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import read_image
+from yolorknn.predict.loaded_model import class_ids
 
 IMGSZ = NUMBERS.imgsz
 Make = Callable[..., Detector]
@@ -49,6 +52,40 @@ def test_closing_the_detector_in_the_middle(make: Make) -> None:
         with pytest.raises(BackendError, match="closed"):
             use()
     detector.close()
+
+
+def test_classes_by_any_whole_number_or_name_also_set_later(make: Make) -> None:
+    several: list[tuple[Any, tuple[int, ...] | None]] = [
+        ([NUMBERS.names[2], np.int64(0), 2], (2, 0)),
+        (np.array([1, 4]), (1, 4)),
+        ((), ()),
+        (None, None),
+        ({3}, (3,)),
+    ]
+    wrong: Any
+    with make(1) as detector:
+        for given, ids in several:
+            detector.classes = given
+            assert detector.classes == ids
+            found = [detector.detect(numbered_frame(number, IMGSZ)).class_id.tolist() for number in range(5)]
+            assert found == [[number] if ids is None or number in ids else [] for number in range(5)]
+        for wrong in (["none"], [5], [-1], [1.0], [None]):
+            with pytest.raises(ModelError, match="the model has no class"):
+                detector.classes = wrong
+        assert detector.classes == (3,), "as before"
+
+
+def test_a_name_that_two_classes_have_means_both(make: Make) -> None:
+    twice = replace(NUMBERS, names=("a", "b", "a", "c", "d"))
+    assert [class_ids(twice, name) for name in ("a", "b", "4", 2)] == [[0, 2], [1], [4], [2]]
+
+
+def test_what_was_opened_is_closed_whatever_is_wrong_with_the_classes(make: Make, tmp_path: Path) -> None:
+    make(1).close()
+    backends = [NumberBackend(NUMBERS), NumberBackend(NUMBERS)]
+    with pytest.raises(TypeError, match="not iterable"):
+        Detector(tmp_path / "model.rknn", backends=backends, classes=5)  # type: ignore[arg-type]
+    assert all(backend.closed for backend in backends)
 
 
 def test_a_tile_is_a_side_or_two(tmp_path: Path) -> None:

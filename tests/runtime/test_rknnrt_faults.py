@@ -5,18 +5,24 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
+import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.pictured import METADATA, RUN, is_of, one_core, picture
+from tests.fakes.encode import encode_split
+from tests.fakes.pictured import METADATA, RUN, is_of, of, one_core, picture
 from tests.fakes.rknn_files import write_rknn
+from tests.fakes.rknnlite import install
 from tests.fakes.standin import Library, needs_compiler
 from yolorknn import Detector
 from yolorknn.errors import BackendError, CoreHungError, InferenceError
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.runtime import recovering, rknn_api
+from yolorknn.runtime.cores import Runtime
 from yolorknn.runtime.rknnrt import Weights
 
 pytestmark = needs_compiler
@@ -37,6 +43,52 @@ def test_every_code_of_every_call_at_opening(
             ):
                 Detector(model, runtime="c")
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("runtime", ["c", "lite"])
+@pytest.mark.parametrize("how", ["another", "written over", "removed"])
+def test_no_context_is_opened_of_a_file_that_is_another_by_now(
+    library: Library, model: Path, monkeypatch: pytest.MonkeyPatch, how: str, runtime: Runtime
+) -> None:
+    """Its outputs would be taken for those of the first: with its names, its scales."""
+    lite, modules = install("rk3588")
+    answers = iter([encode_split(METADATA, [of(0)]), None])
+    lite.answer = staticmethod(lambda _: next(answers))  # type: ignore[assignment]
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    library.set(FAIL=f"{RUN}:-1@2")
+    with Detector(model, runtime=runtime) as detector:
+        is_of(detector.detect(picture(0)), 0)
+        other = write_rknn(model.with_name("other.rknn"), replace(METADATA, names=tuple(reversed(METADATA.names))))
+        if how == "written over":
+            model.write_bytes(other.read_bytes())
+        elif how == "another":
+            other.replace(model)
+        else:
+            model.unlink()
+        with pytest.raises(InferenceError, match=r"m\.rknn was replaced or removed since the model was opened: open"):
+            detector.detect(picture(1))
+
+
+def test_a_process_that_was_forked_is_told_so_at_once(library: Library, model: Path) -> None:
+    with Detector(model, runtime="c") as detector:
+        is_of(detector.detect(picture(0)), 0)
+        reading, writing = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # from Python 3.12 on, of a fork beside threads
+            child = os.fork()
+        if child == 0:
+            try:
+                detector.detect(picture(1))
+            except InferenceError as exc:
+                os.write(writing, str(exc).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with open(reading) as said:
+            assert "opened by the process that this one was forked from: open the model after the fork" in said.read()
+        os.waitpid(child, 0)
+        is_of(detector.detect(picture(1)), 1)
 
 
 @pytest.mark.parametrize("code", [-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13, -99, 1])

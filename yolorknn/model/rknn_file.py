@@ -14,12 +14,12 @@ import ast
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
-from yolorknn.files import check_model_file
+from yolorknn.files import check_model_file, stamp
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.fields import FAILURES
 from yolorknn.model.first_file import first_metadata
@@ -55,6 +55,8 @@ class RknnFile:
 
     several: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
     """The shapes of the inputs and outputs of a model that was built for several, with `dynamic_input`."""
+    stamp: tuple[int, ...] | None = None
+    """Of the file that was read; see files.stamp()."""
 
     @property
     def generic(self) -> bool:
@@ -119,6 +121,7 @@ def read(path: Path) -> RknnFile:
         raise ModelError(
             f"{path} is for a chip of the first generation: detect, val and info take it, other commands do not"
         )
+    seen = stamp(path)
     try:
         data = path.read_bytes()
     except OSError as exc:
@@ -142,7 +145,7 @@ def read(path: Path) -> RknnFile:
         if length > MOST_BYTES:
             raise ValueError("trailer")
         trailer = json.loads(data[start:])
-        return _parse(path, body, trailer)
+        return replace(_parse(path, body, trailer), stamp=seen)
     except (struct.error, *FAILURES) as exc:
         raise ModelError(f"{path} is truncated or damaged: copy or build it again") from exc
 

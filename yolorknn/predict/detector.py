@@ -36,6 +36,13 @@ class _Threshold(Generic[_Value]):
         detector.thresholds = replace(detector.thresholds, **changed)
 
 
+class _Classes(_Threshold["tuple[int, ...] | None"]):
+    """The classes that are kept: their ids; set by ids or names, of which the model must have each."""
+
+    def __set__(self, detector: Detector, value: Sequence[int | str] | None) -> None:
+        detector.keep(detector.thresholds, value)
+
+
 class Detector(LoadedModel[Detections]):
     """A loaded model that finds objects: images in, Detections out. Threads may share one.
 
@@ -77,7 +84,7 @@ class Detector(LoadedModel[Detections]):
     conf = _Threshold[float]()
     iou = _Threshold[float]()
     max_det = _Threshold[int]()
-    classes = _Threshold[tuple[int, ...] | None]()
+    classes = _Classes()
     multi_label = _Threshold[bool]()
     agnostic_nms = _Threshold[bool]()
 

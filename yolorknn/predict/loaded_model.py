@@ -6,6 +6,7 @@ import difflib
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from operator import index
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -84,7 +85,7 @@ class LoadedModel(Generic[Found]):
             if tiling is not None and metadata.task == "classify":
                 raise ModelError(f"{model} classifies whole images: tiles are for models that find objects in them")
             self.keep(thresholds, classes)
-        except ModelError:
+        except BaseException:
             self.close()
             raise
 
@@ -162,8 +163,8 @@ class LoadedModel(Generic[Found]):
         Raises:
             ModelError: it has no such class.
         """
-        kept = None if classes is None else tuple(class_id(self.metadata, entry) for entry in classes)
-        self._stages.thresholds = replace(thresholds, classes=kept)
+        kept = None if classes is None else [number for entry in classes for number in class_ids(self.metadata, entry)]
+        self._stages.thresholds = replace(thresholds, classes=None if kept is None else tuple(dict.fromkeys(kept)))
 
     def prove(self) -> None:
         """Run it once on every context, on a picture of noise, and look whether what comes back are numbers.
@@ -217,20 +218,23 @@ def names_of(metadata: ModelMetadata, classes: Sequence[int | str] | None) -> tu
     Raises:
         ModelError: the model has no such class.
     """
-    return None if classes is None else tuple(metadata.names[class_id(metadata, entry)] for entry in classes)
+    return None if classes is None else tuple(metadata.names[class_ids(metadata, entry)[0]] for entry in classes)
 
 
-def class_id(metadata: ModelMetadata, entry: int | str) -> int:
-    """Return the id of a class given by id or name.
+def class_ids(metadata: ModelMetadata, entry: int | str) -> list[int]:
+    """Return the id of a class given by id, of any type of whole numbers, or the ids that have a name.
 
     Raises:
         ModelError: the model has no such class.
     """
-    if isinstance(entry, str) and entry in metadata.names:
-        return metadata.names.index(entry)
-    number = int(entry) if isinstance(entry, int) or (entry.isdecimal() and len(entry) < 10) else -1
+    if named := [number for number, name in enumerate(metadata.names) if name == entry]:
+        return named
+    if isinstance(entry, str):
+        number = int(entry) if entry.isdecimal() and len(entry) < 10 else -1
+    else:
+        number = index(entry) if hasattr(entry, "__index__") else -1
     if 0 <= number < len(metadata.names):
-        return number
+        return [number]
     close = difflib.get_close_matches(str(entry), metadata.names, n=1)
     hint = (
         f"did you mean '{close[0]}'?" if close else f"its {len(metadata.names)} classes are listed by 'yolorknn info'"

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from yolorknn.errors import ModelError
-from yolorknn.files import check_model_file
+from yolorknn.files import check_model_file, stamp
 from yolorknn.model import rknn_file
 from yolorknn.model.anchor_sizes import AnchorSizes
 from yolorknn.model.first_file import first_metadata
@@ -23,7 +23,7 @@ from yolorknn.runtime.backend import Backend, SessionBackend
 from yolorknn.runtime.cores import Runtime, open_cores
 from yolorknn.runtime.recovering import RecoveringSession
 from yolorknn.runtime.rknnlite1 import check_board, open_lite1
-from yolorknn.runtime.session import Session, on_core
+from yolorknn.runtime.session import Session, on_core, unchanged
 from yolorknn.runtime.vendor_text import give_back_stderr
 from yolorknn.tasks.known import metadata_of, output_shapes
 
@@ -131,12 +131,12 @@ def _first_elsewhere(
 
 
 def _first_here(path: Path, metadata: ModelMetadata) -> tuple[ModelMetadata, Sequence[Session]]:
+    seen = stamp(path)
     check_board(path, metadata)
     inputs = [Tensor("images", (1, *metadata.image_shape), "uint8", "NHWC")]
     outputs = [Tensor(name, shape, "float32") for name, shape in output_shapes(metadata).items()]
-    session = RecoveringSession(
-        partial(open_lite1, path, inputs=inputs, outputs=outputs), where=on_core(path, None), abandon=give_back_stderr
-    )
+    opening = unchanged(path, seen, partial(open_lite1, path, inputs=inputs, outputs=outputs))
+    session = RecoveringSession(opening, where=on_core(path, None), abandon=give_back_stderr)
     return metadata, [session]
 
 

@@ -16,7 +16,7 @@ from yolorknn.model.rknn_file import RknnFile
 from yolorknn.runtime.recovering import RecoveringSession
 from yolorknn.runtime.rknnlite import open_lite
 from yolorknn.runtime.rknnrt import Weights
-from yolorknn.runtime.session import on_core
+from yolorknn.runtime.session import on_core, unchanged
 from yolorknn.runtime.vendor_text import give_back_stderr
 
 Runtime = Literal["auto", "lite", "c"]
@@ -79,8 +79,9 @@ def open_cores(
     with contextlib.ExitStack() as opened:  # what was opened is closed again when a later core fails
         sessions = []
         for core in [*((cores or range(board.cores)) if board.core_mask else [None])] * contexts:
+            opening = functools.partial(weights.open if kind == "c" else functools.partial(open_lite, file), core=core)
             session = RecoveringSession(
-                functools.partial(weights.open, core) if kind == "c" else functools.partial(open_lite, file, core=core),
+                unchanged(file.path, file.stamp, opening),
                 where=on_core(file.path, core),
                 abandon=give_back_stderr,
                 suspects=kind == "lite",

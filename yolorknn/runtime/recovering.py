@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections import deque
@@ -84,6 +85,7 @@ class RecoveringSession:
         self._suspects = suspects
         self._hangs = 0
         self._hurried = self._closed = False
+        self._process = os.getpid()
         self._context: Context | None = self._fresh()
         first = self._context.opened.result()
         self.inputs, self.outputs = first.inputs, first.outputs
@@ -98,6 +100,10 @@ class RecoveringSession:
         """
         if self._closed:
             raise InferenceError(f"{self._where} is closed")
+        if self._process != os.getpid():  # threads are not copied: nothing would answer
+            raise InferenceError(
+                f"{self._where} was opened by the process that this one was forked from: open the model after the fork"
+            )
         if self._hangs >= MOST_HANGS:
             raise self._lost("hung", "")
         self._hurried = False

@@ -24,6 +24,7 @@ from yolorknn.runtime.rknn_api import Input, Library, OutputExtend, RunExtend, w
 from yolorknn.runtime.rknn_said import Said
 from yolorknn.runtime.session import Arrays, on_core
 from yolorknn.runtime.vendor_text import caught_stderr
+from yolorknn.text import reason_of
 
 _logger = logging.getLogger(__name__)
 
@@ -175,7 +176,10 @@ class RknnRtSession:
             if code == 0:
                 return handle, True
             _logger.info("%s for %s: it gets weights of its own", words("rknn_dup_context", code), self._where)
-        data = file.path.read_bytes()
+        try:
+            data = file.path.read_bytes()
+        except OSError as exc:  # also of a card that fails
+            raise BackendError(f"cannot read the model {file.path}: {reason_of(exc)}") from exc
         code = self._library.call("rknn_init", byref(handle), data, len(data), 0, None)
         if code:
             raise BackendError(f"{words('rknn_init', code)} for {self._where}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.errors import InferenceError
+from yolorknn.errors import BackendError, InferenceError
+from yolorknn.files import stamp
 from yolorknn.model.metadata import Tensor
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -53,6 +54,20 @@ def image_input(tensor: Tensor) -> Tensor:
         return tensor
     batch, channels, height, width = tensor.shape
     return tensor._replace(shape=(batch, height, width, channels), dtype="uint8", layout="NHWC")
+
+
+def unchanged(path: Path, seen: tuple[int, ...] | None, open_session: Callable[[], Session]) -> Callable[[], Session]:
+    """Return what opens a session of a file, as long as that is the one that was seen; see files.stamp().
+
+    What was read of it, as names and scales, would be said of another's outputs. What is returned raises BackendError.
+    """
+
+    def opened() -> Session:
+        if stamp(path) != seen:
+            raise BackendError(f"{path} was replaced or removed since the model was opened: open it again")
+        return open_session()
+
+    return opened
 
 
 def on_core(path: Path, core: int | None) -> str:
