@@ -158,7 +158,13 @@ def test_the_first_recipe_that_is_good_enough_is_built_and_none_is_an_error(
     monkeypatch.setattr(gate_any, "build_as", build_as)
     words = ["build", "net.onnx", "--generic", "--data", "held", "--dataset", "cal", "--metric", "mine.py:score"]
     done = run(*words, "--max-drop", 3)
-    assert asked == ["normal", "kl_divergence"] and done.stdout == f"{made}\n" and "<- chosen" in done.stderr
+    assert asked == ["normal", "kl_divergence"] and done.stdout == f"{made}\n"
+    said, heads, *rows = (
+        line for line in done.stderr.splitlines() if "mine.py" in line or "  <- " in line or "few" in line
+    )
+    assert said.endswith("points of mine.py:score on 6 inputs of held") and rows[0].endswith("<- chosen")
+    assert heads.index("drop") + 4 == rows[0].index("2.00") + 4, "the columns stand below their names"
+    assert rows[1].startswith("6 inputs are few")
     assert built[0]["measure"] == "mine.py:score" and built[0]["float"] == 1.0
     report = json.loads(Path("net-rk3588-i8.accuracy.json").read_text())
     assert report["chosen"] == "kl_divergence" and report["measured"] == 6

@@ -13,6 +13,8 @@ from yolorknn.text import printable
 
 ENOUGH = 200
 """Images to measure with, below which the table says that they are few: 64 of COCO's gave drops 2 points apart."""
+OF_IMAGES = ("mAP50-95", "top-1")
+"""Measures of what is shown images; others are of inputs of any kind."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class GateReport:
     chosen: str | None
     """The recipe of the .rknn; None where none passed."""
     measure: str = "mAP50-95"
-    """What `map`, and the drops in points, are of; of a classifier "top-1"."""
+    """What `map`, and the drops in points, are of; of a classifier "top-1", of no detector a metric's name."""
 
     @property
     def why(self) -> str:
@@ -78,8 +80,12 @@ class GateReport:
             return f"rknn-toolkit2 refused all {len(self.trials)} recipes: {self.trials[-1].refused}"
         return (
             f"none of {len(self.trials)} recipes loses at most {self.max_drop:g} points of {self.measure} on "
-            f"{self.measured} images; the best, '{nearest.recipe}', loses {nearest.drop:.2f}"
+            f"{self._on}; the best, '{nearest.recipe}', loses {nearest.drop:.2f}"
         )
+
+    @property
+    def _on(self) -> str:
+        return f"{self.measured} {'images' if self.measure in OF_IMAGES else 'inputs'}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -102,12 +108,13 @@ class GateReport:
 
     def table(self) -> str:
         """Return the trials as text."""
-        width = max(len(trial.recipe) for trial in self.trials)
+        measure, width = printable(self.measure), max(len(trial.recipe) for trial in self.trials)
+        points = max(8, len(measure))
         lines = [
-            f"{printable(self.model)} for {self.platform}: float {100 * self.float_map:.2f} points of {self.measure} "
-            f"on {self.measured} images of {printable(self.data)}",
-            f"{'recipe':<{width}} {'calibrated on':>13} {self.measure:>8} {'drop':>6} {'MB':>6} {'ms, estimated':>13} "
-            f"{'took, s':>7}",
+            f"{printable(self.model)} for {self.platform}: float {100 * self.float_map:.2f} points of {measure} "
+            f"on {self._on} of {printable(self.data)}",
+            f"{'recipe':<{width}} {'calibrated on':>13} {measure:>{points}} {'drop':>6} {'MB':>6} "
+            f"{'ms, estimated':>13} {'took, s':>7}",
         ]
         for trial in self.trials:
             if trial.map is None:
@@ -115,9 +122,9 @@ class GateReport:
                 continue
             mark = "  <- chosen" if trial.recipe == self.chosen else ""
             lines.append(
-                f"{trial.recipe:<{width}} {trial.calibration:>13} {100 * trial.map:>8.2f} {trial.drop:>6.2f} "
+                f"{trial.recipe:<{width}} {trial.calibration:>13} {100 * trial.map:>{points}.2f} {trial.drop:>6.2f} "
                 f"{trial.size / 1e6:>6.2f} {trial.ms:>13.1f} {trial.seconds:>7.1f}{mark}"
             )
         if self.measured < ENOUGH:
-            lines.append(f"{self.measured} images are few: a point or two may be chance; measure on some hundred")
+            lines.append(f"{self._on} are few: a point or two may be chance; measure on some hundred")
         return "\n".join([*lines, self.why] if self.chosen else lines)

@@ -106,8 +106,8 @@ def check_closed(file: OnnxFile, options: BuildOptions) -> None:
         sides = {tensor.name: file.open_sides.get(tensor.name, map(str, tensor.shape)) for tensor in file.inputs}
         sizes = " ".join(f"--size {name}={'x'.join(lengths)}" for name, lengths in sides.items())
         raise BuildError(
-            f"{file.path} leaves sides of its inputs open: 'yolorknn build --generic {sizes}', with numbers for "
-            "the letters, closes them"
+            f"{file.path} leaves sides of its inputs open: 'yolorknn build {file.path} --generic {sizes}', with "
+            "numbers for the letters, closes them"
         )
 
 
