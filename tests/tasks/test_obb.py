@@ -19,7 +19,7 @@ from yolorknn.model.metadata import ModelMetadata, Output
 from yolorknn.model.values import Quantized, floats
 from yolorknn.tasks.drawing import colour
 from yolorknn.tasks.known import TASKS, showing
-from yolorknn.tasks.rotated import corners_of, overlaps, rotated_nms
+from yolorknn.tasks.rotated import FEW, corners_of, overlaps, rotated_nms
 from yolorknn.tasks.task import Floats, Ints, Thresholds, Wording
 
 OBB = TASKS["obb"]
@@ -99,6 +99,21 @@ def test_what_is_not_compared_could_not_suppress(
     confidence = rng.permutation(len(found)).astype(np.float32)
     class_id = rng.integers(0, classes, len(found))
     assert rotated_nms(found, confidence, class_id, iou=iou).tolist() == fast_nms(found, confidence, class_id, iou)
+
+
+@needs_torch
+@pytest.mark.parametrize("classes", [1, 3])
+def test_every_pair_is_compared(classes: int) -> None:
+    """Of boxes far apart two lie alike: the first two, the last two, the first and the last."""
+    for count in (2, 3, 33, FEW, FEW + 1):
+        for one, other in ((0, 1), (count - 2, count - 1), (0, count - 1)):
+            found = np.array([[100 * number, 0, 40, 9, 0.5] for number in range(count)], np.float32)
+            found[other] = found[one]
+            confidence, class_id = np.arange(count, 0, -1, np.float32) / count, np.arange(count) % classes
+            class_id[other] = class_id[one]
+            kept = rotated_nms(found, confidence, class_id, iou=0.7).tolist()
+            assert kept == [number for number in range(count) if number != other]
+            assert kept == fast_nms(found, confidence, class_id, 0.7)
 
 
 @needs_torch

@@ -19,6 +19,10 @@ BLOCK = 1 << 20
 """About so many pairs are compared at a time."""
 MANY = 1 << 11
 """Pairs of which it takes longer to compare all than to look first which are near."""
+FEW, FEW_PAIRS = 96, 512
+"""Boxes, and pairs of one class among them, of which it takes longer to look which are near than to compare all."""
+_SECOND, _FIRST = np.tril_indices(FEW, -1)
+"""All pairs of so many, those of the first n before all others."""
 SMALL = 0.05
 """A third of the area in pixels, at which EPSILON is no thousandth yet of what it is added to."""
 
@@ -86,15 +90,26 @@ def rotated_nms(boxes: Floats, confidence: Floats, class_id: Ints | None, *, iou
     if least <= EPSILON or len(order) < 2:
         return order
     table = _gaussians(boxes.take(order, axis=0))
-    lost = np.zeros(len(order), np.bool_)
-    for one, other in _near(table, None if class_id is None else class_id.take(order), 2 * least):
+    classes = None if class_id is None else class_id.take(order)
+    kept = np.ones(len(order), np.bool_)
+    for one, other in _few(classes) or _near(table, classes, 2 * least):
         over = _twice_distance(table.take(one, axis=1), table.take(other, axis=1)) < 2 * least
-        lost[np.maximum(one, other)[over]] = True
-    return order[~lost]
+        kept[other[over]] = False
+    return order[kept]
+
+
+def _few(class_id: Ints | None) -> list[tuple[Ints, Ints]] | None:
+    """Return the pairs of one class, the second behind the first; None where they are not few."""
+    if class_id is None or len(class_id) > FEW:
+        return None
+    count = len(class_id) * (len(class_id) - 1) // 2
+    one, other = _FIRST[:count], _SECOND[:count]
+    alike = (class_id.take(one) == class_id.take(other)).nonzero()[0]
+    return [(one.take(alike), other.take(alike))] if len(alike) <= FEW_PAIRS else None
 
 
 def _near(table: NDArray[np.float64], class_id: Ints | None, most: float) -> Iterator[tuple[Ints, Ints]]:
-    """Yield the pairs of one class that _twice_distance() may find below `most`, and others; some BLOCK at a time.
+    """Yield those that _twice_distance() may find below `most`, and others; some BLOCK at a time.
 
     By Cauchy and Schwarz it is at least the squared way between the centres along x by the sum of both's `xx`: what is
     too far apart for the largest `xx` need not be looked at, nor along y what is for the largest `yy`. EPSILON makes it
@@ -122,7 +137,7 @@ def _near(table: NDArray[np.float64], class_id: Ints | None, most: float) -> Ite
             high = math.sqrt((most + 0.001) * 2.002 * float(np.maximum.reduce(table[3])))
             near = (np.abs(y.take(one) - y.take(other)) <= high).nonzero()[0]
             one, other = one.take(near), other.take(near)
-        yield one, other
+        yield np.minimum(one, other), np.maximum(one, other)
 
 
 _CORNERS = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]], np.float32) / 2
