@@ -4,9 +4,10 @@
 
 MODEL has a split head of YOLOv8 or YOLO11. Without an image the outputs are made up: a scene with some 60 anchors above
 0.25. Both begin with what the last convolutions gave, an array for each stride, scores and angles after the sigmoid,
-and end with results in pixels of the image: of ultralytics, what its head joins and decodes, NMS, and what its
-predictor does then; masks at the image's size are what retina_masks=True gives, those at the model's size its default,
-which is less. One thread, five calls in a row in each round.
+and end with results in pixels of the image: of ultralytics, what its head joins and decodes, NMS, and the results that
+its predictor makes; of turned boxes both give the corners and the upright boxes around them. Masks at the image's size
+are what retina_masks=True gives, those at the model's size its default, which is less. One thread, five calls in a row
+in each round.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -22,8 +24,11 @@ import torch
 from beside import DEMO_IMAGES, arguments, compare, show
 from numpy.typing import NDArray
 from postprocess import REPEATS, int8
+from ultralytics.models.yolo.detect import DetectionPredictor
+from ultralytics.models.yolo.obb import OBBPredictor
+from ultralytics.models.yolo.pose import PosePredictor
+from ultralytics.models.yolo.segment import SegmentationPredictor
 from ultralytics.nn.modules.head import OBB, Detect, Pose, Segment
-from ultralytics.utils import ops
 from ultralytics.utils.nms import non_max_suppression
 
 from yolorknn.image import Letterbox, letterbox, read_image
@@ -34,7 +39,6 @@ from yolorknn.tasks.known import task_of
 from yolorknn.tasks.task import Thresholds
 
 CONF, IOU, MAX_DET = 0.25, 0.7, 300
-EXTRAS = {"segment": "mask", "pose": "keypoints", "obb": "angle"}
 Arrays = Sequence[NDArray[np.float32]]
 
 
@@ -90,32 +94,30 @@ def preds_of(grids: Mapping[str, Sequence[torch.Tensor]]) -> dict[str, Any]:
     return {**preds, "scores": Ready(preds["scores"]), "feats": grids["scores"]}
 
 
+def predictor_of(metadata: ModelMetadata, *, native: bool) -> Any:
+    """Return ultralytics' predictor, as far as it makes results of what NMS leaves."""
+    kinds = {"detect": DetectionPredictor, "segment": SegmentationPredictor, "pose": PosePredictor, "obb": OBBPredictor}
+    made = object.__new__(kinds[metadata.task])
+    made.model = SimpleNamespace(names=dict(enumerate(metadata.names)), kpt_shape=(len(metadata.keypoints), 3))
+    made.args = SimpleNamespace(retina_masks=native)
+    return made
+
+
 def ultralytics(
     outputs: Arrays, metadata: ModelMetadata, source: tuple[int, int], *, native: bool = True
 ) -> Callable[[], Any]:
     """Return what ultralytics does after its convolutions."""
     head, grids, size = head_of(metadata), grids_of(outputs, metadata), metadata.imgsz
-    turned = metadata.task == "obb"
-    proto = torch.from_numpy(outputs[-1])[0]
+    turned, predictor = metadata.task == "obb", predictor_of(metadata, native=native)
+    laid, image = torch.empty(1, 3, *size), np.empty((*source, 3), np.uint8)
+    proto = [torch.from_numpy(outputs[-1])[0]] if metadata.task == "segment" else []
 
     def run() -> Any:
         with torch.inference_mode():
             decoded = head._inference(preds_of(grids))
             found = non_max_suppression(decoded, CONF, IOU, max_det=MAX_DET, nc=len(metadata.names), rotated=turned)[0]
-            if metadata.task == "segment" and not native:
-                masks = ops.process_mask(proto, found[:, 6:], found[:, :4], size, upsample=True)
-                return ops.scale_boxes(size, found[:, :4], source), masks
-            if turned:
-                boxes = torch.cat([found[:, :4], found[:, -1:]], 1)
-                boxes[:, :4] = ops.scale_boxes(size, boxes[:, :4], source, xywh=True)
-                return boxes, ops.xywhr2xyxyxyxy(boxes)
-            boxes = ops.scale_boxes(size, found[:, :4], source)
-            if metadata.task == "segment":
-                return boxes, ops.process_mask_native(proto, found[:, 6:], boxes, source)
-            if metadata.task == "pose":
-                points = found[:, 6:].view(len(found), len(metadata.keypoints), 3)
-                return boxes, ops.scale_coords(size, points, source)
-            return boxes, None
+            result = predictor.construct_result(found, laid, image, "", *proto)
+            return (result.obb.xyxyxyxy, result.obb.xyxy) if turned else (result.boxes.data, result)
 
     return run
 
