@@ -15,11 +15,13 @@ from yolorknn import BuildError, Detector, MetadataError, SimulatedNpu
 from yolorknn.convert.export.export import export
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.joint import check_keypoints
+from yolorknn.image import Letterbox
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata, Output
 from yolorknn.model.values import Quantized
-from yolorknn.tasks.joined import apart
-from yolorknn.tasks.known import metadata_of
+from yolorknn.tasks.joined import apart, joined_shapes
+from yolorknn.tasks.known import TASKS, metadata_of
+from yolorknn.tasks.task import Thresholds
 
 SIDE = 192
 IMAGES = sorted((DATASET / "images").glob("*.jpg"))[:3]
@@ -109,6 +111,17 @@ def test_a_rknn_of_the_zoo(task: str, tmp_path: Path) -> None:
     assert (found.task, found.outputs, found.names) == (task, stated(task).outputs, ("class0",))
     with pytest.raises(MetadataError):
         metadata_of(file, names=["a", "b"])
+
+
+@pytest.mark.parametrize("task", ["pose", "obb"])
+def test_nothing_may_be_found(task: str) -> None:
+    outputs = [np.full(shape, -9, np.float32) for shape in joined_shapes(stated(task)).values()]
+    outputs[-1][:] = 0.5
+    placed = Letterbox.fit((50, 70), (64, 96))
+    found = TASKS[task].decode(outputs, stated(task), Thresholds(), placed)
+    assert len(found) == 0
+    if found.keypoints is not None:
+        assert found.keypoints.shape == (0, 17, 3)
 
 
 def test_quantized_classes_are_the_sigmoid_of_their_values() -> None:

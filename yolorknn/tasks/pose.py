@@ -96,7 +96,7 @@ def _keypoints(outputs: Sequence[Values], metadata: ModelMetadata, boxes: Boxes)
     """Return the keypoints of boxes in pixels of the input, and their visibility: (N, K, 3)."""
     anchor = boxes.anchor
     if metadata.outputs[-1].role == "points":
-        found = said_over_all(outputs, metadata, anchor).reshape(-1, 3, len(anchor))
+        found = said_over_all(outputs, metadata, anchor).reshape(len(metadata.keypoints), 3, len(anchor))
         return np.ascontiguousarray(found.transpose(2, 0, 1))
     scales = scales_of(metadata.outputs)
     x, y, stride = anchor_points(metadata.imgsz, tuple(scale.stride for scale in scales)).take(anchor, axis=1)

@@ -20,8 +20,9 @@ from tests.fakes.families import make_checkpoint
 from tests.fakes.rknn_files import write_rknn
 from tests.fakes.rknnlite import install
 from yolorknn import Detections, Detector, ExportError, ModelError, build
+from yolorknn.convert.export.detect import split_only
 from yolorknn.convert.export.export import export
-from yolorknn.convert.export.programs import check_for, check_shape, folder_for, layout_for, write_beside
+from yolorknn.convert.export.programs import Layout, check_for, check_shape, folder_for, layout_for, write_beside
 from yolorknn.image import letterbox, read_image
 from yolorknn.model import onnx_file
 from yolorknn.model.metadata import Build, ModelMetadata, Output
@@ -206,6 +207,20 @@ def test_what_a_program_does_not_take(tmp_path: Path) -> None:
     (tmp_path / "m_rknn_model/old.rknn").touch()
     with pytest.raises(ExportError, match=r"has old\.rknn, and ultralytics would take either"):
         folder_for("ultralytics", tmp_path / "m-ultralytics.onnx")
+
+
+@pytest.mark.parametrize(
+    ("layout", "words"),
+    [
+        ("sums", "leave out --for zoo, which is for detection and segmentation"),
+        ("pixels", "leave out --for, which is for detection"),
+        ("decoded", "leave out --head decoded or --for ultralytics"),
+    ],
+)
+def test_a_task_that_no_program_takes(layout: Layout, words: str) -> None:
+    with pytest.raises(ExportError, match=f"Pose is a head that is exported split: {words}"):
+        split_only("Pose", layout)
+    split_only("Segment", layout, layout)
 
 
 @pytest.mark.slow

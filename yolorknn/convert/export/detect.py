@@ -92,10 +92,14 @@ def split_only(head: str, layout: Layout, *others: Layout) -> None:
     Raises:
         ExportError: it was asked for.
     """
-    if layout in ("sums", "pixels") and layout not in others:
-        raise ExportError(f"a {head} head is not one that this program takes: --for is for detection")
-    if layout != "split" and layout not in others:
-        raise ExportError(f"a {head} head is exported split: leave out --head {layout}, which is for detection")
+    if layout == "split" or layout in others:
+        return
+    asked = {
+        "sums": "--for zoo, which is for detection and segmentation",
+        "pixels": "--for, which is for detection (zoo: and segmentation)",
+        "decoded": "--head decoded or --for ultralytics, which are for detection",
+    }
+    raise ExportError(f"{head} is a head that is exported split: leave out {asked[layout]}")
 
 
 def box_and_scores(head: Any, number: int, feature: Any, *, sums: bool = False) -> list[Any]:
