@@ -107,7 +107,7 @@ def test_turned_boxes(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (data.parent / "labels" / f"{IMAGES[0].stem}.txt").write_text("0 0.5 0.5 0.1 0.1\n")
     data.write_text(data.read_text().replace("kpt_shape: [2, 3]\n", ""))
     with pytest.raises(DatasetError, match="task 'obb', which needs four corners"):
-        validate(onnx, data)
+        validate(onnx, data, store=tmp_path / "kept")
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def validate(
     begun = partial(opening, imgsz=size, spread=spread, progress=progress)
     kept = None
     if store is not None and not place.remote:
-        kept = Predictions(store, name=path.stem, key=(*_key(path, place, own), sizes, size))
+        kept = Predictions(store, name=path.stem, key=(*_key(path, place, own), sizes, size, _marked(labelled)))
     return _report(path, labelled, _detect(labelled, begun, kept, _telling(path, progress)), size)
 
 
@@ -172,6 +172,19 @@ def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...
         runtimes.append(sha256(Path(LIBRARY)))
     content = digest(path) if path.suffix.lower() == ".onnx" else sha256(path)
     return content, installed("yolorknn"), place.simulate, images, names, runtimes, CONF, IOU, MAX_DET
+
+
+def _marked(labelled: Labelled) -> list[object]:
+    """Return what _check_data() looks at, so that it is done again where other labels are given for the same images."""
+    kinds = {
+        (
+            some.keypoints.shape[1],
+            *sorted({len(outline) == 4 if outline is not None else -1 for outline in some.outlines}),
+        )
+        for some in labelled.labels
+        if some is not None
+    }
+    return [len(labelled.names), sorted(kinds)]
 
 
 def _detect(
