@@ -26,9 +26,9 @@ CAMERAS = {"/stream.mjpg": (40, 0.01, 0.0), "/slow.mjpg": (6, 0.7, 0.0), "/mute.
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
-    """A server's address: /clip.mp4 is a file, /stream.mjpg a camera, that ends after 40 pictures, /slow.mjpg a slow one.
+    """A server's address: /clip.mp4 is a file, /stream.mjpg a camera, that ends after 40 pictures.
 
-    /mute.mjpg gives two pictures, and no more.
+    /slow.mjpg is a slow one, and /mute.mjpg gives two pictures, and no more.
     """
     clip = write_video(tmp_path / "clip.mp4", [drawn(n, SIZE) for n in range(30)], [n / 25 for n in range(30)])
 

@@ -12,7 +12,7 @@ PATIENCE = 10.0
 
 
 class Protocol(H11Protocol):
-    """uvicorn's on h11, which bounds headers to 64 KiB; uvicorn itself waits for ever for one that has begun to come."""
+    """uvicorn's on h11, which bounds headers to 64 KiB; uvicorn itself waits for ever for what has begun to come."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait."""

@@ -6,7 +6,6 @@ timeout. A connection that ends shows as the end of that loop, without an error.
 
 from __future__ import annotations
 
-import errno
 import math
 import time
 from collections import Counter, deque
@@ -19,7 +18,8 @@ from yolorknn.stream.sources.decoders import Decoder, Picture, seconds
 from yolorknn.stream.sources.hardware import open_decoder
 from yolorknn.stream.sources.lag import LATE, Lag
 from yolorknn.stream.sources.pace import Pace
-from yolorknn.stream.sources.source import Frame, LostError, Reason, SilentError
+from yolorknn.stream.sources.pyav_losses import loss_of
+from yolorknn.stream.sources.source import Frame, LostError, SilentError
 from yolorknn.text import shown_url, url_name
 
 OPENING, PATIENCE = 5.0, 5.0
@@ -232,26 +232,6 @@ class PyAvStream:
         return f"{self._shown} stopped giving frames: check the camera and the network"
 
     def _lost(self, exc: Exception, *, opening: bool = False) -> LostError:
-        reason, why = self._reason(exc, opening=opening)
+        reason, why = loss_of(exc, self._errors, opening=opening)
         what = "no video from" if opening else "lost"
         return LostError(f"{what} {self._shown}: {why}", reason)
-
-    def _reason(self, exc: Exception, *, opening: bool) -> tuple[Reason, str]:
-        errors = self._errors
-        number = getattr(exc, "errno", None)
-        if isinstance(exc, (errors.HTTPUnauthorizedError, errors.HTTPForbiddenError)):
-            return "denied", "user or password is refused"
-        if isinstance(exc, (errors.HTTPNotFoundError, FileNotFoundError)):
-            return "absent", "there is no such stream: check the path in the address"
-        if isinstance(exc, ConnectionRefusedError):
-            return "refused", "nothing listens there: is the camera on, and the port right?"
-        if isinstance(exc, (errors.ExitError, TimeoutError)):
-            return (
-                ("unreachable", "no answer in time: check address and network") if opening else ("silent", "no answer")
-            )
-        if number in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN) or (opening and number == errno.EIO):
-            return "unreachable", "no such host, or no way to it: check address and network"
-        said = getattr(exc, "strerror", None) or type(exc).__name__
-        if not opening:
-            return "ended", f"the connection was cut ({said})"
-        return "broken", f"what answers is no video ({said})"
