@@ -36,11 +36,12 @@ def result(
     timestamp: float = 1.25,
     source: str = "camera0",
     clock: Clock = "unix",
+    camera: str = "",
 ) -> Result[Any]:
     """Return a result of a grey picture of (height, width), by default with one object."""
     image = np.full((*size, 3), grey, np.uint8)
     found = detections(BOX) if found is None else found
-    return Result(image, index, timestamp, found, Timings(0, 0, 0, 0, 0, 0), source, clock)
+    return Result(image, index, timestamp, found, Timings(0, 0, 0, 0, 0, 0), source, clock, camera)
 
 
 def many(count: int, **given: Any) -> list[Result[Any]]:

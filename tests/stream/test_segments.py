@@ -88,7 +88,7 @@ def test_the_oldest_go_when_the_quota_is_reached(tmp_path: Path) -> None:
     (tmp_path / "camera0-000001-link.mp4").symlink_to(tmp_path / "mine.mp4")
     (tmp_path / "camera0-000002-folder.mp4").mkdir()
     others = names(tmp_path)
-    quota = 200_000
+    quota = 450_000  # more than three of these segments
 
     def used() -> int:
         return sum((tmp_path / name).stat().st_size for name in names(tmp_path) if name not in others)
@@ -107,6 +107,33 @@ def test_the_oldest_go_when_the_quota_is_reached(tmp_path: Path) -> None:
     made = [name for name in names(tmp_path) if name not in others]
     assert set(others) <= set(names(tmp_path)) and made[-1].startswith("camera0-000008-")
     assert [int(name[8:14]) for name in made] == list(range(9 - len(made), 9)), "the newest are there"
+
+
+def test_a_quota_that_a_segment_does_not_fit_into(tmp_path: Path) -> None:
+    """Segments are shorter then, so that the last seconds are always there; the whole of one would be none."""
+    pytest.importorskip("av")
+    quota = 400_000
+    with closing(Segments(tmp_path, name="camera0", fps=10, names=NAMES, quota=quota)) as sink:
+        for number in range(250):
+            given = result(number, timestamp=NOON + number / 10)
+            given.frame[:] = noise(number)
+            sink.write(given)
+            if number > 50 and number % 10 == 0:
+                there = [tmp_path / name for name in names(tmp_path)]
+                assert [path for path in there if ".part" not in path.name], "what can be looked at"
+                assert sum(path.stat().st_size for path in there) <= 1.2 * quota
+    assert sum(len(times(tmp_path / name)) for name in names(tmp_path)) >= 20
+
+
+def test_what_somebody_removed_by_hand_ends_nothing(tmp_path: Path) -> None:
+    with closing(Shelf(tmp_path, "camera0", (".jpg",), quota=1000)) as shelf:
+        for number in range(6):
+            path = shelf.begin("now", ".jpg")
+            path.write_bytes(b"x" * 400)
+            done = shelf.finish(path)
+            if number == 1:
+                done.unlink()
+        assert len(names(tmp_path)) == 2
 
 
 def test_one_process_records_a_camera_into_a_folder(tmp_path: Path) -> None:

@@ -116,6 +116,21 @@ def test_a_set_clock_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seldom(result(timestamp=NOON - 1e6))
 
 
+def test_a_camera_in_which_there_is_always_something_holds_up_no_other() -> None:
+    """As a webhook of a site takes the results of all."""
+    seldom = Seldom(10)
+    wanted = {camera: [
+        moment for moment in range(100) if seldom(result(timestamp=moment, clock="video", camera=camera))
+    ] for camera in ("street", "door")}  # fmt: skip
+    assert wanted["street"] == wanted["door"] == list(range(0, 100, 10))
+    seldom = Seldom(10)
+    both = [
+        (camera, moment) for moment in range(20) for camera in ("street", "door")
+        if seldom(result(timestamp=moment + (camera == "door") / 2, clock="video", camera=camera))
+    ]  # fmt: skip
+    assert both == [("street", 0), ("door", 0), ("street", 10), ("door", 10)]
+
+
 def test_behind_a_queue_it_is_asked_before(tmp_path: Path) -> None:
     """So that frames that are not wanted push none out that is."""
     sink = Queued(

@@ -103,11 +103,11 @@ def open_snapshots(
 
 
 def open_webhook(url: str, words: Words, *, secret: str, every: float, live: bool, told: Told) -> Sink:
-    """Open posts to a web server, one in `every` seconds.
+    """Open posts to a web server, one of each camera in `every` seconds.
 
     Raises:
         OutputError: it is no such URL.
     """
     kind = functools.partial(Webhook, url, words, secret=secret)
-    more: dict[str, Any] = {"most": 16, "pixels": False, "wanted": Seldom(every)}
+    more: dict[str, Any] = {"most": LATEST, "pixels": False, "wanted": Seldom(every)}
     return _queued(kind, "webhook", live=live, told=told, patience=5.0 if live else FINISHING, **more)

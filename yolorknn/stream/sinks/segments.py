@@ -27,7 +27,7 @@ class Segments:
 
     The open one is called .part.mp4; when it is finished and on the disk it gets its name. A killed process loses at
     most the last two seconds of it, and the next run gives it its name. A segment begins with the first frame, after a
-    gap of 10 seconds, when a clock was set, and when frames have another size.
+    gap of 10 seconds, when a clock was set, when frames have another size, and when one has a third of the quota.
 
     It is H.264 in .mp4 where PyAV is installed, else what OpenCV can write, in .mkv.
 
@@ -73,7 +73,8 @@ class Segments:
         self._writer.write(picture, now)
         if now - self._checked >= CHECKED:
             self._checked = now
-            self._shelf.make_room(self._writer.path)
+            if self._shelf.make_room(self._writer.path):
+                self._finish()
 
     def close(self) -> None:
         try:

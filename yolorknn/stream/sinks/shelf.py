@@ -100,17 +100,22 @@ class Shelf:
         self.make_room()
         return done
 
-    def make_room(self, growing: Path | None = None) -> None:
-        """Remove the oldest files while all, with one that is being written, are above the quota."""
+    def make_room(self, growing: Path | None = None) -> bool:
+        """Remove the oldest files while all, with one that is being written, are above the quota.
+
+        Returns:
+            Whether that one should end, so that it does not take the room of all: it has a third of the quota.
+        """
         more = 0
         if growing is not None:
             with contextlib.suppress(OSError):
                 more = growing.stat().st_size
         while self._kept and self._used + more > self._quota:
             _, path, size = self._kept.pop(0)
-            with contextlib.suppress(FileNotFoundError), writing(path):
-                path.unlink()
+            with writing(path):
+                path.unlink(missing_ok=True)  # somebody may have removed it
             self._used -= size
+        return 3 * more >= self._quota
 
     def close(self) -> None:
         """Let another process have it."""
