@@ -110,6 +110,31 @@ def test_a_full_disk_leaves_no_half_line_and_is_survived(tmp_path: Path) -> None
     assert files(tmp_path) == {"d": "first\nfits\n" + "y" * 100 + "\n"}
 
 
+@pytest.mark.parametrize("how", ["create", "nocreate", "copytruncate", "removed", "folder"])
+def test_others_may_rotate_or_remove_it(tmp_path: Path, how: str) -> None:
+    """As logrotate does in each of its ways; what is written next is in the file of that name, below its header."""
+    folder = tmp_path / "results"
+    path, old = folder / "d.csv", tmp_path / "d.csv.old"
+    with closing(LineFile(path, append=True, header=b"head\n", rotation=Rotation(size=1000))) as lines:
+        lines.write(b"1\n")
+        if how == "copytruncate":
+            old.write_bytes(path.read_bytes())
+            os.truncate(path, 0)
+        elif how == "removed":
+            path.unlink()
+        elif how == "folder":
+            path.unlink()
+            folder.rmdir()
+        else:
+            path.rename(old)
+        if how == "create":
+            path.touch()
+        lines.write(b"2\n")
+        lines.write(b"3\n")
+    assert path.read_bytes() == b"head\n2\n3\n"
+    assert how in ("removed", "folder") or old.read_bytes() == b"head\n1\n"
+
+
 def test_a_file_of_other_columns_is_not_appended_to(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("a,b\n1,2\n")
     with pytest.raises(OutputError, match="has other columns; give another name"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from yolorknn.tracking.memory import AHEAD, EVERY, Memory, memory_file
+from yolorknn.tracking.memory import AGAIN, AHEAD, EVERY, Memory, memory_file
 
 
 def silent(words: str) -> None:
@@ -105,3 +105,23 @@ def test_a_folder_that_cannot_be_written_is_told_of_once(tmp_path: Path) -> None
         memory.save()
     memory.close()
     assert len(told) == 1 and "cannot write" in told[0] and memory.ways("gate")["in"] == {"car": 3}
+
+
+def test_a_disk_that_was_full_for_a_moment_costs_no_count(tmp_path: Path) -> None:
+    """A quota, somebody's download: hours later there is room, and weeks of counts are not to be lost with the run."""
+    folder, told = tmp_path / "state", list[str]()
+    memory = Memory(folder / "a.json", told.append)
+    memory.crossed("gate", "in", "car")
+    memory.tick(100.0)
+    folder.rename(tmp_path / "away")
+    folder.write_text("no folder")
+    for number in range(5):
+        memory.crossed("gate", "in", "car")
+        memory.tick(200.0 + number * EVERY)
+    assert len(told) == 1 and "cannot write" in told[0]
+    folder.unlink()
+    (tmp_path / "away").rename(folder)
+    memory.tick(200.0 + AGAIN + EVERY)
+    assert len(told) == 2 and "can be written again" in told[1]
+    assert json.loads((folder / "a.json").read_text())["lines"]["gate"]["in"] == {"car": 6}
+    memory.close()

@@ -22,6 +22,8 @@ AHEAD = 1000
 """Numbers that are taken at once: after a power cut so many are left out at most, and none is given again."""
 EVERY = 1.0
 """Seconds between two times that counts are written: what a power cut costs at most."""
+AGAIN = 30.0
+"""The same after a time that failed."""
 _MOST = 1 << 20
 _VERSION = 1
 
@@ -37,7 +39,8 @@ def memory_file(folder: Path, camera: str) -> Path:
 class Memory:
     """Counts, and numbers that are given once, in a file that is replaced whole, or in no file.
 
-    A file that cannot be written, or that another run has, is told of, once; counting goes on. Threads may share it.
+    A file that another run has is told of, once; counting goes on. So it does where the file cannot be written, as on a
+    full disk, which is tried again. Threads may share it.
     """
 
     def __init__(self, path: Path | None, told: Callable[[str], None]) -> None:
@@ -47,6 +50,7 @@ class Memory:
         self._path, self._told = path, told
         self._next = self._taken = 1
         self._changed, self._written = False, float("-inf")
+        self._failed = ""
         self._lock = threading.RLock()
         self._release: Callable[[], object] | None = None
         if path is not None:
@@ -81,7 +85,7 @@ class Memory:
 
     def tick(self, now: float) -> None:
         """Write what changed, if it is time to; `now` are seconds that only grow."""
-        if self._changed and not 0 <= now - self._written < EVERY:
+        if self._changed and not 0 <= now - self._written < (AGAIN if self._failed else EVERY):
             self._written = now
             self.save()
 
@@ -95,8 +99,14 @@ class Memory:
             try:
                 write_bytes(self._path, json.dumps(values).encode())
             except OutputError as exc:
-                self._told(f"{exc}; counts go on, and are lost with this run")
-                self._path = None
+                self._changed = True
+                if not self._failed:
+                    self._told(f"{exc}; counts go on, and are lost with this run unless it can be written again")
+                self._failed = str(exc)
+            else:
+                if self._failed:
+                    self._told(f"{self._path} can be written again, and has all counts")
+                self._failed = ""
 
     def close(self) -> None:
         """Write what changed, give numbers back that were not given, and leave the file to the next run."""

@@ -39,7 +39,8 @@ class LineFile:
     """Appends lines, each write at once.
 
     After SIGKILL all lines that have their end are whole; one that has none is cut off when the file is appended to.
-    What cannot be written whole is taken back, and the next write opens the file anew.
+    What cannot be written whole is taken back, and the next write opens the file anew; so it does where the file was
+    renamed, removed or cut short by others, as logrotate does.
 
     Raises:
         OutputError: it cannot be written, or appended to.
@@ -70,6 +71,8 @@ class LineFile:
             OutputError: they cannot be written; none of them is there then.
         """
         with writing(self._path):
+            if self._file >= 0 and self._is_other():
+                self.close()
             if self._file < 0:
                 self._open(append=True)
             if self._due(len(lines)):
@@ -94,7 +97,7 @@ class LineFile:
 
     def _open(self, *, append: bool) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | (0 if append else os.O_TRUNC)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | (0 if append else os.O_TRUNC)
         if self._path.exists() and not self._path.is_file():
             flags = os.O_WRONLY  # a pipe waits for its reader, and breaks without one
         file = os.open(self._path, flags | os.O_CLOEXEC, 0o666)
@@ -103,7 +106,6 @@ class LineFile:
             if self._regular():
                 self._size = _whole_lines(file)
                 os.ftruncate(file, self._size)
-                os.lseek(file, 0, os.SEEK_END)
                 self._check_header()
             if not self._size:
                 self._write(self._header)
@@ -115,6 +117,17 @@ class LineFile:
 
     def _regular(self) -> bool:
         return stat.S_ISREG(os.fstat(self._file).st_mode)
+
+    def _is_other(self) -> bool:
+        """Tell whether what is open is no more the file of this name, or was cut short."""
+        own = os.fstat(self._file)
+        if not stat.S_ISREG(own.st_mode):
+            return False
+        try:
+            named = self._path.stat()
+        except FileNotFoundError:
+            return True
+        return (own.st_dev, own.st_ino) != (named.st_dev, named.st_ino) or own.st_size < self._size
 
     def _check_header(self) -> None:
         if self._size and os.pread(self._file, len(self._header), 0) != self._header:
