@@ -177,44 +177,6 @@ def _middle_rows(image: Image, height: int) -> Image:
     return image[count // 2 :: count] if rest == 0 and count % 2 else image
 
 
-class CropCanvas(Canvas):
-    """The same for classifiers: the image's shorter side is resized to fit, and the middle of it taken.
-
-    As ultralytics does it; where height and width of the input differ, the image is resized to them. Shrinking averages
-    over areas: linear interpolation, which leaves pixels out, costs more than int8 does.
-    """
-
-    def fit(self, source: tuple[int, int]) -> Letterbox:
-        """Return how an image of (height, width) will lie there: beyond the edges, where it is cropped."""
-        height, width = self.pixels.shape[:2]
-        if height != width:
-            return Letterbox(source, (height, width), 0, 0)
-        short = min(source)
-        rows, columns = (int(height * side / short) for side in source)  # cut off, as torchvision does
-        return Letterbox(source, (rows, columns), -round((columns - width) / 2), -round((rows - height) / 2))
-
-    def fill(self, image: NDArray[Any] | None) -> Letterbox:
-        """Resize and crop a BGR image, uint8 (H, W, 3), into `pixels`; return how it lies there.
-
-        Raises:
-            ValueError: not such an image.
-        """
-        image = check_image(image)
-        placed = self.fit((image.shape[0], image.shape[1]))
-        height, width = placed.resized
-        if placed.resized != placed.source:
-            smaller = height < placed.source[0]
-            way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-            image = np.asarray(cv2.resize(image, (width, height), interpolation=way), np.uint8)
-        rows, columns = self.pixels.shape[:2]
-        cv2.cvtColor(
-            image[-placed.top : rows - placed.top, -placed.left : columns - placed.left],
-            cv2.COLOR_BGR2RGB,
-            dst=self.pixels,
-        )
-        return placed
-
-
 def as_seen(pixels: Image, colour: str) -> Image:
     """Return an image, RGB (H, W, 3), as a network sees it: "RGB", "BGR", or "GRAY" (H, W, 1)."""
     if colour == "GRAY":

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +14,11 @@ from hypothesis import strategies as st
 
 from tests.conftest import needs_ort
 from tests.fakes.rknn_files import write_generic
-from tests.fakes.tiny_onnx import embedding
+from tests.fakes.tiny_onnx import embedding, two_inputs
 from yolorknn.doctor.examine import examine
 from yolorknn.errors import ModelError
-from yolorknn.model import torchscript_file
+from yolorknn.model import onnx_file, torchscript_file
+from yolorknn.runtime.ort import OrtSession
 from yolorknn.tasks.describe import describe
 
 CODE = """class Net(Module):
@@ -92,3 +96,27 @@ def test_every_shape_that_a_rknn_was_built_for_is_told(tmp_path: Path) -> None:
     assert facts["outputs"] == ["y 1x8x4 or 1x4x4 float16"] and facts["generic"] is True
     (finding,) = [finding for finding in examine(model=model) if finding.check == "model"]
     assert finding.status == "ok" and "m.rknn can be read" in finding.text
+
+
+@needs_ort
+def test_an_onnx_that_is_too_new_or_has_an_op_of_others_is_not_called_damaged(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    changes: list[tuple[Callable[[Any], None], str, str]] = [
+        (lambda model: setattr(model, "ir_version", 99), "ir_version 99 is higher", "Unsupported model IR version: 99"),
+        (lambda model: setattr(model.graph.node[0], "op_type", "Foo"), "No Op registered for Foo", "No Op registered"),
+        (lambda model: setattr(model.opset_import[0], "version", 99), "", "Opset 99 is under development.* till opset"),
+    ]
+    for change, here, there in changes:
+        model = onnx.load(str(two_inputs(tmp_path / "m.onnx")))
+        change(model)
+        onnx.save(model, str(tmp_path / "m.onnx"))
+        with pytest.raises(ModelError, match=rf"^onnxruntime \S+ does not take \S+/m\.onnx: (?=[A-Z]).*{there}"):
+            OrtSession(tmp_path / "m.onnx")
+        with pytest.raises(ModelError, match=f"^onnx .* does not take .*: .*{here}") if here else nullcontext():
+            onnx_file.read(tmp_path / "m.onnx")
+    whole = two_inputs(tmp_path / "m.onnx").read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"<html>"):
+        (tmp_path / "m.onnx").write_bytes(damaged)
+        for read in (OrtSession, onnx_file.read):
+            with pytest.raises(ModelError, match=r"m\.onnx is empty, truncated or not ONNX"):
+                read(tmp_path / "m.onnx")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
 
 from yolorknn import Classification, Detections, draw
-from yolorknn.image import CropCanvas, Letterbox
+from yolorknn.image import Letterbox
 from yolorknn.model.metadata import ModelMetadata, Output
 from yolorknn.model.values import Quantized
+from yolorknn.tasks.crop import CropCanvas
 from yolorknn.tasks.drawing import colour
 from yolorknn.tasks.known import TASKS, showing
 from yolorknn.tasks.task import Thresholds, Wording
@@ -18,6 +21,7 @@ CLASSIFY = TASKS["classify"]
 NAMES = tuple(f"n{number}" for number in range(7))
 FACTS = ModelMetadata(NAMES, (32, 32), "split", (Output("logits", "logits", 0),), task="classify")
 PLACED = Letterbox((1, 1), (1, 1), 0, 0)
+LONG = [(7, 100), (2000, 3), (90, 5000), (1001, 100)]
 
 
 def test_probabilities_are_the_softmax() -> None:
@@ -31,7 +35,7 @@ def test_probabilities_are_the_softmax() -> None:
     assert showing(found) is CLASSIFY and showing(Detections.empty()) is TASKS["detect"]
 
 
-@pytest.mark.parametrize("size", [(64, 64), (100, 64), (64, 99), (480, 640), (720, 1280), (333, 97), (40, 500)])
+@pytest.mark.parametrize("size", [(64, 64), (100, 64), (64, 99), (480, 640), (720, 1280), (333, 97), (40, 500), *LONG])
 def test_images_are_cropped_as_torchvision_crops(size: tuple[int, int]) -> None:
     """Within what PIL's averaging differs from OpenCV's."""
     transforms = pytest.importorskip("torchvision.transforms")
@@ -47,6 +51,21 @@ def test_images_are_cropped_as_torchvision_crops(size: tuple[int, int]) -> None:
     assert off.mean() < (2 if min(size) != 64 else 1e-9)
     shifted = np.abs(np.roll(canvas.pixels, 1, axis=1).astype(int) - theirs).mean()
     assert off.mean() < shifted / 2, "not a pixel beside"
+
+
+def test_an_image_of_one_row_fills_no_memory() -> None:
+    """Enlarged as a whole it would have 64 rows of 1280000 pixels."""
+    image = np.repeat(np.arange(20000) % 50 * 5, 3).reshape(1, 20000, 3).astype(np.uint8)
+    for turned in (image, image.transpose(1, 0, 2)):
+        canvas = CropCanvas((64, 64))
+        tracemalloc.start()
+        placed = canvas.fill(turned)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        tracemalloc.stop()
+        assert max(placed.resized) == 64 * 20000
+        seen = canvas.pixels if turned is image else canvas.pixels.transpose(1, 0, 2)
+        middle = image[0, 9999:10001, 0].astype(int)
+        assert abs(int(seen[:, :1].max()) - middle[0]) <= 5 and abs(int(seen[:, -1:].min()) - middle[1]) <= 5
 
 
 def test_where_sides_differ_the_image_is_stretched() -> None:

@@ -13,7 +13,9 @@ from yolorknn.model.custom_ops import CUSTOM, is_custom
 from yolorknn.model.evidence import Evidence, Node
 from yolorknn.model.fields import FAILURES
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Tensor
-from yolorknn.text import reason_of
+from yolorknn.text import reason_of, short_reason
+
+DAMAGED = "is empty, truncated or not ONNX: copy or export it again"
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def read(path: Path) -> OnnxFile:
         fix_batch(model)
         return _facts(path, model)
     except (onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
-        raise ModelError(f"{path} is empty, truncated or not ONNX: copy or export it again") from exc
+        why = f"onnx {onnx.__version__} does not take {path}: {short_reason(exc)}"
+        raise ModelError(why if model.ir_version and model.graph.node else f"{path} {DAMAGED}") from exc
 
 
 def _facts(path: Path, model: Any) -> OnnxFile:
@@ -132,7 +135,7 @@ def load(path: Path, *, weights: bool = True) -> Any:
     except OSError as exc:
         raise ModelError(f"cannot read the model {path}: {reason_of(exc)}") from exc
     except (DecodeError, onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
-        raise ModelError(f"{path} is empty, truncated or not ONNX: copy or export it again") from exc
+        raise ModelError(f"{path} {DAMAGED}") from exc
     return model
 
 
@@ -152,10 +155,9 @@ def external_files(path: Path, model: Any | None = None) -> tuple[Path, ...]:
 
     model = load(path, weights=False) if model is None else model
     parts = [ExternalDataInfo(tensor) for tensor in _get_all_tensors(model) if uses_external_data(tensor)]
-    files = {path.parent / part.location: 0 for part in parts}
-    for part in parts:
-        file = path.parent / part.location
-        files[file] = max(files[file], (part.offset or 0) + (part.length or 0))
+    files: dict[Path, int] = {}
+    for file, end in ((path.parent / part.location, (part.offset or 0) + (part.length or 0)) for part in parts):
+        files[file] = max(files.get(file, 0), end)
     for file, size in files.items():
         if path.parent.resolve() not in file.resolve().parents:
             raise ModelError(f"{path} has weights in {file}, outside its folder: save them beside it")
@@ -176,8 +178,7 @@ def fix_batch(model: Any) -> bool:
         return False
     for info in infos:
         first = info.type.tensor_type.shape.dim[0]
-        if first.dim_value == 0:
-            first.dim_value = 1
+        first.dim_value = first.dim_value or 1
     del model.graph.value_info[:]
     if any(0 in shape[1:] for shape in sides):  # outputs of which nothing is known
         for info in model.graph.output:
@@ -228,12 +229,11 @@ def _nodes(model: Any) -> dict[str, Node]:
 
 def _without_custom_ops(model: Any) -> Any:
     """Return a copy that the checker accepts: custom ops stand in the standard domain, as rknn-toolkit2 wants it."""
-    onnx = _onnx()
-    copy = onnx.ModelProto()
+    copy = type(model)()
     copy.CopyFrom(model)
     for node in copy.graph.node:
         node.domain = CUSTOM if is_custom(node.op_type) else node.domain
-    copy.opset_import.append(onnx.helper.make_opsetid(CUSTOM, 1))
+    copy.opset_import.add(domain=CUSTOM, version=1)
     return copy
 
 

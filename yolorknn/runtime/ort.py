@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from yolorknn.errors import InferenceError, MissingDependencyError, ModelError
 from yolorknn.model.interface import NUMPY, Interface
 from yolorknn.model.metadata import Tensor
-from yolorknn.model.onnx_file import OnnxFacts
+from yolorknn.model.onnx_file import DAMAGED, OnnxFacts
 from yolorknn.runtime.session import Arrays, named
+
+MOST_SAID = 500
+"""Characters of onnxruntime's words on a model that it does not load."""
 
 
 class OrtSession:
@@ -47,7 +50,7 @@ class OrtSession:
                         else f"build it with --custom-op FILE.py:{op[1]}, and run the .rknn with --simulate"
                     )
                 ) from exc
-            raise ModelError(f"{path} is empty, truncated or not ONNX: copy or export it again") from exc
+            raise ModelError(_refused(path, str(exc), onnxruntime.__version__)) from exc
         self._path = path
         self.inputs = [_tensor(node) for node in self._session.get_inputs()]
         self.outputs = [_tensor(node) for node in self._session.get_outputs()]
@@ -84,6 +87,15 @@ class OrtSession:
     def close(self) -> None:
         """Drop the session."""
         self._session = None
+
+
+def _refused(path: Path, said: str, version: str) -> str:
+    """Return why onnxruntime does not load a file: it is none, or a newer one or with other ops than this one knows."""
+    if "PROTOBUF" in said or "does not have a graph" in said:
+        return f"{path} {DAMAGED}"
+    reason = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", said).rpartition(f"{path} failed:")[2]
+    reason = re.sub(r"^/\S+:\d+ .*?\) (?=[A-Z])", "", reason)  # its own place in C++
+    return f"onnxruntime {version} does not take {path}: {reason.splitlines()[0][:MOST_SAID]}"
 
 
 def _tensor(node: Any) -> Tensor:

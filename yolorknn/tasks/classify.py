@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from yolorknn.errors import InferenceError
-from yolorknn.image import Canvas, CropCanvas, Image, Letterbox
+from yolorknn.image import Canvas, Image, Letterbox
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.values import Values, floats
 from yolorknn.tasks.classification import Classification
+from yolorknn.tasks.crop import CropCanvas
 from yolorknn.tasks.drawing import Label, colour, draw_labels, label
 from yolorknn.tasks.likeness import Likeness, of_scores
 from yolorknn.tasks.sound import HINT
