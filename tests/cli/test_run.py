@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import needs_ort
 from tests.fakes.commands import misused, refused, run
 from tests.fakes.rknn_files import write_generic
-from tests.fakes.tiny_onnx import embedding, two_inputs
+from tests.fakes.tiny_onnx import embedding, of_nodes, two_inputs
 
 pytestmark = needs_ort
 
@@ -58,6 +58,15 @@ def test_infinite_values_are_told(place: Path) -> None:
     np.save("v.npy", np.full(5, 3e38))
     done = run("run", "two.onnx", "--input", "image=cat.png", "--input", "a/b=v.npy")
     assert "of 6 values are infinite or no numbers" in done.stdout
+    of_nodes(place / "all.onnx", [("Mul", ["x", "x"], "y", {})], {"x": (1, 2)}, {"y": (1, 2)}, {})
+    np.save("x.npy", [3e38, np.nan])
+    assert "2 of 2 values are infinite or no numbers" in run("run", "all.onnx", "--input", "x.npy", "--top", 1).stdout
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    found = json.loads(run("run", "all.onnx", "--input", "x.npy", "--json", "--top", 2).stdout, parse_constant=refuse)
+    assert found["outputs"]["y"]["min"] is None and [row["index"] for row in found["outputs"]["y"]["top"]] == [0, 1]
 
 
 @pytest.mark.parametrize(

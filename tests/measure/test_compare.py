@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit
 from tests.fakes.broken import BROKEN, broken, facts, outputs_of
-from tests.fakes.tiny_onnx import blunt_net, two_inputs
+from tests.fakes.tiny_onnx import Node, blunt_net, of_nodes, two_inputs
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.normal import Normal
 from yolorknn.convert.recipe.request import BuildRequest
@@ -171,6 +171,32 @@ def test_the_layer_that_is_broken_on_purpose_is_named(tmp_path: Path) -> None:
     (parting,) = report.partings
     assert parting.place == "int8, simulator" and parting.tensor.startswith("second"), "fp16 has all the weights"
     assert parting.alone is None or parting.alone < 0.9
+
+
+@needs_ort
+@needs_toolkit
+@pytest.mark.toolkit
+@pytest.mark.slow
+def test_the_layer_whose_values_end_beyond_float16_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    weights = {
+        "thousands": np.float32(3000),
+        "little": np.float32(1e-4),
+        "w": np.random.default_rng(0).normal(size=(4, 3, 1, 1)).astype(np.float32),
+    }
+    nodes: list[Node] = [("Mul", ["x", "thousands"], "wide", {}), ("Mul", ["wide", "wide"], "wider", {})]
+    nodes += [
+        ("Conv", ["wider", "w"], "sum", {}),
+        ("Mul", ["sum", "little"], "small", {}),
+        ("Tanh", ["small"], "y", {}),
+    ]
+    model = of_nodes(tmp_path / "m.onnx", nodes, {"x": (1, 3, 8, 8)}, {"y": (1, 4, 8, 8)}, weights)
+    report = compare(model, count=1)
+    (parting,) = report.partings
+    assert (parting.op, parting.tensor, parting.note) == ("Mul", "wider", "q_inf")
+    assert (
+        "[Mul] wider: cosine no number, the layer alone no number (infinite: float16 ends at 65504)" in report.table()
+    )
 
 
 @needs_ort

@@ -175,7 +175,7 @@ def _parting(where: _Where, arrays: Arrays, progress: Progress | None) -> Partin
                 np.save(path, array)
             texts.append(f"{name}={path}")
         analysis = analyze(where.request, inputs=texts, progress=progress)
-    compared = [error for error in analysis.errors if error.note != "fused"]
+    compared = [error for error in analysis.errors if error.note != "fused" and error.op != "Input"]
     first = next((error for error in compared if _lost(error, where.limit)), None)
     if first is None:
         first = min(compared, key=lambda error: error.entire_cosine or -1.0)

@@ -8,6 +8,13 @@ from typing import Any
 from yolorknn.runtime.agreeing import Agreeing, number, table_of
 from yolorknn.text import printable
 
+NOTES = {
+    "q_zero": " (all 0 in int8)",
+    "q_inf": " (infinite: float16 ends at 65504)",
+    "q_nan": " (no numbers: float16 ends at 65504)",
+}
+"""What the vendor's words mean."""
+
 
 @dataclass(frozen=True)
 class Also:
@@ -74,7 +81,7 @@ class Parting:
     alone: float | None
     """The same where it is given the float model's input: what the layer itself loses."""
     note: str = ""
-    """Why there is no cosine, in the vendor's word: `q_zero` for a tensor that is all 0 in int8."""
+    """Why there is no cosine, in the vendor's word, see LayerError."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,7 @@ class Comparison:
             lines.append(
                 f"\n{parting.place} parts from the float model at [{parting.op}] {printable(parting.tensor)}: cosine "
                 f"{number(parting.cosine, '.5f')}, the layer alone {number(parting.alone, '.5f')}"
-                + " (all 0 in int8)"
-                * (parting.note == "q_zero")
+                + NOTES.get(parting.note, "")
             )
             if parting.place.startswith("int8") and (parting.alone or 0.0) < 0.999:
                 lines.append(f"  'yolorknn build --float16 {printable(parting.tensor)}' keeps it in float16")

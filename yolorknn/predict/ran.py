@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from yolorknn.errors import ModelError
 from yolorknn.files import atomic
+from yolorknn.runtime.agreeing import number
 from yolorknn.text import printable
 
 SHOWN = 6
@@ -58,7 +59,7 @@ class Ran:
             told = self._told(array)
             shape = "x".join(map(str, array.shape)) or "one number"
             lines.append(f"\n{printable(name)}  {shape} {array.dtype}")
-            if array.size:
+            if told["not_finite"] < array.size:
                 lines.append(f"  {told['min']:g} to {told['max']:g}, mean {told['mean']:g}")
             lines.append(
                 f"  {' '.join(f'{value:g}' for value in array.ravel()[:SHOWN])}{' ...' * (array.size > SHOWN)}"
@@ -68,7 +69,8 @@ class Ran:
                     f"  {told['not_finite']} of {array.size} values are infinite or no numbers: float16 ends at 65504"
                 )
             lines += [
-                f"  {row['value']:>12.6g}  {row['index']:>6}  {printable(row['name'])}" for row in told.get("top", ())
+                f"  {number(row['value'], '.6g'):>12}  {row['index']:>6}  {printable(row['name'])}"
+                for row in told.get("top", ())
             ]
         return "\n".join(lines)
 
@@ -99,10 +101,15 @@ class Ran:
             flat = numbers.ravel()
             order = np.argsort(-np.where(np.isnan(flat), -np.inf, flat), kind="stable")[: self.top]
             told["top"] = [
-                {"index": int(place), "value": float(flat[place]), "name": self._name(int(place), flat.size)}
+                {"index": int(place), "value": finite_or_none(flat[place]), "name": self._name(int(place), flat.size)}
                 for place in order
             ]
         return told
 
     def _name(self, place: int, size: int) -> str:
         return self.names[place] if self.names is not None and len(self.names) == size else ""
+
+
+def finite_or_none(value: np.float64) -> float | None:
+    """Return what JSON has for a number."""
+    return float(value) if np.isfinite(value) else None

@@ -118,6 +118,20 @@ def test_words_in_place_of_numbers(word: str) -> None:
     assert (error.entire_cosine, error.single_cosine, error.single_euclidean) == (None, 0.5, 1000.0)
 
 
+def test_layers_whose_values_end_beyond_float16() -> None:
+    """As 2.3.2 writes them: its words are centred."""
+    first, *others = parse_errors(
+        "[Mul] /Mul_output_0             1.00000 | 6.7524    1.00000 | 5.3696        \n"
+        "[Mul] /Mul_1_output_0            q_inf  | q_inf      q_inf  | q_inf         \n"
+        "[Tanh] /Tanh_output_0            q_nan  | q_nan     1.00000 | 0.0028        \n"
+    )
+    assert (first.tensor, first.entire_euclidean, first.note) == ("/Mul_output_0", 6.7524, "")
+    assert [(error.tensor, error.entire_cosine, error.single_cosine, error.note) for error in others] == [
+        ("/Mul_1_output_0", None, None, "q_inf"),
+        ("/Tanh_output_0", None, 1.0, "q_nan"),
+    ]
+
+
 def test_no_error_analysis() -> None:
     with pytest.raises(BuildError, match="lists no layers"):
         parse_errors("layer_name  simulator_error\n-----\n")

@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tests.convert.toolkit.conftest import OURS, Pythons
 from tests.fakes.waiting import until
 from yolorknn.convert.toolkit import cst_softmax, own_op
+from yolorknn.convert.toolkit.child import last_error
 from yolorknn.convert.toolkit.log import Log
 from yolorknn.convert.toolkit.process import SCRIPT, Instance
 from yolorknn.convert.toolkit.toolkit import Rknn, Toolkit
@@ -25,7 +26,7 @@ from yolorknn.convert.torch_session import TORCHSCRIPT
 from yolorknn.errors import BuildError, InferenceError
 
 ALONE = [SCRIPT, Path(cst_softmax.__file__), Path(own_op.__file__), TORCHSCRIPT]
-ENV = {"json", "importlib.util", "os", "shutil", "socket", "sys", "threading", "traceback", "typing"}
+ENV = {"json", "importlib.util", "os", "re", "shutil", "socket", "sys", "threading", "traceback", "typing"}
 
 
 @pytest.mark.parametrize("script", ALONE, ids=lambda path: path.name)
@@ -38,6 +39,22 @@ def test_python_3_6_reads_it_and_it_imports_nothing_of_ours(script: Path) -> Non
     )
     at_once = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
     assert script.name != "child.py" or at_once <= ENV, "numpy only where there are arrays"
+
+
+def test_what_is_told_of_an_exception_that_quotes_another() -> None:
+    """As 2.3.2 has them, and as others do."""
+    quoted = (
+        'Traceback (most recent call last):\n  File "rknn/api/rknn_log.py", line 95, in rknn.api.rknn_log.RKNNLog.e\n'
+        "ValueError: All outputs ['y'] of model are constants, The model is invalid!\n"
+        "                 Please check if the original model is valid?\n"
+    )
+    told = (
+        "All outputs ['y'] of model are constants, The model is invalid! Please check if the original model is valid?"
+    )
+    assert last_error(quoted) == f"ValueError: {told}"
+    assert last_error(f"{quoted}\ntorch.onnx.errors.SomeError: a\nb\nc\nd") == "torch.onnx.errors.SomeError: a b c"
+    assert last_error("Traceback:\nThe platform rk9 is not supported\n") == "The platform rk9 is not supported"
+    assert last_error("") == ""
 
 
 @pytest.fixture

@@ -71,7 +71,8 @@ class Analysis:
         if self.errors:
             lines += [
                 f"\nfloat against {kind}, the worst layers of {len(self.errors)} first",
-                "(1: the same; q_zero: all 0 in int8; single: what the layer alone loses; entire: with all before it)",
+                "(1: the same; q_zero: all 0 in int8; q_inf, q_nan: beyond float16's 65504; single: what the layer "
+                "alone loses; entire: with all before it)",
                 f"{'single cos':>10} {'eucl.':>10} {'entire cos':>10} {'eucl.':>10}  layer",
                 *(_error_row(error) for error in worst_first(self.errors)[:rows]),
             ]

@@ -22,7 +22,7 @@ _ROW = re.compile(
     r"(?P<read_kb>\d{1,18})(?:\s+(?P<name>\S.*))?"
 )
 _VALUE = r"([\w.+-]+)"
-_PAIRS = re.compile(rf"(?<!\s)\s+{_VALUE} \| {_VALUE}\s+{_VALUE} \| {_VALUE}\s*$")
+_PAIRS = re.compile(rf"(?<!\s)\s+{_VALUE} {{1,9}}\| {_VALUE}\s+{_VALUE} {{1,9}}\| {_VALUE}\s*$")
 _ERROR = re.compile(r"\[(\w+)\] (.+)")
 _SHAPE = re.compile(r"\(([\d,]{1,200})\)")
 
@@ -140,7 +140,8 @@ class LayerError:
     single_cosine: float | None
     single_euclidean: float | None
     note: str = ""
-    """Why there is no number: "fused" into another layer, or the vendor's word: `q_zero` for a tensor all 0 in int8."""
+    """Why there is no number: "fused" into another layer, or the vendor's word: `q_zero` for a tensor all 0 in int8,
+    `q_inf` and `q_nan` for one with values beyond float16, or behind such."""
 
 
 def parse_errors(text: str) -> list[LayerError]:

@@ -8,7 +8,7 @@ socket FD go lines of JSON, a question and its answer at a time:
     {"call": "load_onnx", "on": "1", "arguments": {"model": "m.onnx"}}  call a method of it
     {"call": "del", "on": "1", "arguments": {}}                         forget it
     {"call": "keep", "on": "2", "arguments": {"instance": {"$class": ...}}}  make another object, of a class in a file
-    {"returned": 0}   or   {"raised": "the last line of the exception"}
+    {"returned": 0}   or   {"raised": "the last lines of the exception"}
 
 In place of values that JSON has not: {"$npy": FILE} for an array, the file being in the working directory;
 {"$class": NAME, "$file": FILE, "$with": {...}} for an instance of a class in a Python file;
@@ -18,6 +18,7 @@ In place of values that JSON has not: {"$npy": FILE} for an array, the file bein
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -94,10 +95,16 @@ def answer(question: Dict[str, Any], objects: Dict[str, Any]) -> Dict[str, Any]:
         return {"returned": plain(made(question, objects), [])}
     except Exception as exc:  # the vendor raises ValueError, IndexError, TypeError, ...
         traceback.print_exc()
-        said = str(exc).strip()
-        return {"raised": said.splitlines()[-1] if said else type(exc).__name__}
+        return {"raised": last_error(str(exc)) or type(exc).__name__}
     finally:
         sys.stdout.flush()
+
+
+def last_error(text: str) -> str:
+    """Return what an exception says at its end, in a line: the vendor's quotes others, with their tracebacks."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    named = [number for number, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception): ", line)]
+    return " ".join(lines[named[-1] :][:3] if named else lines[-1:])
 
 
 def exit_with_parent() -> None:

@@ -37,7 +37,7 @@ class Silent(Exception):
 
 
 class Raised(Exception):
-    """The call raised; the text is the last line of its exception."""
+    """The call raised; the text is the end of its exception."""
 
 
 class Instance(NamedTuple):
