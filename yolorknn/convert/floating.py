@@ -60,5 +60,5 @@ def open_floating(request: BuildRequest, built: Callable[[], Interface], held: E
         return f"load.{changing[0]} makes another model of {model} than onnxruntime runs"
     try:
         return Floating(held.enter_context(closing(OrtSession(model))), f"{model} on onnxruntime")
-    except ModelError:  # it was built, so onnxruntime misses no more than that
-        return f"onnxruntime does not know the custom ops of {model}"
+    except ModelError as exc:  # it has ops of the user's own, or is too new; what to do is another matter here
+        return str(exc).partition(": ")[0]

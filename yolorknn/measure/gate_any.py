@@ -133,7 +133,8 @@ class _Gate:
         with ExitStack() as held:
             model = open_floating(self.request, self._interface, held)
             if isinstance(model, str):
-                raise ModelError(f"--max-drop compares with the float model, and {model}: export it to ONNX")
+                hint = ": export it to ONNX" * (self.request.model.suffix.lower() != ".onnx")
+                raise ModelError(f"--max-drop compares with the float model, and {model}{hint}")
             own = model.session.interface
             normal = normal_of(self.request.options.config, own.inputs)
             return [model.run(normal.normalised(read_row(row, own.inputs))) for row in self.rows]
