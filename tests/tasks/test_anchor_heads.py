@@ -169,6 +169,14 @@ def test_anchors_for_an_onnx_without_such_outputs(caplog: pytest.LogCaptureFixtu
     assert "demo.onnx has no outputs of anchor boxes: --anchors is not used for it" in caplog.text
 
 
+def test_names_for_an_onnx_that_has_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("onnx")
+    own = read_metadata(DEMO_ONNX).names
+    assert read_metadata(DEMO_ONNX, names=list(own)).names == own and not caplog.text
+    assert read_metadata(DEMO_ONNX, names=["a", "b"]).names == own
+    assert "demo.onnx has names of its own for its classes: --names is not used for it" in caplog.text
+
+
 def test_a_rknn_of_others(tmp_path: Path) -> None:
     """In int8 its outputs are from 0 to 1; that it is such a head, the sizes or the number of classes say."""
     outputs = tuple(Output(f"o{stride}", "anchored", stride) for stride in (8, 16, 32))

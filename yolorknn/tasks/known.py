@@ -112,6 +112,8 @@ def metadata_of(
     check_outputs_of(metadata, file.outputs, where=str(file.path))
     if anchors and not metadata.anchors:  # no error: another of the models that val compares may have asked for them
         tell_once(f"{file.path} has no outputs of anchor boxes: --anchors is not used for it")
+    if names is not None and tuple(names) != tuple(metadata.names):
+        tell_once(f"{file.path} has names of its own for its classes: --names is not used for it")
     return metadata
 
 
