@@ -18,7 +18,7 @@ from tests.fakes.tiny_onnx import Node, blunt_net, of_nodes, two_inputs
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.normal import Normal
 from yolorknn.convert.recipe.request import BuildRequest
-from yolorknn.errors import InputError
+from yolorknn.errors import InferenceError, InputError
 from yolorknn.measure import compare as compared
 from yolorknn.measure.compare import compare
 from yolorknn.measure.compare_report import Comparison, Parting
@@ -52,6 +52,15 @@ def test_outputs_are_paired_by_order_and_the_worst_input_is_found() -> None:
     assert row.cosine is None and row.difference is None
     assert compared._worst(expected[:1], [{"y": ARRAY * np.nan}], 0.99) == 0
     assert compared._worst([{"y": ARRAY * 1e-7}], [{"y": ARRAY[:, ::-1] * 1e-7}], 0.99) is None, "of no weight"
+
+
+def test_outputs_of_other_shapes_are_compared_value_by_value_or_refused() -> None:
+    """A toolkit may keep axes of length 1 that the source drops."""
+    (row,) = agreeing("fp16", [{"y": ARRAY}], [{"y": ARRAY[:, :, None, None] + 0.5}])
+    assert (row.difference, row.argmax) == (0.5, 1.0)
+    for others in ({"y": ARRAY[:, :5]}, {}, {"y": ARRAY, "z": ARRAY}):
+        with pytest.raises(InferenceError, match=r"not those that they are compared with: \["):
+            list(agreeing("fp16", [{"y": ARRAY}], [others]))
 
 
 def test_the_float_model_is_given_what_the_chip_makes_of_pixels() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_torch_itself_says_what_a_torchscript_gives(tmp_path: Path) -> None:
     network = traced(mixing(), path, *given)
     interface = of(arrays, {"z": (1, 4), "8": (1, 4), "k": (4, 1)})
     with closing(TorchSession(path, interface, python=None)) as session:
-        found = Floating(session, "").run(arrays)
+        found = Floating(session, interface, "").run(arrays)
         expected, (second, third) = network(*given)
         told = {"z": expected, "8": second, "k": third.float().reshape(4, 1)}
         assert list(found) == ["z", "8", "k"]
@@ -118,6 +119,10 @@ def test_why_there_is_no_float_model(tmp_path: Path) -> None:
     own = BuildRequest(swish_net(tmp_path / "own.onnx", custom=True))
     with ExitStack() as held:
         assert "load.outputs makes another model of" in str(open_floating(cut, empty, held))
+        sized = {"inputs": ["a/b", "image"], "input_size_list": [[1, 5], [1, 3, 4, 6]]}
+        whole = open_floating(replace(cut, options=BuildOptions(load=sized)), empty, held)
+        assert isinstance(whole, Floating), "its inputs are all of the model's"
+        assert [tensor.shape for tensor in whole.interface.inputs] == [(1, 3, 4, 6), (1, 5)]
         why = f"{own.model} has the custom op cstSwish, which onnxruntime does not know"
         assert open_floating(own, empty, held) == why
 

@@ -135,7 +135,7 @@ class _Gate:
             if isinstance(model, str):
                 hint = ": export it to ONNX" * (self.request.model.suffix.lower() != ".onnx")
                 raise ModelError(f"--max-drop compares with the float model, and {model}{hint}")
-            own = model.session.interface
+            own = model.interface
             normal = normal_of(self.request.options.config, own.inputs)
             return [model.run(normal.normalised(read_row(row, own.inputs))) for row in self.rows]
 

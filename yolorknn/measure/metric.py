@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import BuildError
-from yolorknn.runtime.agreeing import cosine_of, same_largest
+from yolorknn.runtime.agreeing import cosine_of, paired, same_largest
 
 Outputs: TypeAlias = list[dict[str, NDArray[Any]]]
 Files: TypeAlias = list[tuple[Path, ...]]
@@ -96,8 +96,7 @@ def _line(exc: BaseException) -> str | None:
 def agreeing(floating: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[Any]]) -> float:
     """Return how far outputs agree, 0 to 1: the mean over them, by order, as names may differ."""
     shares = []
-    for one, other in zip(floating.values(), found.values(), strict=True):
-        first, second = one.astype(np.float64), other.astype(np.float64)
+    for first, second in paired(floating, found):
         share = same_largest(first, second)
         shares.append(max(cosine_of(first, second) or 0.0, 0.0) if share is None else share)
     return float(np.mean(shares))

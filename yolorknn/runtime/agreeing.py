@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -9,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.errors import InferenceError
 from yolorknn.model.platforms import Dtype
 from yolorknn.text import printable
 
@@ -50,9 +52,16 @@ def agreeing(label: str, expected: Sequence[Arrays], found: Sequence[Arrays]) ->
 
 
 def paired(expected: Arrays, found: Arrays) -> list[tuple[Values, Values]]:
-    """Pair the outputs of one input by their order, as names may differ between a source and what is built of it."""
+    """Pair the outputs of one input by their order, as names may differ between a source and what is built of it.
+
+    Raises:
+        InferenceError: they are not as many, or as large; axes of length 1 do not count.
+    """
+    shapes = [[array.shape for array in arrays.values()] for arrays in (expected, found)]
+    if [math.prod(shape) for shape in shapes[0]] != [math.prod(shape) for shape in shapes[1]]:
+        raise InferenceError(f"the outputs are not those that they are compared with: {shapes[1]}, not {shapes[0]}")
     pairs = zip(expected.values(), found.values(), strict=True)
-    return [(one.astype(np.float64), other.astype(np.float64)) for one, other in pairs]
+    return [(one.astype(np.float64), other.astype(np.float64).reshape(one.shape)) for one, other in pairs]
 
 
 def cosine_of(one: Values, other: Values) -> float | None:

@@ -118,12 +118,13 @@ def test_words_in_place_of_numbers(word: str) -> None:
     assert (error.entire_cosine, error.single_cosine, error.single_euclidean) == (None, 0.5, 1000.0)
 
 
-def test_layers_whose_values_end_beyond_float16() -> None:
-    """As 2.3.2 writes them: its words are centred."""
+@pytest.mark.parametrize("bar", ["  | ", "  |  "])
+def test_layers_whose_values_end_beyond_float16(bar: str) -> None:
+    """As 2.3.2 and 2.5.0 write them: the words are centred."""
     first, *others = parse_errors(
         "[Mul] /Mul_output_0             1.00000 | 6.7524    1.00000 | 5.3696        \n"
-        "[Mul] /Mul_1_output_0            q_inf  | q_inf      q_inf  | q_inf         \n"
-        "[Tanh] /Tanh_output_0            q_nan  | q_nan     1.00000 | 0.0028        \n"
+        f"[Mul] /Mul_1_output_0            q_inf{bar}q_inf      q_inf{bar}q_inf         \n"
+        f"[Tanh] /Tanh_output_0            q_nan{bar}q_nan     1.00000 | 0.0028        \n"
     )
     assert (first.tensor, first.entire_euclidean, first.note) == ("/Mul_output_0", 6.7524, "")
     assert [(error.tensor, error.entire_cosine, error.single_cosine, error.note) for error in others] == [

@@ -61,18 +61,18 @@ def repair_norms(model: Any) -> bool:
 def repair_means(model: Any) -> bool:
     """Make each ReduceMean over height and width that drops these axes keep them, and a Flatten drop them, in place.
 
-    2.3.2 pools in its place, which keeps the axes, and fails of what comes behind ("Invalid rank for input").
+    2.3.2 pools in its place, which keeps the axes, and fails of what comes behind ("Invalid rank for input"); an output
+    of the model would have them too.
 
     Returns:
         Whether there was any.
     """
     import onnx
 
-    read = {name for node in model.graph.node for name in node.input}
     found = [
         node
         for node in model.graph.node
-        if node.op_type == "ReduceMean" and node.output[0] in read and _axes(node, model) in ({2, 3}, {-1, -2})
+        if node.op_type == "ReduceMean" and _axes(node, model) in ({2, 3}, {-1, -2})
         if any(entry.name == "keepdims" and entry.i == 0 for entry in node.attribute)
     ]
     if not found:

@@ -22,7 +22,8 @@ _ROW = re.compile(
     r"(?P<read_kb>\d{1,18})(?:\s+(?P<name>\S.*))?"
 )
 _VALUE = r"([\w.+-]+)"
-_PAIRS = re.compile(rf"(?<!\s)\s+{_VALUE} {{1,9}}\| {_VALUE}\s+{_VALUE} {{1,9}}\| {_VALUE}\s*$")
+_PAIR = rf"{_VALUE} {{1,9}}\| {{1,9}}{_VALUE}"
+_PAIRS = re.compile(rf"(?<!\s)\s+{_PAIR}\s+{_PAIR}\s*$")
 _ERROR = re.compile(r"\[(\w+)\] (.+)")
 _SHAPE = re.compile(r"\(([\d,]{1,200})\)")
 
