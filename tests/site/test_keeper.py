@@ -70,6 +70,39 @@ def test_a_file_with_mistakes_is_refused_and_all_goes_on(rig: Rig, served: list[
         until(lambda: lines(found)["a"] > 3)
 
 
+def test_what_cannot_be_opened_ends_nothing(
+    rig: Rig, served: list[RtspCamera], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is not there, a token that is too short: cameras and other sinks go on, and it is tried for ever."""
+    for package in ("starlette", "uvicorn", "prometheus_client"):
+        pytest.importorskip(package)
+    monkeypatch.setattr("yolorknn.stream.backoff.FIRST", 0.02)
+    monkeypatch.setattr("yolorknn.stream.backoff.LONGEST", 0.02)
+    found, disk, token = rig.folder / "found.jsonl", rig.folder / "disk", rig.folder / "token"
+    disk.write_text("nothing is mounted here")
+    token.write_text("short")
+    rig.write(camera("a", served[0]) + SINKS)
+    with rig.keeper() as keeper:
+        until(lambda: lines(found)["a"] > 3)
+        sinks = SINKS + 'record = "disk/a"\nsnapshots = "shots"\n'
+        for page, words in (("", "cannot write"), ('[page]\nport = 1\ntoken_file = "token"\n', "16 characters")):
+            rig.write(camera("a", served[0]) + sinks + page)
+            assert keeper.reload()
+            turn(keeper, 1.0)
+            assert (
+                len([event for event in rig.told if "until it can be opened" in event.text and words in event.text])
+                == 1
+            )
+        assert (rig.folder / "shots").exists(), "what comes after it is opened"
+        before = lines(found)["a"]
+        until(lambda: lines(found)["a"] > before + 3)
+        disk.unlink()
+        rig.write(camera("a", served[0]) + sinks)
+        assert keeper.reload()
+        ticking(keeper, lambda: rig.said("all open now"))
+        assert (disk / "a").is_dir()
+
+
 def test_what_is_kept_changes_without_a_stop(rig: Rig, served: list[RtspCamera]) -> None:
     found = rig.folder / "found.jsonl"
     rig.write(camera("a", served[0]) + SINKS)

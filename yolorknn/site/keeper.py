@@ -16,7 +16,7 @@ from yolorknn.site.opened import Open, open_table
 from yolorknn.site.page import SitePage
 from yolorknn.site.part import ModelPart
 from yolorknn.site.read import read_site
-from yolorknn.site.restarts import Restarts
+from yolorknn.site.restarts import Opening, Restarts
 from yolorknn.site.sinks import SiteSinks, health_of
 from yolorknn.site.tables import ModelTable, Site, changes
 from yolorknn.site.trial import try_table
@@ -68,6 +68,7 @@ class Keeper:
         self._parts: dict[str, ModelPart] = {}
         self._sinks = SiteSinks(tell_all, lambda camera: health_of(self.status().get(camera)))
         self._again: float | None = None
+        self._opening = Opening(tell_all)
         self._looked = 0.0
 
     def __enter__(self) -> Keeper:
@@ -157,7 +158,7 @@ class Keeper:
 
     def _change(self, site: Site) -> None:
         before = self.site
-        for name in [name for name in self._parts if name not in site.models]:
+        for name in self._parts.keys() - site.models.keys():
             self._parts.pop(name).close()
         models = dict(site.models)
         for name, table in site.models.items():
@@ -192,11 +193,8 @@ class Keeper:
     def _fit(self, *, strict: bool = False) -> None:
         """Have the sinks, and then the cameras, that the site has."""
         running = {name: part for name, part in self._parts.items() if part.loaded is not None}
-        words = {
-            name: running[model].words(self.site.sinks.masks)
-            for name in self.site.cameras
-            if (model := self.site.model_of(name)) in running
-        }
+        models, masks = {name: self.site.model_of(name) for name in self.site.cameras}, self.site.sinks.masks
+        words = {name: running[model].words(masks) for name, model in models.items() if model in running}
         try:
             self._page.know(self.site.page, words)
             self._sinks.page = self._page.hub
@@ -210,8 +208,9 @@ class Keeper:
         try:
             self._fit()
         except YolorknnError as exc:
-            self._tell(Event("sink", f"{exc}; it is tried again", "error"))
-            self._again = time.monotonic() + self._restarts.wait("what results go to", exc)
+            self._again = self._opening.failed(str(exc))
+        else:
+            self._opening.done()
 
     def _failed(self, part: ModelPart, why: object) -> None:
         self._tell(Event("restart", f"model {part.name}: {why}; it is begun anew", "error"))
@@ -230,13 +229,15 @@ class Keeper:
 
     def _mend(self, now: float) -> None:
         """Open anew the sinks, or the page, that failed, after a while."""
-        if self._again is None and (self._sinks.failed or self._page.failed):
-            why = "; ".join(self._sinks.failed.values()) or "the page ended"
+        if self._again is not None:
+            if now >= self._again:
+                self._again = None
+                self._refit()
+        elif why := "; ".join(self._sinks.failed.values()):
             self._tell(Event("sink", f"{why}; it is opened anew", "error"))
             self._again = now + self._restarts.wait("what results go to", why)
-        elif self._again is not None and now >= self._again:
-            self._again = None
-            self._refit()
+        elif self._page.failed:
+            self._again = self._opening.failed("the page ended")
 
     def _say_how_it_is(self) -> None:
         statuses = self.status().values()

@@ -1,4 +1,4 @@
-"""How often a part may fail before it is given up."""
+"""How often a part may fail before it is given up, and what is tried for ever."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 
 from yolorknn.errors import RestartsError
+from yolorknn.site.events import Event, Tell
+from yolorknn.stream.backoff import Backoff
 
 MOST, WITHIN = 5, 60.0
 """Restarts of one part, in so many seconds."""
@@ -34,3 +36,28 @@ class Restarts:
             raise RestartsError(f"{part} failed again after {MOST} restarts in {WITHIN:.0f} s: {why}")
         moments.append(now)
         return float(min(2 ** (len(moments) - 1), LONGEST_WAIT))
+
+
+class Opening:
+    """What results go to, where it cannot be opened: no reason to end what goes on, so it is tried for ever.
+
+    Args:
+        tell: told why, once, and when it is over.
+    """
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell, self._why, self._backoff = tell, "", Backoff()
+
+    def failed(self, why: str) -> float:
+        """Note that it cannot be opened; return the moment of the next try."""
+        if why != self._why:
+            self._tell(Event("sink", f"{why}; it is tried again until it can be opened", "error"))
+        self._why = why
+        return time.monotonic() + self._backoff.wait()
+
+    def done(self) -> None:
+        """Note that all is open."""
+        if self._why:
+            self._tell(Event("sink", "what results go to is all open now"))
+        self._why = ""
+        self._backoff.reset()

@@ -96,16 +96,24 @@ class SiteSinks:
         for key, sink in gone.items():
             self._close(key, sink)
         self.failed = {}
+        troubles: list[YolorknnError] = []
         try:
             self._fit_board(site.mqtt)
-            for key, asked in wanted.items():
-                if key not in self._opened:
-                    self._opened[key] = (asked.camera, asked.open())
-        finally:
-            self._direct(site)
+        except YolorknnError as exc:
+            troubles.append(exc)
+        for key, asked in wanted.items():
+            if key in self._opened or (key[0] == "mqtt" and self._board is None):
+                continue
+            try:
+                self._opened[key] = (asked.camera, asked.open())
+            except YolorknnError as exc:
+                troubles.append(exc)
+        self._direct(site)
         if self._board is not None and not self._connected:  # whose cameras are known now
             self._board[1].start()
             self._connected = True
+        if troubles:
+            raise troubles[0]
 
     def close(self) -> None:
         """Finish all, and tell what was lost."""
