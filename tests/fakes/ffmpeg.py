@@ -1,7 +1,7 @@
 """An ffmpeg with a decoder of Rockchip's, as a program: it decodes with PyAV, and fails as it is told to.
 
-It is told by a file beside it, "does": ok, crash (after ten pictures), mute, green, late (by ten pictures), or nothing,
-which has no decoder.
+It is told by a file beside it, "does": ok, crash (after ten pictures), mute, green, late (by ten pictures), loud
+(complains of each picture), or nothing, which has no decoder.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ while True:
             while rest:
                 rest = rest[os.write(1, rest):]
             shown += 1
+            if does == "loud":
+                os.write(2, b"error while decoding MB 1 2, bytestream -5\\n" * 20)
             if does == "crash" and shown == 10:
                 print("mpp: rkvdec timed out", file=sys.stderr)
                 sys.exit(1)

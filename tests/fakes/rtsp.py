@@ -20,6 +20,13 @@ PART = 1300
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 
+def readable(one: socket.socket, seconds: float) -> bool:
+    """Wait until there is something to read, also where more files are open than select() knows."""
+    poll = select.poll()
+    poll.register(one, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))
+
+
 class RtspCamera:
     """A camera on a free port of 127.0.0.1; each of its faults is a method or an attribute.
 
@@ -125,7 +132,7 @@ class RtspCamera:
         due, data = 0.0, b""
         while self._end is None and not self._closed.is_set():
             wait = 0.05 if packets is None else min(0.05, max(0.0, due - time.monotonic()))
-            if select.select([client], [], [], wait)[0]:  # never in recv(): an RST cannot be sent from there
+            if readable(client, wait):  # never in recv(): an RST cannot be sent from there
                 got = client.recv(4096)
                 if not got:
                     return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import gc
+import os
+import resource
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -49,3 +51,19 @@ def assert_of_its_frame(result: Result) -> None:
     expected = cell_of(result.index)
     assert result.detections.class_id.tolist() == [expected.class_id]
     assert result.detections.confidence[0] == pytest.approx(expected.confidence)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """So many open files that further ones have numbers which select() does not know."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1400:
+        pytest.skip("this user may not open so many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1400), hard))
+    held = [os.open("/dev/null", os.O_RDONLY)]
+    while held[-1] < 1050:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+    yield
+    for file in held:
+        os.close(file)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -156,6 +156,80 @@ def test_a_child_that_is_stopped_does_not_hold_up_the_camera(
     assert child.poll() is not None
 
 
+def test_one_that_crashes_now_and_then_is_tried_again(
+    camera: RtspCamera, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a month any may crash three times, and the CPU cannot do for ever what the chip did."""
+    now = [100.0]
+    monkeypatch.setattr(hardware.time, "monotonic", lambda: now[0])
+    for _ in range(hardware.MOST_FAILURES):
+        assert hardware.ways("h264")
+        hardware._refuse(hardware.ways("h264")[0][0], "failed")
+        now[0] += hardware.WITHIN / 4
+    assert not hardware.ways("h264")
+    now[0] += hardware.WITHIN / 3
+    assert hardware.ways("h264")
+
+
+class Played(Decoder):
+    """Gives a picture for each packet, which is its number; one of `keys` stands alone."""
+
+    def __init__(self, keys: set[int]) -> None:
+        self.keys = keys
+
+    def decode(self, packet: Any, *, alone: bool) -> list[Picture]:
+        image = np.full((90, 160, 3), packet, np.uint8)
+        return [Picture(lambda: image, float(packet), packet in self.keys, False)]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def test_a_camera_whose_first_key_comes_late_is_no_fault_of_the_chips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some send one in twenty seconds, and begin in the middle."""
+    now = [100.0]
+    monkeypatch.setattr(hardware.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(hardware, "Software", lambda _: Played({20}))
+    trial = Trial(None, "h264_rkmpp of x", Played({20}))
+    for number in range(25):
+        assert [picture.time for picture in trial.decode(number, alone=False)] in ([float(number)], [])
+        now[0] += 1.0
+    assert trial._alone and not hardware._failures
+    monkeypatch.setattr(hardware, "Software", lambda _: Played(set()))
+    never = Trial(None, "h264_rkmpp of x", Played(set()))
+    for number in range(200):
+        never.decode(number, alone=False)
+        now[0] += 1.0
+    assert never._chip is None and not hardware._failures, "nor is one that sends none, and both do not decode for ever"
+
+
+def test_what_it_complains_of_does_not_fill_the_disk(
+    camera: RtspCamera, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ffmpeg_child, "MOST_SAID", 20_000)
+    ffmpeg.with_name("does").write_text("loud")
+    stream = PyAvStream(camera.url, patience=2)
+    trial: Any = stream._decoder
+    sizes = []
+    for _ in range(150):
+        numbers(stream, 1)
+        sizes.append(os.fstat(trial._chip._errors.fileno()).st_size)
+    stream.close()
+    assert max(sizes) > 20_000, "it complains"
+    assert max(sizes) < 80_000, "until the next picture that stands alone"
+
+
+def test_above_a_thousand_open_files(camera: RtspCamera, ffmpeg: Path, many_files: None) -> None:
+    stream = PyAvStream(camera.url, patience=2)
+    trial: Any = stream._decoder
+    assert isinstance(trial, Trial)
+    while not trial._alone:
+        numbers(stream, 1)
+    assert trial._chip._out > 1023  # type: ignore[union-attr]
+    numbers(stream, 20)
+    stream.close()
+
+
 def test_another_size_begins_another_child(camera: RtspCamera, ffmpeg: Path) -> None:
     stream = PyAvStream(camera.url, patience=2)
     numbers(stream, 10)

@@ -51,6 +51,17 @@ def test_a_board_says_what_it_is_and_what_it_sees(boards: Boards, ears: Listener
     assert boards.told == []
 
 
+def test_above_a_thousand_open_files(boards: Boards, ears: Listener, many_files: None) -> None:
+    """As a board with a hundred cameras has them, which record."""
+    board = boards()
+    sink = board.camera("camera 0", names=NAMES)
+    board.start()
+    sink.write(result(3, found=detections(PERSON), timestamp=1e9))
+    ears.until(f"{BASE}/camera_0/state", lambda payload: state(payload)["objects"] == 1)
+    board.close()
+    assert boards.told == []
+
+
 PUBLISHING = """
 import sys, time
 from pathlib import Path

@@ -31,6 +31,8 @@ LARGEST_MB = 512.0
 MOST_HELD, HELD_LONG = 16, 200
 """Packets without a picture, and for how many packets on, from which it left some out, so that times are others': it is
 begun anew too."""
+MOST_SAID = 1 << 16
+"""Bytes of its complaints, of which each damaged packet may bring some, from which they are thrown away."""
 DELIMITERS = {"h264": b"\0\0\0\1\x09\xf0", "hevc": b"\0\0\0\1\x46\x01\x50"}
 """What follows each packet, so that its end is known before the next one comes."""
 _CHUNK = 1 << 20
@@ -69,6 +71,7 @@ class FfmpegChild:
                 self.close()
                 self._begin()
             self._parameters = parameters or self._parameters
+            self._forget_complaints()
         self._number += 1
         self._held = self._held + 1 if len(self._times) > MOST_HELD else 0
         heapq.heappush(self._times, (packet.pts if packet.pts is not None else -1, self._number, seconds(packet)))
@@ -126,9 +129,12 @@ class FfmpegChild:
         moved, begun = time.monotonic(), time.monotonic()
         while True:
             wait = AT_ONCE - (time.monotonic() - begun) if at_once and not pictures else 0.0
-            readable, writable, _ = select.select(
-                [self._out], [self._in] if self._waiting else [], [], STUCK if self._waiting else max(0.0, wait)
-            )
+            poll = select.poll()  # select() knows no file above 1023, of which many cameras have more
+            poll.register(self._out, select.POLLIN)
+            if self._waiting:
+                poll.register(self._in, select.POLLOUT)
+            ready = {file for file, _ in poll.poll(1000 * (STUCK if self._waiting else max(0.0, wait)))}
+            readable, writable = self._out in ready, self._in in ready
             if not readable and not writable:
                 if not self._waiting:
                     return pictures
@@ -141,6 +147,13 @@ class FfmpegChild:
                 self._read()
                 pictures += self._pictures()
                 moved = time.monotonic()
+
+    def _forget_complaints(self) -> None:
+        """Empty the file of what it said, which is in no folder, and so would take a disk's room unseen."""
+        said = self._errors.fileno()
+        if os.fstat(said).st_size > MOST_SAID:
+            os.ftruncate(said, 0)
+            os.lseek(said, 0, os.SEEK_SET)  # the process writes there too
 
     def _write(self) -> None:
         try:

@@ -21,21 +21,23 @@ from yolorknn.stream.sources.ffmpeg_program import ffmpeg_with
 
 CODECS = ("h264", "hevc")
 TRIAL = 10.0
-"""Seconds within which the chip is to give its first picture."""
+"""Seconds within which the chip is to give its first picture, from FFmpeg's first that stands alone on."""
 KEPT = 256
 """Pictures of which it is known that they were given."""
 BEHIND = 3
 """Pictures by which the chip may be behind FFmpeg when it takes over."""
 KEEPS_UP = 120.0
-"""Seconds within which it is to be no further behind, as until then both decode."""
+"""Seconds within which it is to be no further behind, as until then both decode; and for which a picture that stands
+alone is waited for, of which some cameras send one in half a minute."""
 ALIKE = 6.0
 """Levels of grey by which squares of the two pictures may differ: decoders round colours each in their way."""
 GRID = (16, 9)
 """Squares that are compared, across and down."""
-MOST_FAILURES = 3
-"""Failures of a way, after which it is not tried again in this process."""
+MOST_FAILURES, WITHIN = 3, 3600.0
+"""After so many failures of a way within so many seconds it is not tried in these; one that crashes now and then is."""
 
-_failures: dict[str, int] = {}
+_failures: dict[str, deque[float]] = {}
+"""Their moments, by way."""
 _lock = threading.Lock()
 
 
@@ -82,7 +84,13 @@ def ways(codec: str) -> list[tuple[str, Callable[[Any], Decoder]]]:
     if (program := ffmpeg_with(f"{codec}_rkmpp")) is not None:
         name = f"{codec}_rkmpp of {program}"
         found.append((name, lambda stream: FfmpegChild(stream, program, f"{codec}_rkmpp")))
-    return [way for way in found if _failures.get(way[0], 0) < MOST_FAILURES]
+    return [way for way in found if not _is_refused(way[0])]
+
+
+def _is_refused(name: str) -> bool:
+    with _lock:
+        moments = _failures.get(name, ())
+        return len(moments) == MOST_FAILURES and time.monotonic() - moments[0] < WITHIN
 
 
 def open_decoder(stream: Any) -> Decoder:
@@ -102,7 +110,7 @@ class Trial:
         self._name, self._software = name, Software(stream)
         self._chip: Decoder | None = chip
         self._proven = self._alone = False
-        self._last = time.monotonic() + TRIAL
+        self._last = time.monotonic() + KEEPS_UP
         self._expected: dict[float | None, Image] = {}
         self._given: deque[float | None] = deque(maxlen=KEPT)
         """Times of the newest pictures that were given out of software."""
@@ -116,6 +124,7 @@ class Trial:
         for picture in pictures:
             if picture.key and not picture.corrupt and not self._expected:
                 self._expected[picture.time] = picture.image()
+                self._last = time.monotonic() + TRIAL
         try:
             chips = self._chip.decode(packet, alone=alone)
         except Exception as exc:  # whatever a vendor's library raises
@@ -161,11 +170,13 @@ class Trial:
                 return
             self._proven, self._last = True, time.monotonic() + KEEPS_UP
             return
-        if time.monotonic() > self._last:
+        if time.monotonic() > self._last and self._expected:
             self._leave(f"gave no picture in {TRIAL:g} s")
+        elif time.monotonic() > self._last:
+            self._leave(f"could not be compared, as no picture that stands alone came in {KEEPS_UP:g} s", failed=False)
 
-    def _leave(self, why: str) -> None:
-        _refuse(self._name, why)
+    def _leave(self, why: str, *, failed: bool = True) -> None:
+        _refuse(self._name, why, failed=failed)
         if self._chip is not None:
             with suppress(Exception):
                 self._chip.close()
@@ -180,7 +191,8 @@ def apart(one: Image, other: Image) -> float:
     return float(np.abs(means[0] - means[1]).max())
 
 
-def _refuse(name: str, why: str) -> None:
+def _refuse(name: str, why: str, *, failed: bool = True) -> None:
     with _lock:
-        _failures[name] = _failures.get(name, 0) + 1
+        if failed:
+            _failures.setdefault(name, deque(maxlen=MOST_FAILURES)).append(time.monotonic())
     tell_once(f"{name} {why}: FFmpeg decodes on the CPU; see 'yolorknn doctor'")

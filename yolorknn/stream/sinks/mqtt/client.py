@@ -115,15 +115,18 @@ class Client:
         if own is None:
             raise Lost(self._lost or "it closed the connection")
         pending = bool(getattr(own, "pending", int)())
-        writing = [own] if self._client.want_write() else []
-        reading = [own, *([wake] if wake else [])]
-        readable, writable, _ = select.select(reading, writing, [], 0 if pending else seconds)
-        if wake in readable and wake is not None:
+        poll = select.poll()  # select() knows no file above 1023, of which many cameras have more
+        poll.register(own, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
+        if wake is not None:
+            poll.register(wake, select.POLLIN)
+        file, ready = own.fileno(), dict(poll.poll(0 if pending else 1000 * seconds))
+        if wake is not None and wake.fileno() in ready:
             with contextlib.suppress(BlockingIOError):
                 wake.recv(4096)
-        if pending or own in readable:
+        happened = ready.get(file, 0)
+        if pending or happened & ~select.POLLOUT:
             self._client.loop_read()
-        if own in writable and self._client.socket() is not None:
+        if happened & select.POLLOUT and self._client.socket() is not None:
             self._client.loop_write()
         if self._client.socket() is not None:
             self._client.loop_misc()
