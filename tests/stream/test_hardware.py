@@ -161,7 +161,7 @@ def test_one_that_crashes_now_and_then_is_tried_again(
 ) -> None:
     """In a month any may crash three times, and the CPU cannot do for ever what the chip did."""
     now = [100.0]
-    monkeypatch.setattr(hardware.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("yolorknn.stream.sources.hardware.time.monotonic", lambda: now[0])
     for _ in range(hardware.MOST_FAILURES):
         assert hardware.ways("h264")
         hardware._refuse(hardware.ways("h264")[0][0], "failed")
@@ -188,7 +188,7 @@ class Played(Decoder):
 def test_a_camera_whose_first_key_comes_late_is_no_fault_of_the_chips(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some send one in twenty seconds, and begin in the middle."""
     now = [100.0]
-    monkeypatch.setattr(hardware.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("yolorknn.stream.sources.hardware.time.monotonic", lambda: now[0])
     monkeypatch.setattr(hardware, "Software", lambda _: Played({20}))
     trial = Trial(None, "h264_rkmpp of x", Played({20}))
     for number in range(25):

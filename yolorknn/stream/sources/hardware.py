@@ -89,7 +89,7 @@ def ways(codec: str) -> list[tuple[str, Callable[[Any], Decoder]]]:
 
 def _is_refused(name: str) -> bool:
     with _lock:
-        moments = _failures.get(name, ())
+        moments = _failures.get(name, deque())
         return len(moments) == MOST_FAILURES and time.monotonic() - moments[0] < WITHIN
 
 
