@@ -175,6 +175,22 @@ def test_boxes_are_where_they_were_put(role: str, end_to_end: bool) -> None:
     assert np.allclose(found.xyxy[0], np.clip(upright, 0, [96, 64, 96, 64]), atol=1e-3)
 
 
+@pytest.mark.parametrize("role", ["angle", "radians"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinite_angle_changes_no_other_box(role: str, value: float) -> None:
+    facts = metadata(role)
+    found = []
+    for odd in (0, value):
+        outputs = [np.zeros(shape, np.float32) for shape in OBB.shapes(facts).values()]
+        for column, confidence in ((3, 0.9), (4, 0.8), (9, 0.95)):
+            outputs[0][0, :, 4, column], outputs[1][0, 1, 4, column] = (2, 2, 2, 2), confidence
+        outputs[2][0, 0, 4, 9] = odd
+        found.append(OBB.decode(outputs, facts, Thresholds(iou=0.3), Letterbox((64, 96), (64, 96), 0, 0)))
+    assert found[0].confidence.tolist() == found[1].confidence.tolist() and len(found[0]) == 2
+    assert found[1].xyxyxyxy is not None and np.isfinite(found[1].xyxyxyxy).all()
+    assert found[0][1] == found[1][1]
+
+
 def test_int8_is_decoded_as_what_it_stands_for() -> None:
     facts = metadata(imgsz=(160, 160))
     numbers = [Quantized(np.clip(array / scale - 3, -128, 127).round().astype(np.int8), scale, -3)

@@ -124,6 +124,7 @@ def _turned(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata) ->
     scales = scales_of(metadata.outputs)
     points = anchor_points(metadata.imgsz, tuple([scale.stride for scale in scales]))[:2].take(found.anchor, axis=1)
     angle = _radians(found, outputs, metadata, scales[0])
+    angle[np.isinf(angle)] = 0  # of no number a box turns; with NaN in it no other box would be suppressed
     low, high = found.xyxy.T[:2], found.xyxy.T[2:]
     rows = np.empty((5, len(angle)), np.float32)
     way = low + high
