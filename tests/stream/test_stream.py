@@ -198,7 +198,7 @@ def test_a_core_is_lent_in_the_order_of_asking() -> None:
             waits.set()
             return super().wait(timeout)
 
-    pool._changed = Told()
+    pool._changed = Told(pool._lock)
 
     def wait_once() -> None:
         with pool.lend():

@@ -33,16 +33,18 @@ class Pool(Generic[Lent]):
         if not backends:
             raise ValueError("a pool needs at least one backend")
         self._all = tuple(backends)
-        self._idle = list(range(len(self._all)))
-        self._dead: list[str] = []
+        self._rested = list(range(len(self._all)))
+        """All, the one that was given back last at the end."""
+        self._lent: dict[object, tuple[int, float]] = {}
+        """By ticket: which is lent, and since when."""
+        self._dead: dict[int, str] = {}
         self._closed = False
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._lock, self._changed = lock, threading.Condition(lock)
         self._queue: deque[object] = deque()
         self._busy = dict.fromkeys(range(len(self._all)), 0.0)
         on = [getattr(backend, "core", None) for backend in self._all]
         self._core = [number - len(self._all) if core is None else core for number, core in enumerate(on)]
-        self._working = dict.fromkeys(self._core, 0)
-        """By core: how many of its backends are lent."""
 
     def __len__(self) -> int:
         return len(self._all)
@@ -50,7 +52,7 @@ class Pool(Generic[Lent]):
     @property
     def cores(self) -> int:
         """How many of the backends can work without sharing a core."""
-        return len(self._working)
+        return len(set(self._core))
 
     @property
     def closed(self) -> bool:
@@ -65,7 +67,7 @@ class Pool(Generic[Lent]):
     @property
     def dead(self) -> tuple[str, ...]:
         """Why each backend that is not lent any more is not."""
-        return tuple(self._dead)
+        return tuple(self._dead.values())
 
     def hurry(self) -> None:
         """Have the inferences under way end soon, where a backend can give up on one."""
@@ -82,47 +84,58 @@ class Pool(Generic[Lent]):
         Raises:
             BackendError: the pool is closed, or every backend is dead.
         """
-        number = self._take()
-        start = time.perf_counter()
-        dead = ""
+        ticket, dead = object(), ""
         try:
-            yield self._all[number]
-        except CoreDeadError as exc:
-            dead = str(exc)
-            raise
+            try:
+                yield self._all[self._take(ticket)]
+            except CoreDeadError as exc:
+                dead = str(exc)
+                raise
+            finally:
+                self._give_back(ticket, dead)
         finally:
-            with self._changed:
-                self._busy[number] += time.perf_counter() - start
-                self._working[self._core[number]] -= 1
-                if not dead:
-                    self._idle.append(number)
-                else:
-                    self._dead.append(dead)
+            self._give_back(ticket, dead)  # again, as Ctrl-C may have come in the middle of it
+
+    def _take(self, ticket: object) -> int:
+        """Wait for one; whatever comes then, _give_back() is to be called with the ticket."""
+        with self._lock:
+            self._queue.append(ticket)
+            self._changed.wait_for(
+                lambda: self._closed or self._all_dead() or (self._queue[0] is ticket and self._idle())
+            )
+            if self._closed:
+                raise BackendError("the model is closed")
+            if self._all_dead():
+                raise BackendError(f"no NPU core is left: {list(self._dead.values())[-1]}")
+            # On the core with the least to do; of these the one that has rested longest.
+            working = [self._core[number] for number, _ in self._lent.values()]
+            number = min(self._idle(), key=lambda number: working.count(self._core[number]))
+            self._lent[ticket] = number, time.perf_counter()
+            self._queue.remove(ticket)
+            self._changed.notify_all()
+            return number
+
+    def _give_back(self, ticket: object, dead: str) -> None:
+        """End what _take() began, as far as it came; a second call does what the first did not."""
+        with self._lock:
+            if ticket in self._lent or ticket in self._queue:
+                self._changed.notify_all()
+            if ticket in self._lent:
+                number, start = self._lent[ticket]
+                if dead and number not in self._dead:
+                    self._dead[number] = dead
                     left = len(self._all) - len(self._dead)
                     what = "NPU cores" if self.cores == len(self._all) else "contexts on NPU cores"
                     _logger.warning("%s; %d of %d %s go on", dead, left, len(self._all), what)
-                self._changed.notify_all()
-
-    def _take(self) -> int:
-        ticket = object()
-        with self._changed:
-            self._queue.append(ticket)
-            try:
-                self._changed.wait_for(
-                    lambda: self._closed or self._all_dead() or (self._idle and self._queue[0] is ticket)
-                )
-                if self._closed:
-                    raise BackendError("the model is closed")
-                if self._all_dead():
-                    raise BackendError(f"no NPU core is left: {self._dead[-1]}")
-                # On the core with the least to do; of these the one that has rested longest.
-                number = min(self._idle, key=lambda number: self._working[self._core[number]])
-                self._idle.remove(number)
-                self._working[self._core[number]] += 1
-                return number
-            finally:
+                self._rested = [*(other for other in self._rested if other != number), number]
+                self._busy[number] += time.perf_counter() - start
+                del self._lent[ticket]
+            if ticket in self._queue:
                 self._queue.remove(ticket)
-                self._changed.notify_all()
+
+    def _idle(self) -> list[int]:
+        lent = {number for number, _ in self._lent.values()}
+        return [number for number in self._rested if number not in lent and number not in self._dead]
 
     def _all_dead(self) -> bool:
         return len(self._dead) == len(self._all)
@@ -130,11 +143,11 @@ class Pool(Generic[Lent]):
     def close(self) -> None:
         """Wait until everything is given back, then close every backend; a second call does nothing."""
         self.hurry()
-        with self._changed:
+        with self._lock:
             first = not self._closed
             self._closed = True
             self._changed.notify_all()
-            while first and len(self._idle) + len(self._dead) < len(self._all):
+            while first and self._lent:
                 self._changed.wait()
         if first:
             for backend in reversed(self._all):  # last the one whose weights others may share
