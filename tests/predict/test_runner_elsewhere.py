@@ -14,7 +14,7 @@ from tests.conftest import needs_ort, needs_toolkit
 from tests.fakes.rknn_files import write_generic
 from tests.fakes.rknnlite import FakeRKNNLite, install
 from tests.fakes.standin import Library, compile_standin, needs_compiler, write_replay
-from tests.fakes.tiny_onnx import IMAGE, VECTOR, computed
+from tests.fakes.tiny_onnx import IMAGE, VECTOR, Node, computed, of_nodes
 from yolorknn import Place, Runner, Tensor, build
 from yolorknn.convert.toolkit import process
 from yolorknn.errors import CalibrationError, MetadataError, ModelError
@@ -134,6 +134,21 @@ def test_on_the_simulator_the_child_lives_between_runs(two: Path, monkeypatch: p
         with pytest.raises(ValueError, match="input a/b is not given"):
             runner.run(image=IMAGE)
     assert len(started) == 1, "one child, one import of the toolkit"
+
+
+@needs_ort
+@needs_toolkit
+@pytest.mark.toolkit
+def test_outputs_of_one_number_have_the_models_own_shape(tmp_path: Path) -> None:
+    """The simulator gives (1,) for ()."""
+    nodes: list[Node] = [("Mul", ["x", "w"], "y", {}), ("ReduceMean", ["y"], "mean", {"keepdims": 0})]
+    net = of_nodes(
+        tmp_path / "n.onnx", nodes, {"x": (1, 5)}, {"y": (1, 5), "mean": ()}, {"w": np.full(5, 3, np.float32)}
+    )
+    with Runner(net) as here, Runner(net, place=Place(simulate=True)) as there:
+        expected, found = here.run(VECTOR), there.run(VECTOR)
+    assert {name: array.shape for name, array in found.items()} == {"y": (1, 5), "mean": ()}
+    assert all(np.allclose(expected[name], found[name], atol=0.01) for name in expected)
 
 
 @needs_ort

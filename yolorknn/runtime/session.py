@@ -104,5 +104,7 @@ def _fits(got: tuple[int, ...] | None, promised: tuple[int, ...]) -> bool:
 
 
 def _plain(shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """Return a shape without the fourth axis of length 1 that some toolkits add to three."""
+    """Return a shape without an axis of length 1 that toolkits add: a fourth to three, one to none."""
+    if shape == (1,):
+        return ()
     return shape[:3] if shape is not None and len(shape) == 4 and shape[3] == 1 and shape[2] > 1 else shape
