@@ -172,7 +172,7 @@ class SiteSinks:
             if site.mqtt is not None:
                 zones = tuple(zone.name for zone in site.places_of(name)[0])
                 opening = functools.partial(self._open_camera, site.mqtt, name, words, zones)
-                yield ("mqtt", *marks, site.mqtt, zones), Wanted(name, opening)
+                yield ("mqtt", name, tuple(words.names.items()), site.mqtt, zones), Wanted(name, opening)
 
     def _say(self, result: Result[Any]) -> Wording:
         return self._words[result.camera]

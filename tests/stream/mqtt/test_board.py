@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from tests.fakes.mosquitto import Broker, Listener, needs_mosquitto, retained
 from tests.fakes.results import NAMES, detections, result, tracked
 from tests.fakes.waiting import until
 from yolorknn.errors import OutputError
+from yolorknn.stream.result import Result
 from yolorknn.stream.scene import Direction, LineEvent, Scene, ZoneEvent
 from yolorknn.stream.sinks.mqtt.clean import clean
 
@@ -49,6 +51,47 @@ def test_a_board_says_what_it_is_and_what_it_sees(boards: Boards, ears: Listener
     late = retained(broker)
     assert late[f"{BASE}/status"] == late[f"{BASE}/camera_0/status"] == b"offline"
     assert boards.told == []
+
+
+def test_zones_and_lines_stay_over_a_restart_and_those_that_are_no_more_go(
+    boards: Boards, ears: Listener, broker: Broker
+) -> None:
+    """They are known with the first result only: until then Home Assistant keeps what it has of them."""
+
+    def given(*zones: str) -> Result[Any]:
+        scene = Scene(zones={zone: {"person": 1} for zone in zones}, lines={"gate": {"in": {"person": 3}, "out": {}}})
+        return result(found=detections(PERSON)).with_scene(detections(PERSON), scene)
+
+    def entities(config: bytes) -> dict[str, bool]:
+        """Whether each that is named is there, or is to be removed."""
+        return {key.removeprefix("camera_0_"): len(value) > 1 for key, value in json.loads(config)["cmps"].items()}
+
+    board = boards()
+    sink = board.camera("camera 0", names=NAMES)
+    board.start()
+    sink.write(given("door", "desk"))
+    ears.until(CONFIG, lambda payload: {"zone_door_person", "line_gate_in_person"} <= entities(payload).keys())
+    sink.write(given("door"))
+    ears.until(CONFIG, lambda payload: entities(payload).get("zone_desk_person") is False)
+    board.close()
+    told = len(ears.of(CONFIG))
+    board = boards()
+    sink = board.camera("camera 0", names=NAMES)
+    board.start()
+    until(lambda: len(ears.of(CONFIG)) > told)
+    sink.write(given("door"))
+    ears.until(CONFIG, lambda payload: entities(payload).get("zone_door_person") is True)
+    board.close()
+    for config in ears.of(CONFIG)[told:]:
+        named = entities(config)
+        assert named.get("zone_door_person", True) and named.get("line_gate_in_person", True)
+    assert named["zone_door_person"] and named["line_gate_in_person"] and not named["zone_desk_person"]
+    board = boards()
+    sink = board.camera("camera 0", names=NAMES)
+    board.start()
+    sink.write(given())
+    ears.until(CONFIG, lambda payload: entities(payload).get("zone_door_person") is False)
+    board.close()
 
 
 def test_above_a_thousand_open_files(boards: Boards, ears: Listener, many_files: None) -> None:

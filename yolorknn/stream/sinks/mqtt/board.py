@@ -120,8 +120,8 @@ class MqttBoard:
                 camera=word, title=name, names=names, zones=zones, places=places, health=health,
                 picture_every=picture_every,
             )  # fmt: skip
-            for key in self._published.components if self._published else ():
-                sink.restore(key)
+            if self._published is not None:
+                sink.restore(self._published.components)
             self._cameras[word] = sink
         return sink
 
@@ -143,9 +143,8 @@ class MqttBoard:
         known.broker, known.user, known.prefix = str(self._address), self._address.user, self._address.prefix
         known.board, known.discovery = self.board, self._topics.discovery
         self._published = known
-        for key in known.components:
-            for sink in self._cameras.values():
-                sink.restore(key)
+        for sink in self._cameras.values():
+            sink.restore(known.components)
         will = Message(self._topics.status, OFFLINE, retain=True)
         self._tick(connected=False)
         self._link = Link(
@@ -195,7 +194,8 @@ class MqttBoard:
         known = self._published
         assert known is not None
         components = {key: value for sink in cameras for key, value in sink.components.items()}
-        announced = {(key, id(value)) for key, value in components.items()}
+        awaited = {key for sink in cameras for key in sink.former}
+        announced = {(key, id(value)) for key, value in components.items()} | {(key, 0) for key in awaited}
         if self._announced == announced:
             return
         self._announced = announced
@@ -203,9 +203,10 @@ class MqttBoard:
         topics += [topic for sink in cameras for topic in self._topics.camera(sink.camera).retained]
         topics += [self._topics.config] if self._topics.config else []
         gone = {**known.removed, **known.components}
-        removed = [(key, platform) for key, platform in gone.items() if key not in components]
+        kept = {key: platform for key, platform in known.components.items() if key in awaited}
+        removed = [(key, platform) for key, platform in gone.items() if key not in {**components, **kept}]
         known.removed = dict(removed[-MOST_REMOVED:])
-        known.components = {key: str(value["p"]) for key, value in components.items()}
+        known.components = {**kept, **{key: str(value["p"]) for key, value in components.items()}}
         stale = [topic for topic in known.topics if topic not in topics]
         known.topics = topics
         for topic in stale:

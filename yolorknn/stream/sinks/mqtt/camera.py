@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -71,11 +71,12 @@ class CameraSink:
         """See MqttBoard.camera()."""
         self.camera, self._title, self._names = camera, title, names
         self._topics, self._own, self._outbox, self._wake = topics, topics.camera(camera), outbox, wake
-        self._zones, self._places, self._picture_every = list(zones), places, picture_every
+        self._given, self._places, self._picture_every = tuple(zones), places, picture_every
         self._health = health or self._own_health
         self._words = words_of(names.values())
-        self._zone_words = words_of(zones)
-        self._lines: list[str] = []
+        self._there: tuple[tuple[str, ...], tuple[str, ...]] = (self._given, ())  # zones and lines
+        self.former: set[str] = set()
+        """Entities of an earlier run of which only the first result will say whether they are still to be."""
         self._lock = threading.Lock()
         self._latest: Result[Any] | None = None
         self._rate, self._last = Rate(), time.monotonic()
@@ -84,9 +85,10 @@ class CameraSink:
         self._said: tuple[Counts, bool, bool, str] | None = None
         self._state_at = self._picture_at = float("-inf")
         self._pictured: Result[Any] | None = None
-        self.components: dict[str, Component] = {
+        self._always: dict[str, Component] = {
             component_key(camera, key): value for key, value in camera_components(topics, camera, title).items()
         }
+        self.components = dict(self._always)
 
     def write(self, result: Result[Any]) -> None:
         with self._lock:
@@ -102,11 +104,18 @@ class CameraSink:
             self._events(self._tracks.finish())
         self._wake()
 
-    def restore(self, key: str) -> None:
-        """Have an entity again that an earlier run had, where its class and zone are still there."""
-        for word_key, title, path in self._countable():
-            if component_key(self.camera, word_key) == key:
-                self.components[key] = count_component(self._topics, self.camera, word_key, title, path)
+    def restore(self, keys: Iterable[str]) -> None:
+        """Have entities again that an earlier run had, where their class and zone are still there.
+
+        Lines, and zones that are drawn on the page, are known with the first result.
+        """
+        counted = self._counted()
+        later = tuple(component_key(self.camera, kind) for kind in ("zone_", "line_"))
+        for key in keys:
+            if key in counted:
+                self.components[key] = counted[key]
+            elif key.startswith(later):
+                self.former.add(key)
 
     def tick(self, now: float, *, connected: bool) -> None:
         """Put what changed into the outbox; called by the board's thread."""
@@ -116,7 +125,7 @@ class CameraSink:
             if latest is None or latest.clock != "video":
                 self._events(self._tracks.passed(now))
         counts = self._count(latest, online=online)
-        self._know(counts)
+        self._know(counts, first=latest is not None)
         said = (counts, online, bool(health.problem), health.problem)
         if said != self._said or now - self._state_at >= STATE_EVERY:
             self._said, self._state_at = said, now
@@ -138,12 +147,12 @@ class CameraSink:
     def _count(self, result: Result[Any] | None, *, online: bool) -> Counts:
         scene = EMPTY if result is None else result.scene
         if result is None or not online:  # what crossed has crossed; nothing is anywhere now
-            counts = count((), (), (*self._zones, *scene.zones))
+            counts = count((), (), (*self._given, *scene.zones))
             return replace(counts, entered=scene.entered, lines=scene.lines)
         ids = counted_classes(result.detections)
         # Those that the scene counts are left to it, as it knows of objects that are hidden for a moment.
         places = [[zone for zone in place if zone not in scene.zones] for place in self._places(result)]
-        zones = [zone for zone in self._zones if zone not in scene.zones]
+        zones = [zone for zone in self._given if zone not in scene.zones]
         counts = count((self._names[number] for number in ids), places, zones)
         return replace(counts, zones={**counts.zones, **scene.zones}, entered=scene.entered, lines=scene.lines)
 
@@ -154,13 +163,23 @@ class CameraSink:
         except Exception:
             return ()
 
-    def _know(self, counts: Counts) -> None:
-        """Have an entity for each class that was seen, and for each in each zone."""
-        if strange := [zone for zone in counts.zones if zone not in self._zones]:
-            self._zones += strange
-            self._zone_words = words_of(self._zones)
-        if strange := [line for line in counts.lines if line not in self._lines]:
-            self._lines += strange
+    def _know(self, counts: Counts, *, first: bool) -> None:
+        """Have an entity for each class that was seen, and for each in each zone, and none of a zone that is no more.
+
+        Args:
+            counts: of the newest result.
+            first: whether there is one, so that zones and lines are known.
+        """
+        there, before = (tuple(counts.zones), tuple(counts.lines)), self._there
+        self._there = there
+        if there != before:
+            counted = self._counted()
+            self.components = {
+                key: value for key, value in self.components.items() if key in self._always or key in counted
+            }
+        if first and self.former:
+            again, self.former = self.former, set()
+            self.components |= {key: value for key, value in self._counted().items() if key in again}
         seen: set[tuple[str, ...]] = {("counts", name) for name in counts.classes}
         seen |= {("zones", zone, name) for zone, within in counts.zones.items() for name in within}
         seen |= {
@@ -171,21 +190,29 @@ class CameraSink:
             if path in seen and whole not in self.components and len(self.components) < MOST_COUNTS:
                 self.components[whole] = count_component(self._topics, self.camera, key, title, path)
 
+    def _counted(self) -> dict[str, Component]:
+        """Return the entities of all numbers that there may be."""
+        return {
+            component_key(self.camera, key): count_component(self._topics, self.camera, key, title, path)
+            for key, title, path in self._countable()
+        }
+
     def _countable(self) -> list[tuple[str, str, tuple[str, ...]]]:
         """Return key, title and path in the state of all numbers that there may be."""
+        there, lines = self._there
         counts = [(f"count_{word}", f"{self._title} {name}", ("counts", name)) for name, word in self._words.items()]
         zones = [
             (f"zone_{place}_{word}", f"{self._title} {zone} {name}", ("zones", zone, name))
-            for zone, place in self._zone_words.items()
+            for zone, place in words_of(there).items()
             for name, word in self._words.items()
         ]
-        lines = [
+        crossed = [
             (f"line_{place}_{way}_{word}", f"{self._title} {line} {way} {name}", ("lines", line, way, name))
-            for line, place in words_of(self._lines).items()
+            for line, place in words_of(lines).items()
             for way in ("in", "out")
             for name, word in self._words.items()
         ]
-        return [*counts, *zones, *lines]
+        return [*counts, *zones, *crossed]
 
     def _own_health(self) -> Health:
         with self._lock:
