@@ -108,6 +108,14 @@ def test_sidecar_is_read_where_the_string_did_not_fit(tmp_path: Path) -> None:
         assert metadata_of(rknn_file.read(path)) == named
 
 
+def test_what_else_is_called_like_the_sidecar_is_named(tmp_path: Path) -> None:
+    path = write_rknn(tmp_path / "zoo.rknn", split_metadata((640, 640), 80, sums=True), custom=None)
+    for text in ('{"boxes": []}', "[1]", "", '{"names": ["a"]}'):
+        (tmp_path / "zoo.json").write_text(text)
+        with pytest.raises(MetadataError, match=r"/zoo\.json is not the metadata that were written beside zoo\.rknn:"):
+            metadata_of(rknn_file.read(path))
+
+
 def test_a_foreign_rknn_is_recognised(tmp_path: Path) -> None:
     path = write_rknn(tmp_path / "zoo.rknn", split_metadata((640, 640), 80, sums=True), custom=None)
     metadata = metadata_of(rknn_file.read(path))

@@ -26,10 +26,9 @@ def read_first(path: Path) -> ModelMetadata:
         ModelError: there is no such file, no .json beside it, or one that is of something else.
     """
     check_model_file(path)
-    text = read_sidecar(path)
-    if text is None:
+    metadata = read_sidecar(path, ModelMetadata.from_json)
+    if metadata is None:
         raise ModelError(f"{path} needs its metadata, {path.stem}.json, beside it: copy both")
-    metadata = ModelMetadata.from_json(text)
     if metadata.build is None or metadata.build.platform not in FIRST_GENERATION:
         raise MetadataError(f"{path.with_suffix('.json')} is not of a .rknn for {', '.join(FIRST_GENERATION)}")
     return metadata

@@ -73,8 +73,8 @@ class RknnFile:
             raise MetadataError(f"{self.path} is a generic model: built as it is, and no detector that yolorknn runs")
         if self.custom_string is not None:
             metadata = unpack(self.custom_string)
-        elif (beside := read_sidecar(self.path)) is not None:
-            metadata = ModelMetadata.from_json(beside)
+        elif (beside := read_sidecar(self.path, ModelMetadata.from_json)) is not None:
+            metadata = beside
         else:
             return None
         self._check_platform(metadata.build)
@@ -92,8 +92,8 @@ class RknnFile:
             return self.embedded()
         if self.custom_string != GENERIC:
             metadata = unpack_generic(self.custom_string or "")
-        elif (beside := read_sidecar(self.path)) is not None:
-            metadata = GenericMetadata.from_json(beside)
+        elif (beside := read_sidecar(self.path, GenericMetadata.from_json)) is not None:
+            metadata = beside
         else:
             return None
         self._check_platform(metadata.build)
