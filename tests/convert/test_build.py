@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ from tests.conftest import DATASET, DEMO, needs_ort, needs_toolkit, needs_torch,
 from tests.fakes.ultralytics_export import exported_by_ultralytics
 from tests.fakes.waiting import LONGEST, until
 from yolorknn import Detector
-from yolorknn.errors import BuildError, CalibrationError, ModelError
+from yolorknn.errors import BuildError, CalibrationError, MetadataError, ModelError
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.tasks.known import metadata_of
@@ -122,6 +123,13 @@ def test_many_long_names_go_into_a_sidecar(tmp_path: Path, onnx: Path) -> None:
     made = build(tmp_path / "long.onnx")
     assert made.with_suffix(".json").is_file()
     assert metadata_of(rknn_file.read(made)).names == names
+    other = json.loads(made.with_suffix(".json").read_text())
+    made.with_suffix(".json").write_text(json.dumps({**other, "names": names[::-1]}))
+    with pytest.raises(MetadataError, match=r"long-rk3588-fp16\.json is not the metadata .*it is of another build"):
+        metadata_of(rknn_file.read(made))
+    made.with_suffix(".json").unlink()
+    with pytest.raises(MetadataError, match=r"needs its metadata, long-rk3588-fp16\.json, beside it: copy both"):
+        metadata_of(rknn_file.read(made))
 
 
 @needs_toolkit

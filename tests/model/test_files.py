@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,24 +95,6 @@ def test_rknn_says_what_was_written(tmp_path: Path) -> None:
     assert file.platforms == ("rk3588",) and file.toolkit == "2.3.2"
     assert file.inputs == [Tensor("images", (1, 3, 320, 640), "int8")]
     assert {tensor.name: tensor.shape for tensor in file.outputs} == output_shapes(metadata)
-
-
-def test_sidecar_is_read_where_the_string_did_not_fit(tmp_path: Path) -> None:
-    metadata = full()
-    path = write_rknn(tmp_path / "m.rknn", metadata, custom=None)
-    long = "\u72ac" * 400_000  # beyond a MiB, but not a million characters
-    for names in (metadata.names, (long, *metadata.names[1:])):
-        named = replace(metadata, names=names)
-        (tmp_path / "m.json").write_text(named.to_json(), encoding="utf-8")
-        assert metadata_of(rknn_file.read(path)) == named
-
-
-def test_what_else_is_called_like_the_sidecar_is_named(tmp_path: Path) -> None:
-    path = write_rknn(tmp_path / "zoo.rknn", split_metadata((640, 640), 80, sums=True), custom=None)
-    for text in ('{"boxes": []}', "[1]", "", '{"names": ["a"]}'):
-        (tmp_path / "zoo.json").write_text(text)
-        with pytest.raises(MetadataError, match=r"/zoo\.json is not the metadata that were written beside zoo\.rknn:"):
-            metadata_of(rknn_file.read(path))
 
 
 def test_a_foreign_rknn_is_recognised(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from yolorknn.model import rknn_file
 from yolorknn.model.anchor_sizes import given_anchors
 from yolorknn.model.generic import GenericMetadata
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.model.packing import GENERIC, pack, pack_generic
+from yolorknn.model.packing import GENERIC, pack, pack_beside, pack_generic
 from yolorknn.model.platforms import Dtype, get_platform
 from yolorknn.progress import Progress
 from yolorknn.tasks.known import check_outputs_of
@@ -195,7 +195,7 @@ def _make(
     assert metadata is not None, "of either kind"
     generic = isinstance(metadata, GenericMetadata)
     packed = pack_generic(metadata) if isinstance(metadata, GenericMetadata) else pack(metadata)
-    custom_string = GENERIC if generic and packed is None else packed
+    custom_string = packed or (GENERIC if generic else pack_beside(metadata.to_json()))
     log = Log(target.with_suffix(".log"))
     with alone(target), Toolkit(log, python=plan.toolkit.python, progress=progress) as toolkit:
         rknn = built(toolkit, plan, custom_string=custom_string)

@@ -1,11 +1,12 @@
 """ModelMetadata in a .rknn's custom_string, which rknn-toolkit2 limits to under 1024 characters: compressed JSON.
 
-Where even that does not fit, the JSON stands in a .json file beside the model.
+Where even that does not fit, the JSON stands in a .json file beside the model, and its digest in the custom_string.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import zlib
 
 from yolorknn.errors import MetadataError
@@ -15,12 +16,19 @@ from yolorknn.model.metadata import ModelMetadata
 MAGIC = "yolorknn1:"
 GENERIC = f"{MAGIC}generic"
 """How the custom_string of a model that is no detector begins."""
+BESIDE = f"{MAGIC}beside:"
+"""How it begins where the metadata stand beside the model; behind it their digest."""
 MAX_CUSTOM_STRING = 1023
 
 
 def pack(metadata: ModelMetadata) -> str | None:
     """Return the text for a .rknn's custom_string, or None where it does not fit."""
     return _fitting(MAGIC + _squeezed(metadata.to_json()))
+
+
+def pack_beside(text: str) -> str:
+    """Return the text for the custom_string of a .rknn beside which the metadata stand, as this JSON."""
+    return BESIDE + hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def pack_generic(metadata: GenericMetadata) -> str | None:

@@ -25,7 +25,7 @@ from yolorknn.model.fields import FAILURES
 from yolorknn.model.first_file import first_metadata
 from yolorknn.model.generic import GenericMetadata
 from yolorknn.model.metadata import Build, ModelMetadata, Tensor
-from yolorknn.model.packing import GENERIC, MAGIC, unpack, unpack_generic
+from yolorknn.model.packing import BESIDE, GENERIC, MAGIC, pack_beside, unpack, unpack_generic
 from yolorknn.model.sidecar import read_sidecar
 from yolorknn.text import reason_of
 
@@ -71,7 +71,9 @@ class RknnFile:
         """
         if self.generic:
             raise MetadataError(f"{self.path} is a generic model: built as it is, and no detector that yolorknn runs")
-        if self.custom_string is not None:
+        if self.custom_string is not None and self.custom_string.startswith(BESIDE):
+            metadata = self._beside(self.custom_string)
+        elif self.custom_string is not None:
             metadata = unpack(self.custom_string)
         elif (beside := read_sidecar(self.path, ModelMetadata.from_json)) is not None:
             metadata = beside
@@ -97,6 +99,19 @@ class RknnFile:
         else:
             return None
         self._check_platform(metadata.build)
+        return metadata
+
+    def _beside(self, stated: str) -> ModelMetadata:
+        """Return the metadata in the .json beside the model, if it is what was written with it."""
+
+        def parsed(text: str) -> ModelMetadata:
+            if pack_beside(text) != stated:
+                raise MetadataError("it is of another build")
+            return ModelMetadata.from_json(text)
+
+        metadata = read_sidecar(self.path, parsed)
+        if metadata is None:
+            raise MetadataError(f"{self.path} needs its metadata, {self.path.stem}.json, beside it: copy both")
         return metadata
 
     def _check_platform(self, build: Build | None) -> None:
