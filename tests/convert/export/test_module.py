@@ -56,6 +56,24 @@ def test_an_example_is_a_tensor_or_several(given: Any, tmp_path: Path) -> None:
         assert (runner.inputs[0].name, runner.outputs[0].name) == ("x", "y")
 
 
+@pytest.mark.filterwarnings("ignore")  # of torch, which traces
+@pytest.mark.parametrize("name", ["TransformerEncoderLayer", "LSTM"])
+def test_modules_of_torchs_own(name: str, tmp_path: Path) -> None:
+    """One that torch computes by an operator of its own where it may, and one that gives a tuple in a tuple."""
+    torch.manual_seed(0)
+    arguments = {"TransformerEncoderLayer": (16, 2, 24), "LSTM": (16, 8)}[name]
+    module, example = getattr(torch.nn, name)(*arguments, batch_first=True), torch.rand(1, 5, 16)
+    before = torch.backends.mha.get_fastpath_enabled()
+    with Runner(export_module(module, example, tmp_path / "m.onnx")) as runner:
+        found = list(runner.run(example.numpy()).values())
+    assert torch.backends.mha.get_fastpath_enabled() == before
+    with torch.no_grad():
+        given = module.eval()(example)
+    expected = [given] if name != "LSTM" else [given[0], *given[1]]
+    assert len(found) == len(expected)
+    assert all(np.abs(one - other.numpy()).max() < 1e-5 for one, other in zip(found, expected, strict=True))
+
+
 class Giving(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, give: Any) -> None:
         super().__init__()

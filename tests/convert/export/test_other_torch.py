@@ -17,12 +17,19 @@ from typing import Any
 import pytest
 
 from tests.conftest import DATASET, DEMO, ROOT, needs_ort, needs_toolkit, needs_torch
+from yolorknn import Runner
 
 MADE = ROOT / ".torch"
 PACKAGES = ("torch", "torchvision", "numpy", "onnx", "onnxruntime", "opencv-python", "ultralytics")
 ASK = f"""
 import importlib.metadata, json, platform
 print(json.dumps({{"python": platform.python_version(), **{{p: importlib.metadata.version(p) for p in {PACKAGES}}}}}))
+"""
+MODULES = """
+import sys, torch
+from yolorknn import export_module
+for name, sizes in (("TransformerEncoderLayer", (16, 2, 24)), ("LSTM", (16, 8))):
+    export_module(getattr(torch.nn, name)(*sizes, batch_first=True), torch.rand(1, 5, 16), f"{sys.argv[1]}/{name}.onnx")
 """
 pytestmark = [needs_torch, needs_ort, needs_toolkit, pytest.mark.toolkit, pytest.mark.exhaustive]
 
@@ -86,6 +93,10 @@ def test_what_is_exported_there_finds_the_same(
     path = str(MADE / before) if before else ""
     versions = json.loads(said(python, "-c", ASK, path=path))
     print("\n" + ", ".join(f"{package} {version}" for package, version in versions.items()))
+    said(python, "-c", MODULES, tmp_path, path=path)
+    for module, shape in (("TransformerEncoderLayer", (1, 5, 16)), ("LSTM", (1, 5, 8))):
+        with Runner(tmp_path / f"{module}.onnx") as runner:
+            assert runner.outputs[0].shape == shape
     theirs = exported_and_found(python, tmp_path, path)
     for kind, pixels, points in (("float", 0.1, 0.001), ("int8", 3, 0.05)):
         assert ours[kind].keys() == theirs[kind].keys() and len(ours[kind]) == 10

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import needs_torch
-from yolorknn.convert.export.torch_versions import known, unsupported
+from yolorknn.convert.export.torch_versions import known, newest_opset, unsupported
 
 
 def test_arguments_that_a_version_has() -> None:
@@ -25,3 +25,13 @@ def test_the_error_of_an_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     assert unsupported() is torch.onnx.errors.UnsupportedOperatorError
     monkeypatch.delattr(torch.onnx, "errors")
     assert unsupported() is RuntimeError
+
+
+@needs_torch
+def test_the_newest_opset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch 1.11 says that it is 15."""
+    from torch.onnx import symbolic_helper
+
+    assert newest_opset(17) == 17
+    monkeypatch.setattr(symbolic_helper, "_onnx_main_opset", 15, raising=False)
+    assert newest_opset(17) == 15 and newest_opset(13) == 13

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from yolorknn.convert.export.parity import check_same
-from yolorknn.convert.export.torch_versions import known
+from yolorknn.convert.export.torch_versions import known, newest_opset, plain_attention
 from yolorknn.errors import ExportError, MissingDependencyError
 from yolorknn.files import atomic
 from yolorknn.text import short_reason
@@ -25,20 +25,21 @@ def export_module(
     *,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
-    opset: int = OPSET,
+    opset: int | None = None,
 ) -> Path:
     """Write a module of torch as an ONNX of fixed shapes, and check it against torch on the example.
 
     The module is copied to the CPU, in eval mode and float32; yours stays as it is, on the device that it is on.
 
     Args:
-        module: a torch.nn.Module. Its forward() takes tensors, and gives one, a tuple or list of them, or a dict.
+        module: a torch.nn.Module. Its forward() takes tensors, and gives one, a tuple or list of them, which may hold
+            others, or a dict.
         example_inputs: what it takes: a tensor, a tuple of tensors, or a dict by the names of forward()'s parameters.
             Their shapes become the model's.
         output: the .onnx.
         input_names: of the ONNX; default is the names of forward()'s parameters.
         output_names: of the ONNX; default is the keys of a dict, or "output", or "output0", "output1", ...
-        opset: of ONNX.
+        opset: of ONNX; default is 17, or with an older torch the newest that this writes.
 
     Returns:
         Path of the .onnx.
@@ -62,7 +63,7 @@ def export_module(
         raise ExportError(f"{target} has suffix '{target.suffix}': name the .onnx")
     own = copy.deepcopy(module).cpu().eval().float()
     arguments = _arguments(own, example_inputs)
-    with torch.no_grad():
+    with torch.no_grad(), plain_attention():
         try:
             given = own(*arguments.values())
         except Exception as exc:  # whatever a forward() raises
@@ -79,7 +80,7 @@ def export_module(
                     str(temporary),
                     input_names=names[0],
                     output_names=names[1],
-                    opset_version=opset,
+                    opset_version=opset or newest_opset(OPSET),
                     do_constant_folding=True,
                     **known(torch.onnx.export, dynamo=False),
                 )
@@ -131,7 +132,7 @@ def _outputs(given: Any, module: str) -> dict[str, Any]:
     if isinstance(given, Mapping):
         found = {str(name): value for name, value in given.items()}
     elif isinstance(given, (tuple, list)):
-        found = {f"output{number}": value for number, value in enumerate(given)}
+        found = {f"output{number}": value for number, value in enumerate(_flat(given))}
     else:
         found = {"output": given}
     for name, value in found.items():
@@ -142,6 +143,15 @@ def _outputs(given: Any, module: str) -> dict[str, Any]:
     if not found:
         raise ExportError(f"{module}.forward() gives nothing")
     return found
+
+
+def _flat(given: Sequence[Any]) -> Iterator[Any]:
+    """Yield what is in tuples, as nn.LSTM gives its states."""
+    for value in given:
+        if isinstance(value, (tuple, list)):
+            yield from _flat(value)
+        else:
+            yield value
 
 
 def _names(own: list[str], wanted: Sequence[str] | None, what: str) -> list[str]:

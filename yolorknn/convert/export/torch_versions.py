@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -11,6 +12,30 @@ def known(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     """Return those of the arguments that this version's function has; it is as they say where it has not."""
     parameters = inspect.signature(function).parameters
     return {name: value for name, value in arguments.items() if name in parameters}
+
+
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Have nn.TransformerEncoderLayer compute by operators that ONNX has; from 2.0 on torch has one of its own."""
+    import torch
+
+    attention = getattr(torch.backends, "mha", None)
+    if attention is None:
+        yield
+        return
+    before = attention.get_fastpath_enabled()
+    attention.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        attention.set_fastpath_enabled(before)
+
+
+def newest_opset(most: int) -> int:
+    """Return the newest opset of ONNX that is written, up to `most`: before torch 1.13 there is a list of them."""
+    from torch.onnx import symbolic_helper
+
+    return min(most, getattr(symbolic_helper, "_onnx_main_opset", most))
 
 
 def unsupported() -> type[Exception]:
