@@ -84,11 +84,12 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[d
 
 @pytest.mark.parametrize(("name", "before"), [("oldest", ""), ("oldest", "ultralytics"), ("newest", "")])
 def test_what_is_exported_there_finds_the_same(
-    name: str, before: str, ours: dict[str, dict[str, list[dict[str, Any]]]], tmp_path: Path
+    name: str, before: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """In int8, the last bits of weights decide now and then which way a value is rounded."""
     if not (MADE / name / "complete").exists():
         pytest.skip(f"there is no {MADE / name}, which sh scripts/other-torch.sh makes")
+    ours = request.getfixturevalue("ours")
     python = MADE / name / "bin/python"
     path = str(MADE / before) if before else ""
     versions = json.loads(said(python, "-c", ASK, path=path))
