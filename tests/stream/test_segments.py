@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from contextlib import closing
@@ -194,6 +195,38 @@ def test_after_a_full_disk_recording_goes_on(tmp_path: Path, monkeypatch: pytest
     made = [len(times(tmp_path / name)) for name in names(tmp_path)]
     assert made[0] == 20 and made[-1] >= 19 and not [name for name in names(tmp_path) if ".part" in name]
     assert sum(made) + sink.state.lost >= 61 - 1 and sink.state.error == ""
+
+
+def test_on_a_disk_that_is_full_before_the_quota_is_the_oldest_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card of 16 GB and four cameras with 10 GB each: what is new is worth more; and no try leaves an empty file."""
+    pytest.importorskip("av")
+    monkeypatch.setattr(backoff, "FIRST", 0.01)
+    monkeypatch.setattr(backoff, "LONGEST", 0.02)
+    write = VideoWriter.write
+
+    def writing(writer: VideoWriter, image: np.ndarray, timestamp: float | None = None) -> None:
+        if sum(path.stat().st_size for path in tmp_path.iterdir()) > 300_000:
+            raise OutputError("cannot write it") from OSError(errno.ENOSPC, "No space left on device")
+        write(writer, image, timestamp)
+
+    monkeypatch.setattr(VideoWriter, "write", writing)
+    sink = Queued(
+        lambda: Segments(tmp_path, name="camera0", fps=10, names=NAMES, seconds=1), name="recording",
+        told=lambda _: None,
+    )  # fmt: skip
+    for number in range(300):
+        given = result(number, timestamp=NOON + number / 10)
+        given.frame[:] = noise(number)
+        sink.write(given)
+        until(lambda: not sink.state.waiting and not sink.state.busy)
+        if sink.state.error:
+            time.sleep(0.03)
+    sink.close()
+    made = names(tmp_path)
+    assert "T120029Z" in made[-1] and all(times(tmp_path / name) for name in made)
+    assert sink.state.lost < 60
 
 
 def test_a_link_in_the_locks_place_is_not_followed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import closing
 from pathlib import Path
 
@@ -146,3 +147,24 @@ def test_behind_a_queue_it_is_asked_before(tmp_path: Path) -> None:
 def test_a_seldom_that_wants_nothing_is_refused(interval: float, most: int) -> None:
     with pytest.raises(ValueError, match="at least 1 result"):
         Seldom(interval, most=most)
+
+
+def test_on_a_full_disk_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_bytes
+
+    def writing(path: Path, data: bytes) -> int:
+        if len(list(tmp_path.glob("*.jpg"))) >= 5:
+            write(path, data[:10])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", writing)
+    refused = 0
+    with closing(Snapshots(tmp_path, name="camera0", names=NAMES)) as sink:
+        for number in range(12):
+            try:
+                sink.write(result(number))
+            except OutputError:
+                refused += 1
+    kept = sorted(path.name[:14] for path in tmp_path.glob("*.jpg"))
+    assert kept[-1] >= "camera0-000011" and len(kept) >= 4 and refused <= 6

@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 
+from yolorknn.errors import OutputError
 from yolorknn.image import Image
 from yolorknn.stream.picture import picture_of
 from yolorknn.stream.result import Result
@@ -62,8 +63,17 @@ class Segments:
         self._writer: VideoWriter | None = None
         self._size = (0, 0)
         self._begun = self._last = self._checked = 0.0
+        self._failed = False
 
     def write(self, result: Result[Any]) -> None:
+        try:
+            self._record(result)
+        except OutputError as exc:
+            self._failed = True
+            self._shelf.failed(exc)
+            raise
+
+    def _record(self, result: Result[Any]) -> None:
         now, picture = result.timestamp, picture_of(result, self._names)
         if self._writer is not None and self._is_over(now, picture):
             self._finish()
@@ -95,8 +105,12 @@ class Segments:
 
     def _finish(self) -> None:
         writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        if writer is None:
+            return
+        writer.close()
+        if self._failed and not _plays(writer.path):  # a full disk had no room for its first frame
+            writer.path.unlink(missing_ok=True)
+        else:
             self._shelf.finish(writer.path)
 
 

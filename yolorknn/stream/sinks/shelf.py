@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -110,12 +111,20 @@ class Shelf:
         if growing is not None:
             with contextlib.suppress(OSError):
                 more = growing.stat().st_size
-        while self._kept and self._used + more > self._quota:
+        self._trim(self._quota - more)
+        return 3 * more >= self._quota
+
+    def failed(self, exc: OutputError) -> None:
+        """Where that is because the disk is full, remove the oldest tenth: what is new is worth more."""
+        if getattr(exc.__cause__, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            self._trim(int(0.9 * self._used) - 1)
+
+    def _trim(self, most: int) -> None:
+        while self._kept and self._used > most:
             _, path, size = self._kept.pop(0)
             with writing(path):
                 path.unlink(missing_ok=True)  # somebody may have removed it
             self._used -= size
-        return 3 * more >= self._quota
 
     def close(self) -> None:
         """Let another process have it."""

@@ -69,9 +69,14 @@ class Snapshots:
     def _keep(self, picture: Image, result: Result[Any], what: str = "") -> None:
         path = self._shelf.begin(stamp(result.timestamp, result.clock), ".jpg", more=what and file_word(what))
         data = jpeg(picture, quality=QUALITY)
-        with writing(path):
-            path.write_bytes(data)
-        self._shelf.finish(path)
+        try:
+            with writing(path):
+                path.write_bytes(data)
+            self._shelf.finish(path)
+        except OutputError as exc:
+            path.unlink(missing_ok=True)
+            self._shelf.failed(exc)
+            raise
 
 
 def jpeg(picture: Image, *, quality: int) -> bytes:
