@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,31 @@ def test_what_was_opened_is_closed_whatever_is_wrong_with_the_classes(make: Make
     with pytest.raises(TypeError, match="not iterable"):
         Detector(tmp_path / "model.rknn", backends=backends, classes=5)  # type: ignore[arg-type]
     assert all(backend.closed for backend in backends)
+
+
+def test_images_that_wait_for_a_core_go_to_the_model_that_takes_over(make: Make) -> None:
+    wrong: list[object] = []
+
+    def work(number: int) -> None:
+        try:
+            while not over.is_set():
+                if detector.detect(numbered_frame(number, IMGSZ)).class_id.tolist() != [number % 5]:
+                    wrong.append(number)
+        except BackendError as exc:
+            wrong.append(exc)
+
+    over = threading.Event()
+    with make(1, 0.001) as detector:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(10):
+            time.sleep(0.02)
+            detector.replace(make(1, 0.001))
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
 
 
 def test_a_tile_is_a_side_or_two(tmp_path: Path) -> None:

@@ -112,8 +112,15 @@ class LoadedModel(Generic[Found]):
         """Run on one image, whatever the task; see Detector.detect and Classifier.classify."""
         if isinstance(image, (str, Path)):
             image = read_image(Path(image))
-        found: Found = self._stages.run(image)
-        return found
+        while True:
+            stages = self._stages
+            try:
+                found: Found = stages.run(image)
+            except BackendError:
+                if stages is self._stages:
+                    raise
+            else:  # otherwise another model took over meanwhile
+                return found
 
     @property
     def busy(self) -> tuple[float, ...]:
