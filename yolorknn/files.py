@@ -92,15 +92,6 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
             raise OutputError(f"{path} is read, so nothing is written to it: give another folder or name for results")
 
 
-def stamp(path: Path) -> tuple[int, ...] | None:
-    """Return what is another for a file that was replaced or written to; None where there is none."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return None
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()

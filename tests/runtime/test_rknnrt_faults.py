@@ -70,6 +70,17 @@ def test_no_context_is_opened_of_a_file_that_is_another_by_now(
             detector.detect(picture(1))
 
 
+def test_the_same_file_again_is_no_other(library: Library, model: Path) -> None:
+    """As when it is sent to the board once more."""
+    library.set(FAIL=f"{RUN}:-1@2")
+    with Detector(model, runtime="c") as detector:
+        is_of(detector.detect(picture(0)), 0)
+        again = model.with_name("again.rknn")
+        again.write_bytes(model.read_bytes())
+        again.replace(model)
+        is_of(detector.detect(picture(1)), 1)
+
+
 def test_a_process_that_was_forked_is_told_so_at_once(library: Library, model: Path) -> None:
     with Detector(model, runtime="c") as detector:
         is_of(detector.detect(picture(0)), 0)

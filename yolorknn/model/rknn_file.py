@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
-from yolorknn.files import check_model_file, stamp
+from yolorknn.files import check_model_file
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.fields import FAILURES
 from yolorknn.model.first_file import first_metadata
 from yolorknn.model.generic import GenericMetadata
 from yolorknn.model.metadata import Build, ModelMetadata, Tensor
 from yolorknn.model.packing import BESIDE, GENERIC, MAGIC, pack_beside, unpack, unpack_generic
+from yolorknn.model.seen import Seen, read_seen
 from yolorknn.model.sidecar import read_sidecar
 from yolorknn.text import reason_of
 
@@ -55,8 +56,8 @@ class RknnFile:
 
     several: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
     """The shapes of the inputs and outputs of a model that was built for several, with `dynamic_input`."""
-    stamp: tuple[int, ...] | None = None
-    """Of the file that was read; see files.stamp()."""
+    seen: Seen | None = None
+    """What the file that was read is known again by."""
 
     @property
     def generic(self) -> bool:
@@ -136,9 +137,8 @@ def read(path: Path) -> RknnFile:
         raise ModelError(
             f"{path} is for a chip of the first generation: detect, val and info take it, other commands do not"
         )
-    seen = stamp(path)
     try:
-        data = path.read_bytes()
+        data, seen = read_seen(path)
     except OSError as exc:
         raise ModelError(f"cannot read the model {path}: {reason_of(exc)}") from exc
     if not data:
@@ -160,7 +160,7 @@ def read(path: Path) -> RknnFile:
         if length > MOST_BYTES:
             raise ValueError("trailer")
         trailer = json.loads(data[start:])
-        return replace(_parse(path, body, trailer), stamp=seen)
+        return replace(_parse(path, body, trailer), seen=seen)
     except (struct.error, *FAILURES) as exc:
         raise ModelError(f"{path} is truncated or damaged: copy or build it again") from exc
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from yolorknn.errors import ModelError
-from yolorknn.files import check_model_file, stamp
+from yolorknn.files import check_model_file
 from yolorknn.model import rknn_file
 from yolorknn.model.anchor_sizes import AnchorSizes
 from yolorknn.model.first_file import first_metadata
@@ -16,6 +16,7 @@ from yolorknn.model.fit import check_fit
 from yolorknn.model.interface import Interface, interface_of
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.read import read_file
+from yolorknn.model.seen import read_seen
 from yolorknn.model.torchscript_file import is_torchscript
 from yolorknn.progress import Progress
 from yolorknn.runtime import ort
@@ -26,6 +27,7 @@ from yolorknn.runtime.rknnlite1 import check_board, open_lite1
 from yolorknn.runtime.session import Session, on_core, unchanged
 from yolorknn.runtime.vendor_text import give_back_stderr
 from yolorknn.tasks.known import metadata_of, output_shapes
+from yolorknn.text import reason_of
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,14 @@ def _first_elsewhere(
 
 
 def _first_here(path: Path, metadata: ModelMetadata) -> tuple[ModelMetadata, Sequence[Session]]:
-    seen = stamp(path)
     check_board(path, metadata)
+    try:
+        _, seen = read_seen(path)
+    except OSError as exc:
+        raise ModelError(f"cannot read the model {path}: {reason_of(exc)}") from exc
     inputs = [Tensor("images", (1, *metadata.image_shape), "uint8", "NHWC")]
     outputs = [Tensor(name, shape, "float32") for name, shape in output_shapes(metadata).items()]
-    opening = unchanged(path, seen, partial(open_lite1, path, inputs=inputs, outputs=outputs))
+    opening = unchanged(seen, partial(open_lite1, path, inputs=inputs, outputs=outputs))
     session = RecoveringSession(opening, where=on_core(path, None), abandon=give_back_stderr)
     return metadata, [session]
 

@@ -81,7 +81,7 @@ def open_cores(
         for core in [*((cores or range(board.cores)) if board.core_mask else [None])] * contexts:
             opening = functools.partial(weights.open if kind == "c" else functools.partial(open_lite, file), core=core)
             session = RecoveringSession(
-                unchanged(file.path, file.stamp, opening),
+                unchanged(file.seen, opening),
                 where=on_core(file.path, core),
                 abandon=give_back_stderr,
                 suspects=kind == "lite",

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import BackendError, InferenceError
-from yolorknn.files import stamp
 from yolorknn.model.metadata import Tensor
+from yolorknn.model.seen import Seen
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -56,15 +56,15 @@ def image_input(tensor: Tensor) -> Tensor:
     return tensor._replace(shape=(batch, height, width, channels), dtype="uint8", layout="NHWC")
 
 
-def unchanged(path: Path, seen: tuple[int, ...] | None, open_session: Callable[[], Session]) -> Callable[[], Session]:
-    """Return what opens a session of a file, as long as that is the one that was seen; see files.stamp().
+def unchanged(seen: Seen | None, open_session: Callable[[], Session]) -> Callable[[], Session]:
+    """Return what opens a session of a file, as long as that is as it was seen.
 
     What was read of it, as names and scales, would be said of another's outputs. What is returned raises BackendError.
     """
 
     def opened() -> Session:
-        if stamp(path) != seen:
-            raise BackendError(f"{path} was replaced or removed since the model was opened: open it again")
+        if seen is not None and not seen.is_there:
+            raise BackendError(f"{seen.path} was replaced or removed since the model was opened: open it again")
         return open_session()
 
     return opened
