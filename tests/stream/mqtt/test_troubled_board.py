@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.fakes.boards import BASE, CONFIG, LIGHT, PERSON, Boards, counts_are, state
@@ -133,6 +134,25 @@ def test_a_board_whose_names_changed(boards: Boards, broker: Broker, ears: Liste
     board.start()
     ears.until(CONFIG, lambda payload: b'"yard_count_traffic_light": {"p": "sensor"}' in payload)
     assert json.loads(ears.of(CONFIG)[-1])["cmps"]["yard_count_person"]["name"] == "yard person"
+
+
+def test_a_picture_that_is_larger_than_the_broker_takes(tmp_path: Path) -> None:
+    """It is told and left out; sent, it would end the connection, again with each try."""
+    narrow, told = Broker(tmp_path, lines="max_packet_size 20000\n"), list[str]()
+    ears = Listener(narrow)
+    board = MqttBoard(narrow.address, board="orangepi", memory=tmp_path, told=told.append)
+    sink = board.camera("yard", names=NAMES, picture_every=0)
+    board.start()
+    for number in range(4):
+        given = result(number, found=detections(*[PERSON] * number), size=(480, 640))
+        given.frame[:] = np.random.default_rng(number).integers(0, 255, given.frame.shape)
+        sink.write(given)
+        ears.until(f"{BASE}/yard/state", counts_are(**{"person": number} if number else {}))
+    assert board.state.reconnects == 0 and not ears.of(f"{BASE}/yard/image")
+    assert len(told) == 1 and "yard/image has" in told[0] and "takes 20000" in told[0]
+    board.close()
+    ears.close()
+    narrow.stop()
 
 
 def test_a_camera_that_fails(boards: Boards, ears: Listener, monkeypatch: pytest.MonkeyPatch) -> None:

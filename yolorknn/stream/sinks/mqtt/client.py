@@ -19,6 +19,8 @@ KEEPALIVE = 15
 """Seconds without a word after which the broker counts as lost, and we count as lost there."""
 IN_FLIGHT = 8
 """Messages that the broker has not confirmed yet."""
+HEADER = 16
+"""Bytes of a message at most beside its topic and payload."""
 UNKNOWN_PROTOCOL = "Unsupported protocol version"
 TAKEN_OVER = "Session taken over"
 
@@ -49,6 +51,7 @@ class Client:
         """Messages that came, which whoever reads it removes."""
         self.refused = ""
         """Why the broker refused a message; it may refuse others."""
+        self._most: int | None = None  # bytes of a message, where the broker says so
         self._answer: str | None = None  # of the broker to CONNECT; empty for yes
         self._lost = ""
         self._client: Any = mqtt.Client(
@@ -101,7 +104,11 @@ class Client:
         return len(self.unconfirmed) < IN_FLIGHT
 
     def publish(self, message: Message) -> None:
-        """Publish, to be confirmed."""
+        """Publish, to be confirmed; what is larger than the broker takes, which would end the connection, is refused."""
+        size = HEADER + len(message.topic.encode()) + len(message.payload)
+        if self._most is not None and size > self._most:
+            self.refused = f"{message.topic} has {size} bytes, and it takes {self._most}"
+            return
         sent = self._client.publish(message.topic, message.payload, qos=1, retain=message.retain)
         self.unconfirmed[sent.mid] = message
 
@@ -147,7 +154,8 @@ class Client:
             with contextlib.suppress(OSError):
                 own.close()
 
-    def _on_connect(self, _: Any, __: Any, ___: Any, reason: Any, ____: Any) -> None:
+    def _on_connect(self, _: Any, __: Any, ___: Any, reason: Any, properties: Any) -> None:
+        self._most = getattr(properties, "MaximumPacketSize", None)
         self._answer = str(reason) if reason.is_failure else ""
 
     def _on_disconnect(self, _: Any, __: Any, ___: Any, reason: Any, ____: Any) -> None:
