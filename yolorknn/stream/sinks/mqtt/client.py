@@ -104,7 +104,7 @@ class Client:
         return len(self.unconfirmed) < IN_FLIGHT
 
     def publish(self, message: Message) -> None:
-        """Publish, to be confirmed; what is larger than the broker takes, which would end the connection, is refused."""
+        """Publish, to be confirmed; what is larger than the broker takes is refused: it would end the connection."""
         size = HEADER + len(message.topic.encode()) + len(message.payload)
         if self._most is not None and size > self._most:
             self.refused = f"{message.topic} has {size} bytes, and it takes {self._most}"
