@@ -105,6 +105,15 @@ def test_other_answers(asked: str, data: st.DataObject) -> None:
         assert "\n" not in str(exc)
 
 
+@pytest.mark.parametrize("asked", ["detect", "classify", "pose", "obb", "segment"])
+def test_a_number_beyond_float32_is_refused_without_a_warning(asked: str) -> None:
+    answer, ask = ASKED[asked]
+    text = re.sub(r'("confidence": )[0-9.]+', r"\g<1>1e308", json.dumps(answer))
+    assert "1e308" in text
+    with pytest.raises(DeployError):
+        ask(Answering(text))
+
+
 @pytest.mark.parametrize("asked", ASKED)
 def test_deep_and_huge_answers(asked: str) -> None:
     for text in (

@@ -105,7 +105,8 @@ def found_in(line: str, task: Task[Any]) -> Detections | Classification:
     Raises:
         KeyError, TypeError, ValueError, OverflowError, RecursionError: it is not such JSON.
     """
-    found: Detections | Classification = task.read(json.loads(line)[task.key])
+    with np.errstate(over="ignore"):  # of what is beyond float32, and infinite then
+        found: Detections | Classification = task.read(json.loads(line)[task.key])
     if isinstance(found, Classification) and not len(found):
         raise ValueError("no classes")
     arrays = found.arrays().values() if isinstance(found, Detections) else [found.confidence]
