@@ -13,7 +13,7 @@ import pytest
 from tests.fakes.results import detections
 from yolorknn import Detections, Result, Timings
 from yolorknn.errors import InputError, OutputError
-from yolorknn.live.camera_settings import CameraSettings
+from yolorknn.live.camera_settings import MOST_CORNERS, MOST_ZONES, CameraSettings
 from yolorknn.live.settings import Settings
 from yolorknn.tasks.classification import Classification
 from yolorknn.tracking.zones import Zone
@@ -139,3 +139,17 @@ def test_what_cannot_be_kept_is_not_changed(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         settings.change("a", {"conf": 0.5})
     assert settings.of("a").conf == 0.25
+
+
+def test_as_many_zones_as_there_may_be_are_read_again(tmp_path: Path) -> None:
+    """Of all cameras of a site, whose settings are one file."""
+    path, told = tmp_path / "settings.json", list[str]()
+    corners = np.random.default_rng(0).uniform(size=(MOST_CORNERS, 2)).tolist()
+    zones = {f"zone {number}": corners for number in range(MOST_ZONES)}
+    cameras = {f"camera{number}": NAMES for number in range(12)}
+    settings = Settings(cameras, path=path, told=told.append)
+    for camera in cameras:
+        settings.change(camera, {"zones": zones})
+    again = Settings(cameras, path=path, told=told.append)
+    assert path.stat().st_size > 1 << 20 and not told
+    assert all(again.of(camera).zones == settings.of(camera).zones for camera in cameras)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import socket
 import sys
@@ -22,6 +23,7 @@ from yolorknn import progress
 from yolorknn.stream.sources import h264, h265
 from yolorknn.stream.sources.open_source import open_source
 from yolorknn.stream.sources.pyav import PyAvStream
+from yolorknn.stream.sources.pyav_losses import loss_of
 from yolorknn.stream.sources.source import Frame, LostError, SilentError
 
 pytest.importorskip("av", reason="PyAV is not installed")
@@ -256,3 +258,10 @@ def test_without_pyav_opencv_reads_and_it_is_said_once(
         assert frame is not None and frame.image.shape == (256, 320, 3)
         source.close()
     assert caplog.text.count("pip install av") == 1
+
+
+def test_too_many_open_files_are_no_fault_of_the_cameras() -> None:
+    import av
+
+    reason, why = loss_of(OSError(errno.EMFILE, "Too many open files"), av.error, opening=True)
+    assert reason == "busy" and "LimitNOFILE" in why

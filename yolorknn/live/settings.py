@@ -16,7 +16,7 @@ from yolorknn.live.camera_settings import CameraSettings
 from yolorknn.stream.result import Result
 from yolorknn.text import printable, reason_of
 
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 1 << 25  # more than two hundred cameras have with as many zones and corners as there may be
 _DEFAULT = CameraSettings()
 
 _logger = logging.getLogger(__name__)

@@ -27,6 +27,8 @@ def loss_of(exc: Exception, errors: Any, *, opening: bool) -> tuple[Reason, str]
         return ("unreachable", "no answer in time: check address and network") if opening else ("silent", "no answer")
     if number in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN) or (opening and number == errno.EIO):
         return "unreachable", "no such host, or no way to it: check address and network"
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "busy", "this process may open no more files: raise 'ulimit -n', or LimitNOFILE of its service"
     said = getattr(exc, "strerror", None) or type(exc).__name__
     if not opening:
         return "ended", f"the connection was cut ({said})"

@@ -84,7 +84,7 @@ class CameraSink:
         self._closed = False
         self._said: tuple[Counts, bool, bool, str] | None = None
         self._state_at = self._picture_at = float("-inf")
-        self._pictured: Result[Any] | None = None
+        self._pictured: tuple[float, int] | None = None  # not the result, which would hold its picture for nothing
         self._always: dict[str, Component] = {
             component_key(camera, key): value for key, value in camera_components(topics, camera, title).items()
         }
@@ -133,8 +133,8 @@ class CameraSink:
             self._outbox.put_state(self._own.state, state_payload(counts, health, timestamp))
             self._outbox.put_state(self._own.status, status_payload(online=online))
         due = connected and now - self._picture_at >= self._picture_every
-        if due and latest is not None and latest is not self._pictured:
-            self._pictured, self._picture_at = latest, now
+        if due and latest is not None and (latest.timestamp, latest.index) != self._pictured:
+            self._pictured, self._picture_at = (latest.timestamp, latest.index), now
             picture = picture_of(latest, self._names)
             self._outbox.put_state(self._own.image, jpeg(picture, quality=QUALITY))
 

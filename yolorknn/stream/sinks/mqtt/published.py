@@ -15,7 +15,7 @@ from yolorknn.files import state_folder, write_bytes
 from yolorknn.stream.sinks.mqtt.address import Address
 from yolorknn.text import reason_of
 
-_MOST = 1 << 20
+_MOST = 1 << 24  # more than as many entities of two hundred cameras as there may be
 
 
 @dataclass
