@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tests.conftest import needs_torch
 from yolorknn import Detections, draw
+from yolorknn.errors import InferenceError
 from yolorknn.image import Letterbox
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Output, Tensor
@@ -174,6 +175,14 @@ def test_records_are_read_back() -> None:
     found = Detections(np.array([[1, 2, 30.25, 31], [0, 0, 52, 36]]), np.array([0.9, 0.5]), np.array([2, 0]), mask=mask)
     read = SEGMENT.read(SEGMENT.record(found, Wording(dict(enumerate(NAMES)))))
     assert read == found
+
+
+def test_masks_that_no_memory_holds_are_an_error_in_words() -> None:
+    facts = metadata((64, 96))
+    outputs = SEGMENT.scene(facts)
+    placed = Letterbox.fit((12_000_000, 18_000_000), (64, 96))
+    with pytest.raises(InferenceError, match=r"masks of \d+ objects in an image of 18000000x12000000 pixels take \d+"):
+        SEGMENT.decode(outputs, facts, Thresholds(), placed)
 
 
 def test_masks_are_drawn_under_boxes() -> None:

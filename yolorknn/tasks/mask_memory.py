@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.errors import InferenceError
+
 Region = tuple[int, slice, slice]
 """Of masks (N, H, W): the number of one, rows and columns."""
 
@@ -42,6 +44,9 @@ def blank_masks(count: int, size: tuple[int, int]) -> tuple[NDArray[np.bool_], l
     """Return empty masks (count, *size), and a list of what is written there, which the caller keeps.
 
     A region is put into the list before it is written to; nothing is written once the masks have been handed out.
+
+    Raises:
+        InferenceError: the system has not as much memory.
     """
     shape, written = (count, *size), list[Region]()
     pixels = math.prod(shape)
@@ -52,7 +57,13 @@ def blank_masks(count: int, size: tuple[int, int]) -> tuple[NDArray[np.bool_], l
         if pixels <= USUAL:
             pages = _cleared(_free.pop())
     if pages is None:
-        pages = mmap.mmap(-1, max(pixels, USUAL), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        try:
+            pages = mmap.mmap(-1, max(pixels, USUAL), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except OSError as exc:
+            raise InferenceError(
+                f"the masks of {count} objects in an image of {size[1]}x{size[0]} pixels take {pixels / 2**30:.1f} GB, "
+                "which the system has not: raise conf, lower max_det, or give smaller images"
+            ) from exc
     memory = _Memory(pages, shape, written)
     masks = np.frombuffer(pages, np.bool_, pixels)
     if pixels <= USUAL:

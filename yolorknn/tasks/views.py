@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.mask_memory import blank_masks
 from yolorknn.tasks.overlap import Outlines, common
 from yolorknn.tasks.rotated import corners_of, upright
 from yolorknn.tasks.task import Floats, Ints
@@ -125,11 +126,12 @@ def _points(seen: Seen, points: Floats, groups: Sequence[Sequence[int]]) -> Floa
 
 
 def _masks(seen: Seen, groups: Sequence[Sequence[int]], size: tuple[int, int]) -> NDArray[np.bool_]:
-    masks = np.zeros((len(groups), *size), np.bool_)
-    for mask, group in zip(masks, groups, strict=True):
+    masks, written = blank_masks(len(groups), size)
+    for at, group in enumerate(groups):
         for number in group:
             view = seen.views[seen.view[number]]
             shown = seen.found[seen.view[number]].mask
             assert shown is not None
-            mask[view.y1 : view.y2, view.x1 : view.x2] |= shown[seen.row[number]]
+            written.append((at, slice(view.y1, view.y2), slice(view.x1, view.x2)))
+            masks[written[-1]] |= shown[seen.row[number]]
     return masks
