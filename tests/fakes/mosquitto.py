@@ -111,9 +111,10 @@ class Listener:
         self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(LONGEST)
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect, and release paho's own pair of sockets, which else is left to the garbage collector."""
         self.client.disconnect()
         self.client.loop_stop()
+        self.client._reset_sockets()
 
 
 def retained(broker: Broker) -> dict[str, bytes]:
