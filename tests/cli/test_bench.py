@@ -9,6 +9,7 @@ from tests.fakes.commands import BAR, Recorder, misused, refused, replace_functi
 from yolorknn.convert.tables.profile import Operator, Profile
 from yolorknn.errors import ModelError
 from yolorknn.measure.bench_report import BenchReport, Run
+from yolorknn.model.anchor_sizes import PUBLISHED
 from yolorknn.stream.tiled import Tiling
 
 SPENT = {"p50": 1.0, "p90": 2.0, "p99": 3.0}
@@ -44,6 +45,7 @@ def test_what_it_passes_on(bench: Recorder, draw: Recorder, measure: Recorder) -
         "runtime": None,
         "contexts": 2,
         "tiling": None,
+        "anchors": None,
         "progress": BAR,
     }
     assert done.stdout == f"{REPORT.table()}\n" and done.stderr == ""
@@ -52,7 +54,7 @@ def test_what_it_passes_on(bench: Recorder, draw: Recorder, measure: Recorder) -
 
 def test_every_option(bench: Recorder, draw: Recorder, tmp_path: Path) -> None:
     words = ["--source", "clip.mp4", "--seconds", 0.5, "--npu-ms", 20, "--cores", 2, "--fps", 25, "--json"]
-    words += ["--runtime", "c", "--contexts", 4, "--tile", 640]
+    words += ["--runtime", "c", "--contexts", 4, "--tile", 640, "--anchors", "yolov5"]
     done = run("bench", "m.rknn", *words, "--plot", tmp_path / "b.svg")
     assert bench.call == {
         "model": Path("m.rknn"),
@@ -64,6 +66,7 @@ def test_every_option(bench: Recorder, draw: Recorder, tmp_path: Path) -> None:
         "runtime": "c",
         "contexts": 4,
         "tiling": Tiling(),
+        "anchors": PUBLISHED["yolov5"],
         "progress": BAR,
     }
     assert draw.call == {"report": REPORT, "path": tmp_path / "b.svg"}
@@ -85,11 +88,14 @@ def test_a_board_attached(bench: Recorder, measure: Recorder, options: tuple[str
 
 
 @pytest.mark.parametrize(
-    "option", [("--source", "x"), ("--npu-ms", 3), ("--fps", 3), ("--tile", 640), ("--plot", "b.svg")]
+    "option",
+    [("--source", "x"), ("--npu-ms", 3), ("--fps", 3), ("--tile", 640), ("--anchors", "yolov5"), ("--plot", "b.svg")],
 )
 def test_what_does_not_go_with_a_board(measure: Recorder, option: tuple[object, ...]) -> None:
     said = misused("bench", "m.rknn", "--device", *option)
-    assert said == "Invalid value for --device: --source, --npu-ms, --fps, --tile and --plot do not go with it"
+    assert (
+        said == "Invalid value for --device: --source, --npu-ms, --fps, --tile, --anchors and --plot do not go with it"
+    )
     assert measure.calls == []
 
 

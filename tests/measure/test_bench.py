@@ -14,11 +14,13 @@ import pytest
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from tests.fakes.broken import BROKEN, Saying, broken, facts, outputs_of
 from tests.fakes.encode import decoded_metadata, split_metadata
+from tests.fakes.tiny_onnx import anchored_net
 from yolorknn.measure import bench as bench_module
 from yolorknn.measure.bench import bench
 from yolorknn.measure.bench_report import Run
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import Paced
+from yolorknn.model.anchor_sizes import PUBLISHED
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.stream.engine import AHEAD
 from yolorknn.stream.tiled import Tiling
@@ -86,6 +88,13 @@ def test_a_report_is_consistent(options: dict) -> None:
     assert report.table().startswith(f"{DEMO_ONNX}: {where}; ") and report.npu != "real"
 
 
+@needs_ort
+def test_a_model_with_anchor_boxes_and_without_metadata(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    report = bench(anchored_net(tmp_path / "v5.onnx"), seconds=0.1, anchors=PUBLISHED["yolov5"])
+    assert report.best.frames > 0
+
+
 def test_tiles_are_counted_and_one_frames_keep_all_cores_at_work() -> None:
     """A made-up picture of 1920x1080 is 4 by 2 tiles of 640, and the whole."""
     report = bench(DEMO_ONNX, seconds=0.3, npu_ms=2, cores=3, tiling=Tiling())
@@ -101,7 +110,7 @@ def test_two_runtimes_are_compared_in_all_that_the_task_says(what: str, monkeypa
     task = BROKEN[what][0] if what else "detect"
     said = {"lite": outputs_of(task), "c": broken(what) if what else outputs_of(task)}
 
-    def opened(*_: object, runtime: str, contexts: int) -> tuple[ModelMetadata, list[Saying]]:
+    def opened(*_: object, runtime: str, contexts: int, anchors: object) -> tuple[ModelMetadata, list[Saying]]:
         return facts(task), [Saying(said[runtime]) for _ in range(contexts)]
 
     monkeypatch.setattr(bench_module, "runtimes", lambda: tuple(said))

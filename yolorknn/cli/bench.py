@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from yolorknn.cli.options import AsJson, Device, DeviceId, Overlap, Plot, Tile, ToolkitOption
+from yolorknn.cli.options import Anchors, AsJson, Device, DeviceId, Overlap, Plot, Tile, ToolkitOption
 from yolorknn.cli.parse import check_plot, parse_tiling
 from yolorknn.cli.show import bars, print_report
 
@@ -31,6 +31,7 @@ def bench_command(
     contexts: Annotated[int, typer.Option(min=1, max=8, help="On a board: the most on each NPU core.")] = 2,
     tile: Tile = None,
     overlap: Overlap = None,
+    anchors: Anchors = None,
     as_json: AsJson = False,
     plot: Plot = None,
     device: Device = False,
@@ -42,8 +43,8 @@ def bench_command(
     With --device: the vendor's measurement on a board attached over adb, of inference alone and of memory.
     """
     if device or device_id:
-        if source or npu_ms or fps or plot or tile:
-            what = "--source, --npu-ms, --fps, --tile and --plot do not go with it"
+        if source or npu_ms or fps or plot or tile or anchors:
+            what = "--source, --npu-ms, --fps, --tile, --anchors and --plot do not go with it"
             raise typer.BadParameter(what, param_hint="--device")
         from yolorknn.convert.device import measure
 
@@ -56,10 +57,11 @@ def bench_command(
     from yolorknn.measure.bench import bench
     from yolorknn.measure.bench_any import bench_any
     from yolorknn.measure.bench_report import draw
+    from yolorknn.model.anchor_sizes import given_anchors
     from yolorknn.runtime.memory import share_arena
     from yolorknn.tasks.known import why_no_detector
 
-    if npu_ms is None and (why := why_no_detector(model)) is not None:
+    if npu_ms is None and not anchors and (why := why_no_detector(model)) is not None:
         if source or fps or plot or tile:
             what = "--source, --fps, --tile and --plot are for models that see pictures"
             raise typer.BadParameter(f"{what}: {why or 'it was built as it is'}", param_hint="MODEL")
@@ -82,6 +84,7 @@ def bench_command(
             runtime=runtime,
             contexts=contexts,
             tiling=tiling,
+            anchors=given_anchors(anchors),
             progress=progress,
         )
     if plot:

@@ -18,6 +18,7 @@ from yolorknn.image import Image
 from yolorknn.measure.bench_report import NO_NPU, ONNXRUNTIME, BenchReport, Run, percentiles, refused
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import FRAME_SIZE, Paced, pictures
+from yolorknn.model.anchor_sizes import AnchorSizes
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.predict.open_model import open_model, read_metadata
 from yolorknn.progress import Progress
@@ -56,6 +57,7 @@ def bench(
     runtime: Runtime | None = None,
     contexts: int = 2,
     tiling: Tiling | None = None,
+    anchors: AnchorSizes | None = None,
     progress: Progress | None = None,
 ) -> BenchReport:
     """Measure a model with 1..n cores, each with a worker for every core and with one more; then with more contexts.
@@ -71,6 +73,7 @@ def bench(
         runtime: of a board's two; None for each that there is, and whether their boxes agree.
         contexts: the most on each core of a board; a live camera has one.
         tiling: how frames are cut; each setting then has one worker, and two, that share the cores.
+        anchors: sizes of anchor boxes, for a model that has such and no metadata.
         progress: told each setting.
 
     Raises:
@@ -90,17 +93,17 @@ def bench(
     why, npu = "", "real"
     if npu_ms is not None:
         npu = f"simulated, {npu_ms:g} ms an inference"
-        metadata = read_metadata(model)
+        metadata = read_metadata(model, anchors=anchors)
         simulated = (metadata, [SimulatedNpu(metadata, npu_ms) for _ in range(cores)])
         measured = [bench_one("simulated", opening=lambda: simulated)]
     elif model.suffix.lower() != ".rknn":
         npu = NO_NPU
-        measured = [bench_one(ONNXRUNTIME, opening=lambda: open_model(model))]
+        measured = [bench_one(ONNXRUNTIME, opening=lambda: open_model(model, anchors=anchors))]
     else:
         most = 1 if fps is not None else contexts
         measured = []
         for kind in runtimes() if runtime is None else (runtime,):
-            opening = functools.partial(open_model, model, runtime=kind, contexts=most)
+            opening = functools.partial(open_model, model, anchors=anchors, runtime=kind, contexts=most)
             try:
                 measured.append(bench_one(kind, opening=opening, contexts=most))
             except BackendError as exc:
