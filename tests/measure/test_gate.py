@@ -224,7 +224,8 @@ def test_where_nothing_passes_no_model_is_written(small: tuple[Path, Path], monk
     assert_still_said(recorded("rejected"), report, where="rejected")
     assert all(entry["seconds"] > 0 for entry in report["trials"])
     # most of the time is the trials'; what they share, made once, is in none of them
-    assert took / 2 < sum(entry["seconds"] for entry in report["trials"]) < took
+    rounded = 0.05 * len(report["trials"])
+    assert took / 2 < sum(entry["seconds"] for entry in report["trials"]) < took + rounded
     tried = {entry["recipe"]: entry for entry in report["trials"]}
     assert "has no tensor 'nowhere'" in tried["nonsense"]["refused"] and report["chosen"] is None
     assert all(
