@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
-import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,7 +20,6 @@ from yolorknn import progress
 from yolorknn.stream.sources import h264, h265
 from yolorknn.stream.sources.open_source import open_source
 from yolorknn.stream.sources.pyav import PyAvStream
-from yolorknn.stream.sources.pyav_losses import loss_of
 from yolorknn.stream.sources.source import Frame, LostError, SilentError
 
 pytest.importorskip("av", reason="PyAV is not installed")
@@ -45,13 +41,6 @@ def stream(camera: RtspCamera) -> Iterator[PyAvStream]:
 
 def frames(stream: PyAvStream, count: int) -> list[Frame]:
     return [frame for _ in range(count) if (frame := stream.read())]
-
-
-def refusal(url: str, **options: float) -> LostError:
-    with pytest.raises(LostError) as refused:
-        PyAvStream(url, **options)  # type: ignore[arg-type]
-    assert "s3cret" not in str(refused.value)
-    return refused.value
 
 
 def test_frames_come_in_order_and_whole_over_tcp(camera: RtspCamera, stream: PyAvStream) -> None:
@@ -187,49 +176,6 @@ def test_a_connection_that_ends_is_a_loss(camera: RtspCamera, stream: PyAvStream
     assert told.value.reason == "ended"
 
 
-def test_what_answers_is_no_camera(camera: RtspCamera) -> None:
-    camera.bad_sdp = True
-    assert refusal(camera.url).reason == "broken"
-
-
-def test_what_accepts_and_says_nothing(camera: RtspCamera) -> None:
-    camera.mute = True
-    assert refusal(camera.url, opening=0.5).reason == "unreachable"
-
-
-def test_who_is_not_there(camera: RtspCamera) -> None:
-    camera.down()
-    assert refusal(camera.url.replace("//", "//me:s3cret@")).reason == "refused"
-    assert refusal("rtsp://me:s3cret@nowhere.invalid/live").reason == "unreachable"
-    for url in ("rtsp://me:s3cret@[::1/live", "nothing://me:s3cret@127.0.0.1/live"):
-        assert refusal(url).reason == "broken"
-
-
-def test_a_password() -> None:
-    with RtspCamera(encoded(), login=("me", "s3cret")) as camera:
-        opened = open_source(camera.url)
-        frame = opened.read()
-        opened.close()
-        assert frame is not None and "s3cret" not in frame.source and "s3cret" not in opened.name
-        assert refusal(camera.url.replace("me:s3cret", "me:wrong-s3cret")).reason == "denied"
-        assert camera.refused >= 1
-
-
-def test_what_is_no_rtsp_at_all() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"rtsp://127.0.0.1:{server.getsockname()[1]}/live"
-
-        def answer() -> None:
-            client, _ = server.accept()
-            client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n" * 50)
-            client.close()
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        assert refusal(url, opening=2).reason in ("broken", "ended", "unreachable")
-        thread.join()
-
-
 @pytest.mark.parametrize("wanted", [10.0, 2.0])
 def test_no_more_frames_than_wanted(camera: RtspCamera, wanted: float) -> None:
     """Below the rate of pictures that stand alone, only those are decoded."""
@@ -258,10 +204,3 @@ def test_without_pyav_opencv_reads_and_it_is_said_once(
         assert frame is not None and frame.image.shape == (256, 320, 3)
         source.close()
     assert caplog.text.count("pip install av") == 1
-
-
-def test_too_many_open_files_are_no_fault_of_the_cameras() -> None:
-    import av
-
-    reason, why = loss_of(OSError(errno.EMFILE, "Too many open files"), av.error, opening=True)
-    assert reason == "busy" and "LimitNOFILE" in why
