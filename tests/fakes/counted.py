@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from tests.fakes.moving import SECONDS, SIZE, Walker, frames, scene, seen
+from tests.fakes.moving import SECONDS, SIZE, Walker, frames, scene, seen, video_frame
 from yolorknn.stream.scene import LineEvent, ZoneEvent
+from yolorknn.tasks.detections import Detections, import_supervision
 from yolorknn.tracking.tracking import Tracking
 from yolorknn.tracking.zones import Line, Zone
 
@@ -36,25 +37,70 @@ class Figures(NamedTuple):
     """Seconds of this process."""
 
 
+class Said(NamedTuple):
+    """Of one scene."""
+
+    crossings: list[float]
+    """Moments, those to the left negative."""
+    dwell: float
+
+
 def counted(fps: float, seeds: Iterable[int], objects: int = 6) -> Figures:
     """Track scenes, each with a tracker of its own."""
-    every = [_scene(fps, seed, objects) for seed in seeds]
+    return _figures(_ours, fps, seeds, objects)
+
+
+def counted_by_supervision(fps: float, seeds: Iterable[int], objects: int = 6) -> Figures:
+    """Give supervision's LineZone and PolygonZone the numbers of the same tracker, and the same anchor."""
+    return _figures(_supervisions, fps, seeds, objects)
+
+
+Shown = list[tuple[float, Detections]]
+
+
+def _figures(say: Callable[[Shown, float], Said], fps: float, seeds: Iterable[int], objects: int) -> Figures:
+    every = [_scene(say, fps, seed, objects) for seed in seeds]
     return Figures(*(sum(column) for column in zip(*every, strict=True)))
 
 
-def _scene(fps: float, seed: int, objects: int) -> Figures:
+def _scene(say: Callable[[Shown, float], Said], fps: float, seed: int, objects: int) -> Figures:
     walkers = scene(seed, objects)
     shown = list(frames(walkers, fps, seed))
     begun = time.process_time()
-    events = seen(Tracking({0: "a", 1: "b"}, zones=[MIDDLE], lines=[GATE]), shown)
+    said = say(shown, fps)
     spent = time.process_time() - begun
     truth = crossings(walkers, SIZE[0] / 2)
-    crossed = [event for event in events if isinstance(event, LineEvent)]
-    said = [event.timestamp * (1 if event.direction == "in" else -1) for event in crossed]
-    dwell = sum(event.seconds for event in events if isinstance(event, ZoneEvent))
-    once = _right(truth, said)
+    once = _right(truth, said.crossings)
     boxes = sum(len(found) for _, found in shown)
-    return Figures(len(truth), once, len(said) - once, dwell, _inside(walkers), len(shown), boxes, spent)
+    besides = len(said.crossings) - once
+    return Figures(len(truth), once, besides, said.dwell, _inside(walkers), len(shown), boxes, spent)
+
+
+def _ours(shown: Shown, fps: float) -> Said:
+    events = seen(Tracking({0: "a", 1: "b"}, zones=[MIDDLE], lines=[GATE]), shown)
+    crossed = [event for event in events if isinstance(event, LineEvent)]
+    return Said(
+        [event.timestamp * (1 if event.direction == "in" else -1) for event in crossed],
+        sum(event.seconds for event in events if isinstance(event, ZoneEvent)),
+    )
+
+
+def _supervisions(shown: Shown, fps: float) -> Said:
+    supervision = import_supervision()
+    where = [supervision.Position.BOTTOM_CENTER]
+    gate = supervision.LineZone(
+        *(supervision.Point(x * SIZE[0], y * SIZE[1]) for x, y in (GATE.start, GATE.end)), where
+    )
+    middle = supervision.PolygonZone((np.array(MIDDLE.polygon) * SIZE).astype(np.int64), where)
+    tracking = Tracking({0: "a", 1: "b"})
+    tracking.begin(0)
+    said, inside = [], 0
+    for number, (moment, found) in enumerate(shown):
+        tracked = tracking.apply(video_frame(number, moment, found)).detections.to_supervision()
+        for crossed, sign in zip(gate.trigger(tracked), (1, -1), strict=True):
+            said += [moment * sign] * int(crossed.sum())
+        inside += int(middle.trigger(tracked).sum())
+    return Said(said, inside / fps)
 
 
 def crossings(walkers: list[Walker], x: float, seconds: float = SECONDS) -> list[float]:
