@@ -30,15 +30,13 @@ class Places(NamedTuple):
     """The number of each part's first cell, and behind them that of all."""
     columns: Sequence[Ints]
     """Those of each part, counted from its own first cell."""
-    cuts: Sequence[int]
-    """Between which of the N those of each part are."""
 
     @classmethod
     def of(cls, cell: Ints, starts: Ints) -> Places:
         """Return where ascending cells are."""
         cuts = cell.searchsorted(starts).tolist()
         spans = zip(starts.tolist(), itertools.pairwise(cuts), strict=False)
-        return cls(cell, starts, [cell[low:high] - start for start, (low, high) in spans], cuts)
+        return cls(cell, starts, [cell[low:high] - start if start else cell[:high] for start, (low, high) in spans])
 
     def take(self, index: Ints) -> Places:
         """Return some, chosen by ascending indices."""
@@ -54,7 +52,7 @@ class Scores(NamedTuple):
 
 
 NONE = np.zeros(0, np.int64)
-NO_SCORES = Scores(Places(NONE, NONE, (), ()), NONE, np.zeros(0, np.float32))
+NO_SCORES = Scores(Places(NONE, NONE, ()), NONE, np.zeros(0, np.float32))
 
 
 class _Buffers(threading.local):
@@ -80,7 +78,7 @@ class _Plan(NamedTuple):
     starts: Ints
     """See Places."""
     factors: Floats | None
-    """(2, parts): scale and zero point, where all are quantized."""
+    """(2, cells): each cell's scale and zero point, where all parts are quantized."""
     scores: bool
     """Whether every number that a quantized part can have may be a score; see sound.check_quantized()."""
 
@@ -103,10 +101,11 @@ def _kinds(parts: Sequence[Values]) -> tuple[_Kind, ...]:
 @lru_cache
 def _plan(kinds: tuple[_Kind, ...]) -> _Plan:
     alike = len({(dtype, scale is None) for dtype, _, scale, _ in kinds}) == 1
+    cells = [math.prod(shape[2:]) for _, shape, _, _ in kinds]
     factors = None
     if alike and kinds[0][2] is not None:
-        factors = np.array([kind[2:] for kind in kinds], np.float32).T.copy()
-    starts = np.cumsum([0, *(math.prod(shape[2:]) for _, shape, _, _ in kinds)])
+        factors = np.repeat(np.array([kind[2:] for kind in kinds], np.float32).T, cells, axis=1)
+    starts = np.cumsum([0, *cells])
     scores = all(scale is None or are_scores(dtype, scale, zero_point or 0) for dtype, _, scale, zero_point in kinds)
     return _Plan(alike, starts, factors, scores)
 
@@ -167,12 +166,12 @@ def above(named: Sequence[tuple[str, Values]], conf: float, *, multi_label: bool
     top, dtype = highest.take(cell), kinds[0][0]
     odd = most is not None and int(np.maximum.reduce(top)) > most
     if not (multi_label or odd):
-        return Scores(places, scores.argmax(axis=0), _as_floats(top, dtype, plan, places.cuts))
+        return Scores(places, scores.argmax(axis=0), _as_floats(top, dtype, plan, cell))
     if odd:
         for (name, values), piece in zip(named, pieces, strict=True):
             if not isinstance(values, Quantized):
                 check_scores(name, piece.view(dtype))
-    scores = _as_floats(scores, dtype, plan, places.cuts)
+    scores = _as_floats(scores, dtype, plan, cell)
     column, class_id = chosen(scores, np.full(len(cell), conf, np.float32), multi_label)
     return Scores(places.take(column), class_id, scores[class_id, column])
 
@@ -211,7 +210,7 @@ def values_at(parts: Sequence[Values], places: Places | Ints) -> Floats:
     if not plan.alike:
         dtype = np.dtype(np.float32)
         pieces = [floats(with_numbers(part, piece)) for part, piece in zip(parts, pieces, strict=True)]
-    return _as_floats(np.concatenate(pieces, axis=1), dtype, plan, places.cuts)
+    return _as_floats(np.concatenate(pieces, axis=1), dtype, plan, places.cell)
 
 
 def values_of(parts: Sequence[Values], cell: Ints) -> Floats:
@@ -222,12 +221,11 @@ def values_of(parts: Sequence[Values], cell: Ints) -> Floats:
     return values_at(parts, cell.take(order)).take(back, axis=1)
 
 
-def _as_floats(numbers: NDArray[Any], dtype: np.dtype[Any], plan: _Plan, cuts: Sequence[int]) -> Floats:
-    """Return the values (..., N) of numbers or comparable() ones of a type, between `cuts` those of each part."""
+def _as_floats(numbers: NDArray[Any], dtype: np.dtype[Any], plan: _Plan, cell: Ints) -> Floats:
+    """Return the values (..., N) of numbers or comparable() ones of a type, of N cells."""
     values: Floats = numbers if numbers.dtype == np.float32 else numbers.view(dtype).astype(np.float32, copy=False)
     if plan.factors is not None:
-        counts = [high - low for low, high in itertools.pairwise(cuts)]
-        scale, zero_point = plan.factors.repeat(counts, axis=1)
+        scale, zero_point = plan.factors.take(cell, axis=1)
         values -= zero_point
         values *= scale
     return values
