@@ -2,13 +2,15 @@
 
     .venv/bin/python scripts/bench/postprocess.py [MODEL.onnx] [IMAGE ...]
 
-One thread; each image at a detector's and at val's threshold; five calls in a row in each round.
+One thread; each image at a detector's and at val's threshold; five calls in a row in each round. The tensors are
+recorded in another process; in this one frames come and go, of 1280x720 and then of 1920x1080, which changes what
+ultralytics takes: see recorded.py.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +19,18 @@ import numpy as np
 import torch
 from beside import DEMO_IMAGES, DEMO_ONNX, arguments, compare, show
 from numpy.typing import NDArray
+from recorded import FRAMES, record
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.tal import dist2bbox, make_anchors
 
-from yolorknn.image import letterbox, read_image
 from yolorknn.model.values import Quantized
-from yolorknn.predict.open_model import open_model
 from yolorknn.tasks.boxes import postprocess, scales_of
 from yolorknn.tasks.task import Thresholds
 
 REPEATS = 5
 
 
-def ultralytics(outputs: list[NDArray[np.float32]], strides: list[int], conf: float) -> Callable[[], Any]:
+def ultralytics(outputs: Sequence[NDArray[np.float32]], strides: list[int], conf: float) -> Callable[[], Any]:
     """Return what ultralytics does after its convolutions: concatenate, DFL, boxes, NMS."""
     box, cls = ([torch.from_numpy(array) for array in outputs[start::2]] for start in (0, 1))
     anchors, scale = (table.T for table in make_anchors(box, torch.tensor(strides, dtype=torch.float32)))
@@ -65,27 +66,28 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    metadata, (backend,) = open_model(given.model)
+    metadata, scenes = record(given.model, given.images)
     strides = [scale.stride for scale in scales_of(metadata.outputs)]
-    for image in given.images:
-        outputs = backend.infer(letterbox(read_image(image), metadata.imgsz)[0])
-        quantized = [int8(array) for array in outputs]
-        for conf in (0.25, 0.003):
+    for frames, shape in FRAMES.items():
+        np.zeros(shape, np.uint8)
+        for image, outputs, _ in scenes:
+            quantized = [int8(array) for array in outputs]
+            for conf in (0.25, 0.003):
 
-            def ours(outputs: Any = outputs, conf: float = conf) -> Any:
-                return postprocess(outputs, metadata, Thresholds(conf=conf, iou=0.7, max_det=300))
+                def ours(outputs: Any = outputs, conf: float = conf) -> Any:
+                    return postprocess(outputs, metadata, Thresholds(conf=conf, iou=0.7, max_det=300))
 
-            theirs = ultralytics(outputs, strides, conf)
-            what: dict[str, Callable[[int], object]] = {
-                "yolorknn": functools.partial(_ignoring_the_round, ours, outputs),
-                "yolorknn, int8": functools.partial(_ignoring_the_round, ours, quantized),
-                "ultralytics": functools.partial(_ignoring_the_round, lambda run: run(), theirs),
-            }
-            candidates = sum(
-                int((outputs[scale.cls].max(axis=1) > conf).sum()) for scale in scales_of(metadata.outputs)
-            )
-            title = f"{image.name} at conf {conf}: {candidates} candidates, {len(ours().confidence)} boxes"
-            show(title, compare(what, rounds=given.rounds, repeats=REPEATS))
+                theirs = ultralytics(outputs, strides, conf)
+                what: dict[str, Callable[[int], object]] = {
+                    "yolorknn": functools.partial(_ignoring_the_round, ours, outputs),
+                    "yolorknn, int8": functools.partial(_ignoring_the_round, ours, quantized),
+                    "ultralytics": functools.partial(_ignoring_the_round, lambda run: run(), theirs),
+                }
+                candidates = sum(
+                    int((outputs[scale.cls].max(axis=1) > conf).sum()) for scale in scales_of(metadata.outputs)
+                )
+                title = f"{frames}: {image} at conf {conf}: {candidates} candidates, {len(ours().confidence)} boxes"
+                show(title, compare(what, rounds=given.rounds, repeats=REPEATS))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ MODEL has a split head of YOLOv8 or YOLO11. Without an image the outputs are mad
 and end with results in pixels of the image: of ultralytics, what its head joins and decodes, NMS, and the results that
 its predictor makes; of turned boxes both give the corners and the upright boxes around them. Masks at the image's size
 are what retina_masks=True gives, those at the model's size its default, which is less. One thread, five calls in a row
-in each round.
+in each round; beside frames of 1280x720, then of 1920x1080, see recorded.py.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 import torch
 from beside import DEMO_IMAGES, arguments, compare, show
-from numpy.typing import NDArray
 from postprocess import REPEATS, int8
+from recorded import FRAMES, Arrays, Scene, record
 from ultralytics.models.yolo.detect import DetectionPredictor
 from ultralytics.models.yolo.obb import OBBPredictor
 from ultralytics.models.yolo.pose import PosePredictor
@@ -31,15 +31,13 @@ from ultralytics.models.yolo.segment import SegmentationPredictor
 from ultralytics.nn.modules.head import OBB, Detect, Pose, Segment
 from ultralytics.utils.nms import non_max_suppression
 
-from yolorknn.image import Letterbox, letterbox, read_image
+from yolorknn.image import letterbox, read_image
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.predict.open_model import open_model
 from yolorknn.tasks.boxes import scales_of
 from yolorknn.tasks.known import task_of
 from yolorknn.tasks.task import Thresholds
 
 CONF, IOU, MAX_DET = 0.25, 0.7, 300
-Arrays = Sequence[NDArray[np.float32]]
 
 
 class Ready:
@@ -126,6 +124,29 @@ def _ignoring_the_round(run: Callable[[Any], Any], outputs: Any, _: int) -> Any:
     return run(outputs)
 
 
+def measure(metadata: ModelMetadata, scene: Scene, frames: str, rounds: int) -> None:
+    """Compare on one scene, and print."""
+    task, thresholds = task_of(metadata), Thresholds(CONF, IOU, MAX_DET)
+    name, outputs, placed = scene
+    quantized = [int8(array) for array in outputs]
+
+    def ours(of: Any) -> Any:
+        return task.decode(of, metadata, thresholds, placed)
+
+    theirs = ultralytics(outputs, metadata, placed.source)
+    rows: dict[str, Callable[[int], object]] = {
+        "yolorknn": functools.partial(_ignoring_the_round, ours, outputs),
+        "yolorknn, int8": functools.partial(_ignoring_the_round, ours, quantized),
+        "ultralytics": lambda _: theirs(),
+    }
+    if metadata.task == "segment":
+        smaller = ultralytics(outputs, metadata, placed.source, native=False)
+        rows["ultralytics, at the model's size"] = lambda _: smaller()
+    counts = f"{len(ours(outputs))} objects, {len(theirs()[0])} by ultralytics"
+    title = f"{frames}: {metadata.task}, {name} ({placed.source[1]}x{placed.source[0]}): {counts}"
+    show(title, compare(rows, rounds=rounds, repeats=REPEATS))
+
+
 def main() -> None:
     """Compare, and print."""
     parser = arguments(__doc__, rounds=30)
@@ -134,36 +155,14 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    metadata, (backend,) = open_model(given.model)
-    task = task_of(metadata)
-    thresholds = Thresholds(CONF, IOU, MAX_DET)
-    scenes: list[tuple[str, Arrays, Letterbox]] = []
-    for image in given.images:
-        laid, placed = letterbox(read_image(image), metadata.imgsz)
-        scenes.append((image.name, backend.infer(laid), placed))
+    metadata, scenes = record(given.model, given.images)
     if not scenes:
         placed = letterbox(read_image(DEMO_IMAGES / "0000.jpg"), metadata.imgsz)[1]
-        scenes.append(("made-up scene", task.scene(metadata), placed))
-    for name, outputs, placed in scenes:
-        quantized = [int8(array) for array in outputs]
-
-        def ours(of: Any, placed: Letterbox = placed) -> Any:
-            return task.decode(of, metadata, thresholds, placed)
-
-        theirs = ultralytics(outputs, metadata, placed.source)
-        rows: dict[str, Callable[[int], object]] = {
-            "yolorknn": functools.partial(_ignoring_the_round, ours, outputs),
-            "yolorknn, int8": functools.partial(_ignoring_the_round, ours, quantized),
-            "ultralytics": lambda _, run=theirs: run(),  # type: ignore[misc]
-        }
-        if metadata.task == "segment":
-            smaller = ultralytics(outputs, metadata, placed.source, native=False)
-            rows["ultralytics, at the model's size"] = lambda _, run=smaller: run()  # type: ignore[misc]
-        counts = f"{len(ours(outputs))} objects, {len(theirs()[0])} by ultralytics"
-        show(
-            f"{metadata.task}, {name} ({placed.source[1]}x{placed.source[0]}): {counts}",
-            compare(rows, rounds=given.rounds, repeats=REPEATS),
-        )
+        scenes.append(Scene("made-up scene", task_of(metadata).scene(metadata), placed))
+    for frames, shape in FRAMES.items():
+        np.zeros(shape, np.uint8)
+        for scene in scenes:
+            measure(metadata, scene, frames, given.rounds)
 
 
 if __name__ == "__main__":

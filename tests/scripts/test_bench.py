@@ -48,9 +48,10 @@ def test_letterbox() -> None:
 @needs_torch
 def test_postprocess() -> None:
     printed = bench("postprocess", 2, "models/demo.onnx", "dataset/images/0000.jpg")
-    first, second = printed.split("0000.jpg at conf ")[1:]
-    for part in (first, second):
-        assert_compares(part, "yolorknn", "yolorknn, int8", "ultralytics")
+    tables = printed.split("frames of ")[1:]
+    assert [table.partition(": ")[0] for table in tables] == ["1280x720", "1280x720", "1920x1080", "1920x1080"]
+    for table in tables:
+        assert_compares(table, "yolorknn", "yolorknn, int8", "ultralytics")
 
 
 @needs_ort
@@ -61,8 +62,11 @@ def test_tasks(task: str, tmp_path: Path) -> None:
     checkpoint = make_checkpoint(f"yolov8n-{task}.yaml", tmp_path, names=("a", "b"), imgsz=96, narrower=4)
     onnx = export(checkpoint, imgsz=(96, 96))
     names = ("yolorknn", "yolorknn, int8", "ultralytics", *["ultralytics, at the model's size"] * (task == "seg"))
-    assert_compares(bench("tasks", 1, str(onnx)), *names)
-    assert_compares(bench("tasks", 1, str(onnx), "dataset/images/0000.jpg"), *names)
+    for images in ((), ("dataset/images/0000.jpg",)):
+        tables = bench("tasks", 1, str(onnx), *images).split("frames of ")[1:]
+        assert [table.partition(": ")[0] for table in tables] == ["1280x720", "1920x1080"]
+        for table in tables:
+            assert_compares(table, *names)
 
 
 @needs_toolkit
