@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import threading
 from collections import Counter
@@ -10,6 +11,7 @@ import pytest
 
 from tests.fakes.connections import Camera, Connection, epochs, frame, lost, slowly
 from tests.fakes.waiting import until
+from yolorknn.runtime.memory import resident_mb
 from yolorknn.stream.backoff import Backoff
 from yolorknn.stream.sources.returning import DENIED
 from yolorknn.stream.sources.source import Frame, SilentError
@@ -74,6 +76,28 @@ def test_lost_and_back_are_said_once_each() -> None:
     until(lambda: len(camera.told) == 2)
     source.close()
     assert source.status().losses == {"ended": 1, "refused": 5}
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="malloc_trim is glibc's")
+def test_a_lost_connection_leaves_its_memory_to_the_system() -> None:
+    kept = list[bytearray]()
+
+    class Large(Connection):
+        def __init__(self, *steps: object) -> None:
+            super().__init__(*steps)
+            self._pieces = [bytearray(100_000) for _ in range(400)]
+            kept.append(bytearray(100_000))  # behind them, so that glibc does not give them back by itself
+
+        def close(self) -> None:
+            self._pieces.clear()
+            super().close()
+
+    camera = Camera(Large(slowly(frame()), lost("ended")), *[lost("refused")] * 1000)
+    held = resident_mb()
+    source = camera.source()
+    epochs(source, 1)
+    until(lambda: resident_mb() < held - 30)
+    source.close()
 
 
 def test_silence_is_a_loss_though_the_connection_lives() -> None:

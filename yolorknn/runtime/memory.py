@@ -26,3 +26,12 @@ def share_arena() -> None:
     """
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(_M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Give the system back what was freed; without glibc nothing is done. It takes some milliseconds.
+
+    By itself glibc gives back only what is at the end of its memory: eight cameras that fail in turn held 10 to 15 MB.
+    """
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)

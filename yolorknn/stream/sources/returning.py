@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from yolorknn.errors import SourceError
+from yolorknn.runtime.memory import give_back
 from yolorknn.stream.backoff import Backoff
 from yolorknn.stream.sources.history import History
 from yolorknn.stream.sources.source import Frame, LostError, SilentError, Source
@@ -178,6 +179,7 @@ class ReturningSource:
                         self._history.state = "ended"
                 self._wake.set()
                 return
+            give_back()  # what the connection held: the next one may take other pieces
             self._stopped.wait(self._lose(turn, lost, "waiting"))
 
     def _follow(self, turn: Turn, connection: Source) -> SourceError | None:
