@@ -13,7 +13,7 @@ from yolorknn.stream.sources.status import SourceStatus, State
 
 def status(name: str, detected: int, state: State = "live", lost: int = 0) -> CameraStatus:
     source = SourceStatus(name, state, "", 1, 0.0, None, None, {"ended": lost} if lost else {}, {}, 0)
-    return CameraStatus(name, 1.0, source, detected, 0, 0, 0.0, None)
+    return CameraStatus(name, 1.0, source, detected, 0, 0, 0.0, None, 0.0)
 
 
 CAMERAS = [Camera("a", "camera0"), Camera("b", "camera1", fps=0.05)]

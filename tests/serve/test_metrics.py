@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import ROOT
+from tests.fakes.clips import encoded
+from tests.fakes.rtsp import RtspCamera
 from tests.fakes.served import Served
 from tests.fakes.waiting import until
+from tests.fakes.watched import WATCHED, WholeBackend, by_name, watched_detector
+from yolorknn.live.camera import Camera
+from yolorknn.live.watcher import Watcher
+from yolorknn.serve.hub import Hub
+from yolorknn.serve.metrics import registry_of
 from yolorknn.serve.page import Page
+from yolorknn.serve.watched import Watched
+from yolorknn.tasks.task import Wording
 
 ALERTS = ROOT / "yolorknn/serve/alerts.yml"
 promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool: scripts/live-rig.sh installs it")
@@ -48,6 +61,34 @@ def test_what_is_told(text: str, page: Page) -> None:
         == values["yolorknn_latency_seconds_count", ("door",)]
     )
     assert {"yolorknn_npu_core_busy_ratio", "yolorknn_temperature_celsius", "yolorknn_sink_dropped"} <= families.keys()
+
+
+def test_a_first_inference_that_hangs_has_an_age(tmp_path: Path) -> None:
+    """Of a camera that gives frames, so that the rule on no progress has something to compare."""
+    pytest.importorskip("av")
+    goes_on = threading.Event()
+
+    class Hangs(WholeBackend):
+        def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+            assert goes_on.wait(60)
+            return super().infer(image)
+
+    with (
+        RtspCamera(encoded()) as camera,
+        watched_detector(tmp_path, [Hangs(looks=False)]) as detector,
+        contextlib.closing(Hub({"door": Wording.of(WATCHED)})) as hub,
+        Watcher(detector, [Camera("door", camera.url)], [hub]) as watcher,
+    ):
+        registry, labels = registry_of(Watched([watcher], hub)), {"camera": "door"}
+        try:
+            until(lambda: registry.get_sample_value("yolorknn_camera_up", labels) == 1)
+            before = registry.get_sample_value("yolorknn_frame_age_seconds", labels)
+            assert before is not None
+            until(lambda: (registry.get_sample_value("yolorknn_frame_age_seconds", labels) or 0) > before + 0.5)
+        finally:
+            goes_on.set()
+        until(lambda: by_name(watcher)["door"].detected)
+        assert (registry.get_sample_value("yolorknn_frame_age_seconds", labels) or 99) < 60
 
 
 @promtool

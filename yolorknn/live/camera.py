@@ -84,6 +84,8 @@ class CameraStatus:
     """Frames a second that are detected in now, as measured."""
     detect_age: float | None
     """Seconds since the newest frame that was detected in arrived; None before the first."""
+    quiet: float
+    """The same, but before the first since it was begun: what hangs at its first inference has an age too."""
 
     @property
     def up(self) -> bool:

@@ -73,6 +73,7 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._detected: Counter[str] = Counter()
         self._rates = {camera.name: Rate() for camera in cameras}
+        self._begun = dict.fromkeys((camera.name for camera in cameras), time.monotonic())
         self._newest: dict[str, float] = {}
         self._done, self._wake = threading.Event(), threading.Event()
         self.error: Exception | None = None
@@ -124,7 +125,7 @@ class Watcher:
                 feed.close()
             raise
         for camera in begun:
-            self._rates[camera.name] = Rate()
+            self._rates[camera.name], self._begun[camera.name] = Rate(), time.monotonic()
             self._newest.pop(camera.name, None)
         anew = {camera.name for camera in begun}
         own = {name: each for name, each in self._steps.given.items() if name not in anew}
@@ -188,6 +189,7 @@ class Watcher:
             replaced=self._source.replaced[camera.name],
             detect_fps=self._rates[camera.name].fps(now),
             detect_age=None if newest is None else now - newest,
+            quiet=now - (newest or self._begun[camera.name]),
         )
 
     @property

@@ -68,7 +68,9 @@ class _All(Collector):
 def _of_cameras(every: list[CameraStatus]) -> Iterator[Metric]:
     up = GaugeMetricFamily("yolorknn_camera_up", "Whether a camera gives frames.", labels=["camera"])
     age = GaugeMetricFamily(
-        "yolorknn_frame_age_seconds", "Since the newest frame that was detected in arrived.", labels=["camera"]
+        "yolorknn_frame_age_seconds",
+        "Since the newest frame that was detected in arrived, or else since the camera was begun.",
+        labels=["camera"],
     )
     reconnects = CounterMetricFamily(
         "yolorknn_reconnects", "How often a camera was lost or could not be opened.", labels=["camera", "reason"]
@@ -76,8 +78,7 @@ def _of_cameras(every: list[CameraStatus]) -> Iterator[Metric]:
     frames = CounterMetricFamily("yolorknn_frames", "What became of frames.", labels=["camera", "what"])
     for status in every:
         up.add_metric([status.name], float(status.up))
-        if status.detect_age is not None:
-            age.add_metric([status.name], status.detect_age)
+        age.add_metric([status.name], status.quiet)
         for reason, count in status.source.losses.items():
             reconnects.add_metric([status.name, reason], count)
         counts = {
