@@ -18,6 +18,7 @@ from tests.fakes.results import NAMES, detections, result, tracked
 from yolorknn import Classification
 from yolorknn.errors import OutputError
 from yolorknn.stream.sinks.csv_rows import COLUMNS, CsvRows
+from yolorknn.stream.sinks.json_lines import JsonLines
 from yolorknn.stream.sinks.line_file import LineFile, Rotation
 from yolorknn.tasks.task import Wording
 
@@ -140,6 +141,63 @@ def test_a_file_of_other_columns_is_not_appended_to(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="has other columns; give another name"):
         CsvRows(tmp_path / "d.csv", Wording(NAMES), append=True)
     assert files(tmp_path) == {"d.csv": "a,b\n1,2\n"}
+
+
+def _head(count: int) -> bytes:
+    return ",".join(COLUMNS).encode()[:count]
+
+
+@pytest.mark.parametrize("kind", [CsvRows, JsonLines])
+@pytest.mark.parametrize(
+    "others",
+    [
+        b"a note\nand no end",
+        b"no end",
+        b"\0\x01\n\0torn",
+        b'{"a": 1}\n{"a"',
+        b'{"source": "a.mp4", "data": [',
+        b"[1]\n",
+        b"{}\n" * 9,
+        b"x" * 300_000,
+        b"[" * 300_000 + b"\n",
+        _head(100) + b",more\n1,2",
+        _head(99_999) + b"\r\n1,2",
+        b'{"source": "a", "frame": 0, "timestamp": 1}\nnotes of mine\ntorn',
+    ],
+)
+def test_a_file_of_others_stays_as_it_is(kind: type[CsvRows] | type[JsonLines], others: bytes, tmp_path: Path) -> None:
+    """Also its last line, whose end is missing, as many editors leave it."""
+    path = tmp_path / "notes.txt"
+    path.write_bytes(others)
+    os.utime(path, (1, 1))
+    with pytest.raises(OutputError, match=r"cannot append to .*notes.txt: it has other (columns|lines); give another"):
+        kind(path, Wording(NAMES), append=True)
+    assert path.read_bytes() == others and path.stat().st_mtime == 1
+
+
+@pytest.mark.parametrize("kind", [CsvRows, JsonLines])
+def test_what_was_cut_off_anywhere_is_gone_on_with(kind: type[CsvRows] | type[JsonLines], tmp_path: Path) -> None:
+    """At its first line too, which was being written when the power went."""
+    with closing(kind(tmp_path / "whole", Wording(NAMES))) as sink:
+        for number in range(3):
+            sink.write(result(number, source='a "b".mp4'))
+    whole = (tmp_path / "whole").read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for end in (0, *range(80, len(whole))) if kind is JsonLines else range(len(whole)):
+        path = tmp_path / "torn"
+        path.write_bytes(whole[:end])
+        kind(path, Wording(NAMES), append=True).close()
+        kept = lines[: whole[:end].count(b"\n")] or (lines[:1] if kind is CsvRows else [])
+        assert path.read_bytes() == b"".join(kept), end
+
+
+def test_lines_that_another_program_wrote_again_are_appended_to(tmp_path: Path) -> None:
+    """As `jq -c` does, which leaves blanks out, and lines from before they had a version."""
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"frame":0,"source":"a","timestamp":1.5,"detections":[]}\n')
+    with closing(JsonLines(path, Wording(NAMES), append=True)) as sink:
+        sink.write(result())
+    assert path.read_text().count("\n") == 2
 
 
 def test_pipes_and_devices_are_written_as_they_are(tmp_path: Path) -> None:

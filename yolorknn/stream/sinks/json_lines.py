@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ from yolorknn.stream.result import Result, Words, record
 from yolorknn.stream.sinks.line_file import LineFile, Rotation
 from yolorknn.text import dumps
 
+_BEGINNING = re.compile(rb'\{"source": "(?:[^"\\]|\\.)*", "frame": \d+, "timestamp": ')
+"""Of a result's line."""
+
 
 class JsonLines:
     """Writes one JSON object a line, each at once, so that the file is readable at any moment. "-" is stdout.
@@ -18,7 +23,7 @@ class JsonLines:
     A line that ends is whole, also after SIGKILL.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or appended to as it has other lines.
     """
 
     def __init__(
@@ -33,7 +38,9 @@ class JsonLines:
             rotation: when the file makes room for a new one.
         """
         self._path, self._words = Path(target), words
-        self._file = None if str(target) == "-" else LineFile(self._path, append=append, rotation=rotation)
+        self._file = None
+        if str(target) != "-":
+            self._file = LineFile(self._path, append=append, rotation=rotation, ours=_is_result)
 
     def write(self, result: Result[Any]) -> None:
         line = dumps(record(result, self._words)) + "\n"
@@ -47,3 +54,14 @@ class JsonLines:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _is_result(line: bytes) -> bool:
+    """Tell whether a line is a result's, also as other programs write it; one without its end, as it begins."""
+    if not line.endswith(b"\n"):
+        return _BEGINNING.match(line) is not None
+    try:
+        read = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(read, dict) and read.keys() >= {"source", "frame", "timestamp"}

@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from yolorknn.errors import OutputError
 from yolorknn.files import writing
 
 _CHUNK = 1 << 16
+_LONGEST = 1 << 24
+"""Bytes of a line that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Rotation:
 class LineFile:
     """Appends lines, each write at once.
 
-    After SIGKILL all lines that have their end are whole; one that has none is cut off when the file is appended to.
+    After SIGKILL all lines that have their end are whole; one that has none is cut off when the file is appended to,
+    once it is known that the file is of this kind: what is another's is refused, and stays as it is.
     What cannot be written whole is taken back, and the next write opens the file anew; so it does where the file was
     renamed, removed or cut short by others, as logrotate does.
 
@@ -47,7 +51,13 @@ class LineFile:
     """
 
     def __init__(
-        self, path: Path, *, append: bool = False, rotation: Rotation | None = None, header: bytes = b""
+        self,
+        path: Path,
+        *,
+        append: bool = False,
+        rotation: Rotation | None = None,
+        header: bytes = b"",
+        ours: Callable[[bytes], bool] = lambda line: True,
     ) -> None:
         """Open the file.
 
@@ -56,8 +66,9 @@ class LineFile:
             append: whether what is there stays.
             rotation: default is one file, without bound.
             header: the first line of each file, with its end.
+            ours: where there is no header, tells whether a line can be of such a file; one without its end is cut off.
         """
-        self._path, self._rotation, self._header = path, rotation, header
+        self._path, self._rotation, self._header, self._ours = path, rotation, header, ours
         self._file = -1
         self._size = 0
         self._opened = 0.0
@@ -103,10 +114,13 @@ class LineFile:
         file = os.open(self._path, flags | os.O_CLOEXEC, 0o666)
         self._file, self._size, self._opened = file, 0, time.monotonic()
         try:
-            if self._regular():
-                self._size = _whole_lines(file)
-                os.ftruncate(file, self._size)
-                self._check_header()
+            if self._regular() and (end := os.fstat(file).st_size):
+                self._size = _whole_lines(file, end)
+                if not self._is_ours():
+                    what = "columns" if self._header else "lines"
+                    raise OutputError(f"cannot append to {self._path}: it has other {what}; give another name")
+                if self._size < end:
+                    os.ftruncate(file, self._size)
             if not self._size:
                 self._write(self._header)
                 self._size = len(self._header)
@@ -129,9 +143,14 @@ class LineFile:
             return True
         return (own.st_dev, own.st_ino) != (named.st_dev, named.st_ino) or own.st_size < self._size
 
-    def _check_header(self) -> None:
-        if self._size and os.pread(self._file, len(self._header), 0) != self._header:
-            raise OutputError(f"cannot append to {self._path}: it has other columns; give another name")
+    def _is_ours(self) -> bool:
+        """Tell whether what there is was written by one of this kind, by its header, or its first and last line."""
+        first = _line_at(self._file, 0)
+        if self._header:
+            return first == self._header or (not self._size and self._header.startswith(first))
+        if not self._ours(first):
+            return False
+        return not self._size or self._ours(_line_at(self._file, _whole_lines(self._file, self._size - 1)))
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -174,9 +193,8 @@ class LineFile:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
 
 
-def _whole_lines(file: int) -> int:
-    """Return how many bytes of a file are lines with an end."""
-    end = os.fstat(file).st_size
+def _whole_lines(file: int, end: int) -> int:
+    """Return how many bytes of a file, of those before `end`, are lines with an end."""
     while end:
         begin = max(0, end - _CHUNK)
         found = os.pread(file, end - begin, begin).rfind(b"\n")
@@ -184,3 +202,9 @@ def _whole_lines(file: int) -> int:
             return begin + found + 1
         end = begin
     return 0
+
+
+def _line_at(file: int, begin: int) -> bytes:
+    with open(file, "rb", closefd=False) as opened:
+        opened.seek(begin)
+        return opened.readline(_LONGEST)
