@@ -14,7 +14,10 @@ from tests.fakes.waiting import until
 from tests.fakes.watched import WholeBackend
 from tests.site.conftest import SINKS, Rig, camera, lines, ticking, turn, write_model
 from yolorknn.errors import CoreDeadError, ModelError, RestartsError
+from yolorknn.site.keeper import Keeper
+from yolorknn.site.read import read_site
 from yolorknn.site.restarts import Restarts
+from yolorknn.site.tables import ModelTable
 
 
 def test_another_model_takes_over(rig: Rig, served: list[RtspCamera]) -> None:
@@ -117,3 +120,57 @@ def test_a_model_that_cannot_be_opened_ends_the_beginning(rig: Rig) -> None:
     rig.write('[cameras.a]\nsource = "camera0"\n')
     with pytest.raises(ModelError), rig.keeper():
         pass
+
+
+@pytest.mark.parametrize("how", ["tried", "opened"])
+def test_a_new_model_that_is_no_good_is_refused_before_anything_changes(
+    rig: Rig, served: list[RtspCamera], how: str
+) -> None:
+    """With it the whole reload: the cameras that run do not notice, and none is restarted until all ends."""
+    a, b = served
+    refused = [False]
+
+    def tried(table: ModelTable, _: object) -> None:
+        if refused[0] and how == "tried" and table.file.name == "bad.rknn":
+            raise ModelError("opening and running it ends a process with signal SIGSEGV")
+
+    good = camera("a", a, 'model = "demo"') + SINKS
+    more = '[models.new]\nfile = "n.rknn"\n[models.bad]\nfile = "bad.rknn"\n'
+    more += camera("b", b, 'model = "bad"') + camera("c", b, 'model = "new"')
+    write_model(rig.folder / "n.rknn")
+    write_model(rig.folder / "bad.rknn")
+    rig.write(good)
+    with Keeper(read_site(rig.file), file=rig.file, tell=rig.told.append, opened=rig.open, tried=tried) as keeper:
+        until(lambda: rig.opened[0][0].seen > 3)
+        before, epoch = keeper.site, keeper.status()["a"].source.epoch
+        refused[0] = True
+        if how == "opened":
+            (rig.folder / "bad.rknn").write_bytes((rig.folder / "bad.rknn").read_bytes()[:100])
+        rig.write(good + more)
+        assert not keeper.reload() and keeper.site == before
+        assert rig.said("models.bad: ") and rig.said("site.toml is not taken: all goes on as it was")
+        turn(keeper, 0.3)
+        assert not rig.said("it is begun anew") and set(keeper.status()) == {"a"}
+        seen = rig.opened[0][0].seen
+        until(lambda: rig.opened[0][0].seen > seen + 5)
+        assert keeper.status()["a"].source.epoch == epoch
+        refused[0] = False
+        write_model(rig.folder / "bad.rknn")
+        assert keeper.reload() and rig.said("models new: new, bad; cameras new: b, c")
+        until(lambda: {"a", "b", "c"} == lines(rig.folder / "found.jsonl").keys())
+
+
+def test_a_model_that_is_opened_by_a_reload_is_not_opened_once_more(
+    rig: Rig, served: list[RtspCamera], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it failed, it was due anyway."""
+    monkeypatch.setattr("yolorknn.site.restarts.LONGEST_WAIT", 0.2)
+    rig.write(camera("a", served[0]) + SINKS)
+    with rig.keeper() as keeper:
+        part = next(iter(keeper._parts))
+        assert part.watcher is not None
+        part.watcher.error = CoreDeadError("core 0 hung")
+        keeper.tick()
+        assert rig.said("it is begun anew") and keeper.reload() and len(rig.opened) == 2
+        turn(keeper, 0.5)
+        assert len(rig.opened) == 2 and set(keeper.status()) == {"a"}

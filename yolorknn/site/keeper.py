@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from yolorknn.site.notify import Notifier
 from yolorknn.site.opened import Open, open_table
 from yolorknn.site.page import SitePage
 from yolorknn.site.part import ModelPart
+from yolorknn.site.parts import Parts
 from yolorknn.site.read import read_site
 from yolorknn.site.restarts import Opening, Restarts
 from yolorknn.site.sinks import SiteSinks, health_of
@@ -56,7 +57,7 @@ class Keeper:
         tried: Callable[[ModelTable, Callable[[], None]], None] = try_table,
         restarts: Restarts | None = None,
     ) -> None:
-        self.site, self._file, self._opened, self._tried = site, file, opened, tried
+        self.site, self._file, self._tried = site, file, tried
         self._page = SitePage(tell)
 
         def tell_all(event: Event) -> None:
@@ -65,8 +66,10 @@ class Keeper:
 
         self._tell = tell_all
         self._notifier, self._restarts = notifier or Notifier({}), restarts or Restarts()
-        self._parts: dict[str, ModelPart] = {}
         self._sinks = SiteSinks(tell_all, lambda camera: health_of(self.status().get(camera)))
+        self._parts = Parts(
+            lambda name: ModelPart(name, self._sinks, tell_all, opened, self._try), self._try, tell_all, self._restarts
+        )
         self._again: float | None = None
         self._opening = Opening(tell_all)
         self._looked = 0.0
@@ -74,8 +77,7 @@ class Keeper:
     def __enter__(self) -> Keeper:
         share_arena()
         try:
-            for name, table in self.site.models.items():
-                self._part(name).open(table)
+            self._parts.begin(self.site.models)
             self._fit(strict=True)
         except BaseException:
             self.close()
@@ -107,12 +109,11 @@ class Keeper:
     @property
     def ended(self) -> bool:
         """Whether every source was a file, and is at its end."""
-        return all(part.ended and not part.again_at for part in self._parts.values())
+        return self._parts.ended
 
     def status(self) -> dict[str, CameraStatus]:
         """Return how every camera is, by name; without those of a model that does not run just now."""
-        watchers = [part.watcher for part in self._parts.values() if part.watcher is not None]
-        return {status.name: status for watcher in watchers for status in watcher.status()}
+        return self._parts.status()
 
     def tick(self) -> None:
         """Look once after everything, and begin anew what failed.
@@ -121,21 +122,19 @@ class Keeper:
             RestartsError: a part failed too often.
         """
         now = time.monotonic()
-        for part in self._parts.values():
-            if why := part.failure():
-                self._failed(part, why)
-            elif part.again_at and now >= part.again_at:
-                self._begin_anew(part)
+        if begun := self._parts.mend(self.site.models):
+            self._refit()
+        for name in begun:
+            self._tell(Event("restart", f"model {name} is begun anew"))
         self._mend(now)
         if now - self._looked >= LOOK:
             self._looked = now
-            taken = [part.look() for part in self._parts.values() if part.loaded is not None]
-            if any(taken):
+            if self._parts.look():
                 self._refit()
         self._say_how_it_is()
 
     def reload(self) -> bool:
-        """Read the file anew, and change to what it says; with a mistake in it, all goes on as it was.
+        """Read the file anew, and change to what it says; with a mistake or a bad new model, all goes on as it was.
 
         Returns:
             Whether it changed.
@@ -145,54 +144,36 @@ class Keeper:
         self._notifier.reloading()
         try:
             site = read_site(self._file)
+            new = self._parts.beside(site.models)
         except SiteError as exc:
             for mistake in exc.mistakes:
                 self._tell(Event("reload", mistake, "error"))
             self._tell(Event("reload", f"{self._file} is not taken: all goes on as it was", "error"))
             return False
         else:
-            self._change(site)
+            self._change(site, new)
             return True
         finally:
             self._notifier.ready()
 
-    def _change(self, site: Site) -> None:
+    def _change(self, site: Site, new: Mapping[str, ModelPart]) -> None:
         before = self.site
-        for name in self._parts.keys() - site.models.keys():
-            self._parts.pop(name).close()
-        models = dict(site.models)
-        for name, table in site.models.items():
-            part = self._part(name)
-            try:
-                if part.loaded is None:
-                    part.open(table)
-                elif part.table != table and not part.renew(table):
-                    assert part.table is not None
-                    models[name] = part.table
-            except YolorknnError as exc:
-                self._failed(part, exc)
-        self.site = replace(site, models=models)
+        self.site = replace(site, models=self._parts.change(site.models, new))
         self._refit()
         self._tell(Event("reload", f"the site is read anew: {changes(before, self.site)}"))
 
     def close(self) -> None:
         """End everything, and wait for it; a second call does nothing."""
-        for part in self._parts.values():
-            part.close()
+        self._parts.close()
         self._page.close()
         self._sinks.close()
-
-    def _part(self, name: str) -> ModelPart:
-        if name not in self._parts:
-            self._parts[name] = ModelPart(name, self._sinks, self._tell, self._opened, self._try)
-        return self._parts[name]
 
     def _try(self, table: ModelTable) -> None:
         self._tried(table, self._say_how_it_is)
 
     def _fit(self, *, strict: bool = False) -> None:
         """Have the sinks, and then the cameras, that the site has."""
-        running = {name: part for name, part in self._parts.items() if part.loaded is not None}
+        running = self._parts.running
         models, masks = {name: self.site.model_of(name) for name in self.site.cameras}, self.site.sinks.masks
         words = {name: running[model].words(masks) for name, model in models.items() if model in running}
         try:
@@ -212,21 +193,6 @@ class Keeper:
         else:
             self._opening.done()
 
-    def _failed(self, part: ModelPart, why: object) -> None:
-        self._tell(Event("restart", f"model {part.name}: {why}; it is begun anew", "error"))
-        part.close()
-        part.again_at = time.monotonic() + self._restarts.wait(f"model {part.name}", why)
-
-    def _begin_anew(self, part: ModelPart) -> None:
-        part.again_at = 0.0
-        try:
-            part.open(self.site.models[part.name])
-        except YolorknnError as exc:
-            self._failed(part, exc)
-            return
-        self._refit()
-        self._tell(Event("restart", f"model {part.name} is begun anew"))
-
     def _mend(self, now: float) -> None:
         """Open anew the sinks, or the page, that failed, after a while."""
         if self._again is not None:
@@ -244,6 +210,6 @@ class Keeper:
         up = sum(status.up for status in statuses)
         fps = sum(status.detect_fps for status in statuses)
         self._notifier.status(f"{up} of {len(self.site.cameras)} cameras up, {fps:.0f} frames/s")
-        get_on = [part.gets_on() for part in self._parts.values()]  # each is to be asked
+        get_on = [part.gets_on() for part in self._parts]  # each is to be asked
         if all(get_on):
             self._notifier.progress()

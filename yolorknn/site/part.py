@@ -59,7 +59,7 @@ class ModelPart:
         Raises:
             YolorknnError: it cannot be.
         """
-        self.table = table
+        self.table, self.again_at = table, 0.0
         self._file = ModelFile(table.file)
         digest = digest_of(table)
         self.loaded = self._opened(table)
