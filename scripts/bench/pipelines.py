@@ -91,8 +91,7 @@ class Ours:
             return lambda: weights.open(core) if kind == "int8" else WAYS[kind](library, file, core=core)
 
         sessions = [
-            RecoveringSession(opener(core), where=f"core {core}", suspects=kind == "wheel", core=core)
-            for core in [*range(CORES)] * contexts
+            RecoveringSession(opener(core), where=f"core {core}", core=core) for core in [*range(CORES)] * contexts
         ]
         pool = BackendPool([SessionBackend(session, METADATA) for session in sessions])
         self.stages = Stages(pool, METADATA, Thresholds())

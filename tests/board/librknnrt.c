@@ -18,6 +18,7 @@
  *                   or until there is a file named as STANDIN_LOG with .go behind it; hang_FUNCTION:MS[@K[+]] hangs a call so
  *   STANDIN_DEAF    1: rknn_run does not look at the time-out it is given
  *   STANDIN_STALE   1: after a failed rknn_run the outputs are those of the frame before; 2: of every run
+ *   STANDIN_UNNUMBERED  1: no frame ids are written; 2: a run's is one more than that of its outputs
  *   STANDIN_GARBLE  N: what rknn_query answers ends after N bytes, the rest is 0xFF
  *   STANDIN_API     the version the library says it has
  */
@@ -846,7 +847,7 @@ API int rknn_run(uint64_t handle, RunExtend *extend)
 {
     Context *x;
     const uint8_t *answer = NULL;
-    const char *stale = getenv("STANDIN_STALE"), *deaf = getenv("STANDIN_DEAF");
+    const char *stale = getenv("STANDIN_STALE"), *deaf = getenv("STANDIN_DEAF"), *unnumbered = getenv("STANDIN_UNNUMBERED");
     int core = 0, code = enter(handle, "rknn_run", &x);
     long limit = extend && !(deaf && *deaf == '1') ? extend->timeout_ms : 0;
     if (!code && !x->set) code = BAD_INPUT;
@@ -881,7 +882,7 @@ API int rknn_run(uint64_t handle, RunExtend *extend)
         x->answered = x->frame;
         x->ran = 1;
     }
-    if (x && extend) extend->frame_id = x->frame;
+    if (x && extend && !(unnumbered && *unnumbered == '1')) extend->frame_id = x->frame + (unnumbered && *unnumbered == '2');
     if (x) x->busy = 0;
     note("{\"f\":\"rknn_run\",\"ctx\":%llu,\"core\":%d,\"crc\":%u,\"limit\":%ld,\"ret\":%d}", (unsigned long long)handle, core,
          x ? x->crc : 0, extend ? (long)extend->timeout_ms : 0l, code);
@@ -897,6 +898,7 @@ API int rknn_wait(uint64_t handle, void *extend)
 API int rknn_outputs_get(uint64_t handle, uint32_t n, Output wanted[], OutputExtend *extend)
 {
     Context *x;
+    const char *unnumbered = getenv("STANDIN_UNNUMBERED");
     double start = seconds_now();
     int code = enter(handle, "rknn_outputs_get", &x);
     if (!code && (n != (uint32_t)x->n_out || !wanted)) code = BAD_OUTPUT;
@@ -920,7 +922,7 @@ API int rknn_outputs_get(uint64_t handle, uint32_t n, Output wanted[], OutputExt
         wanted[i].size = bytes;
         wanted[i].index = i;
     }
-    if (x && extend) extend->frame_id = x->answered;
+    if (x && extend && !(unnumbered && *unnumbered == '1')) extend->frame_id = x->answered;
     if (!code) hold_until(start + milliseconds("STANDIN_CONVERT_MS") / 1000);
     return leave(x, "rknn_outputs_get", handle, code);
 }

@@ -169,6 +169,23 @@ def test_outputs_of_the_run_before_are_not_believed(library: Library, model: Pat
     assert len(library.calls("rknn_init")) > 3, "a fresh context for each"
 
 
+@pytest.mark.parametrize("unnumbered", [1, 2])
+def test_outputs_of_the_run_before_are_known_without_frame_ids(library: Library, model: Path, unnumbered: int) -> None:
+    library.set(STALE=2, UNNUMBERED=unnumbered)
+    with Detector(model, runtime="c") as detector:
+        for turn in range(24):  # each picture on each core, whose answers to it and to the one before differ
+            is_of(detector.detect(picture(turn // 3)), turn // 3)
+    assert len(library.calls("rknn_init")) > 3, "a fresh context for each"
+
+
+def test_frame_ids_that_do_not_count_cost_nothing_where_outputs_are_right(library: Library, model: Path) -> None:
+    library.set(UNNUMBERED=1)
+    with Detector(model, runtime="c") as detector:
+        for turn in range(24):
+            is_of(detector.detect(picture(turn // 3)), turn // 3)
+    assert len(library.opened()) == 3
+
+
 @pytest.mark.parametrize("kept", [0, 3, 4, 8, 60, 72, 200, 328, 332, 336, 340, 344, 350, 352, 356])
 def test_a_struct_that_reads_as_nonsense(library: Library, model: Path, kept: int) -> None:
     library.set(GARBLE=kept)

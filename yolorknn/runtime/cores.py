@@ -84,7 +84,6 @@ def open_cores(
                 unchanged(file.seen, opening),
                 where=on_core(file.path, core),
                 abandon=give_back_stderr,
-                suspects=kind == "lite",
                 core=core or 0,
             )
             sessions.append(opened.enter_context(contextlib.closing(session)))

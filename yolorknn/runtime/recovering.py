@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
 from yolorknn.runtime.context import Context, Outputs
 from yolorknn.runtime.mark import Mark, mark_of, same
-from yolorknn.runtime.session import Arrays, GivesUp, Session
+from yolorknn.runtime.session import Arrays, GivesUp, Numbers, Session
 
 MOST_HANGS = 3
 """Contexts in a row that may hang, or not open, before it is no loss of a frame any more but a broken core."""
@@ -61,7 +61,6 @@ class RecoveringSession:
         where: str,
         patience: Patience | None = None,
         abandon: Callable[[], None] = lambda: None,
-        suspects: bool = True,
         core: int | None = None,
     ) -> None:
         """Open the first context.
@@ -71,7 +70,6 @@ class RecoveringSession:
             where: the model and core, for messages.
             patience: when an inference counts as hung.
             abandon: called when open_context did not return in time and is left to its thread.
-            suspects: whether its contexts may hand out the outputs of the frame before as if they were this one's.
             core: on which its contexts are; None for one of its own.
 
         Raises:
@@ -82,7 +80,8 @@ class RecoveringSession:
         self._abandon = abandon
         self._measured: deque[float] = deque(maxlen=32)
         self._last: Mark | None = None
-        self._suspects = suspects
+        self._suspects = True
+        """Whether contexts may hand out the outputs of the frame before as if they were this one's."""
         self._hangs = 0
         self._hurried = self._closed = False
         self._process = os.getpid()
@@ -212,7 +211,10 @@ class RecoveringSession:
         return outputs
 
     def _mark(self, arrays: Arrays, outputs: Outputs) -> Mark | None:
-        return mark_of(arrays, outputs) if self._suspects else None
+        session = self.current()
+        if not self._suspects or (isinstance(session, Numbers) and session.numbered):
+            return None
+        return mark_of(arrays, outputs)
 
     def _drop(self) -> None:
         if self._context is not None:

@@ -96,8 +96,10 @@ class RknnRtSession:
             raise
         self._given = (Input * len(self.inputs))()
         self._memory = OutputMemory(self.outputs)
-        self._numbered: bool | None = None
-        """Whether the library numbers runs and outputs alike: seen at the first, which cannot be stale."""
+        self._number: int | None = None
+        """Of the last run, where its outputs had the same."""
+        self.numbered = False
+        """Whether the library numbers runs, and outputs alike: seen at the second run, and checked from then on."""
 
     def run(self, given: Arrays) -> dict[str, NDArray[Any]]:
         """Run the model; see Session.run. Inputs may be of any type that the library converts; images are NHWC.
@@ -121,12 +123,7 @@ class RknnRtSession:
             raise InferenceError(f"{words('rknn_outputs_release', released)} for {self._where}")
         if not memory.is_where_they_are():
             raise InferenceError(f"{self._where}: librknnrt did not write the outputs where it was asked to")
-        if self._numbered is None:
-            self._numbered = ran.frame_id == got.frame_id
-        if self._numbered and ran.frame_id != got.frame_id:
-            raise InferenceError(
-                f"{self._where} gave the outputs of run {got.frame_id} for those of run {ran.frame_id}"
-            )
+        self._check_number(ran.frame_id, got.frame_id)
         return arrays
 
     def memory(self) -> Memory | None:
@@ -195,6 +192,13 @@ class RknnRtSession:
         given.index, given.data, given.size = number, array.__array_interface__["data"][0], array.nbytes
         given.type, given.format = kind, rknn_api.NHWC if tensor.layout == "NHWC" else rknn_api.NCHW
         return array
+
+    def _check_number(self, ran: int, got: int) -> None:
+        before, self._number = self._number, ran if ran == got else None
+        if self._number is not None and before is not None and ran != before:
+            self.numbered = True  # ids that a library leaves as they are would always be equal
+        if self.numbered and ran != got:
+            raise InferenceError(f"{self._where} gave the outputs of run {got} for those of run {ran}")
 
     def _call(self, name: str, *arguments: Any) -> None:
         code = self._library.call(name, self._handle, *arguments)

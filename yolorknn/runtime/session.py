@@ -48,6 +48,15 @@ class GivesUp(Protocol):
     """After so many seconds; 0 for never."""
 
 
+@runtime_checkable
+class Numbers(Protocol):
+    """What a session has that may see by itself that it was given the outputs of another run; it fails then."""
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it saw that it can."""
+
+
 def image_input(tensor: Tensor) -> Tensor:
     """Return an input as the NPU's runtimes take it: of four dimensions, uint8 NHWC; a .rknn states NCHW."""
     if len(tensor.shape) != 4:
