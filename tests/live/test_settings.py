@@ -16,7 +16,7 @@ from yolorknn.errors import InputError, OutputError
 from yolorknn.live.camera_settings import MOST_CORNERS, MOST_ZONES, CameraSettings
 from yolorknn.live.settings import Settings
 from yolorknn.tasks.classification import Classification
-from yolorknn.tracking.zones import Zone
+from yolorknn.tracking.zones import Line, Zone
 
 NAMES = ("person", "car", "dog")
 BOX = (0.0, 0.0, 9.0, 9.0)
@@ -97,6 +97,21 @@ def test_what_is_kept_and_out_of_range_is_told(tmp_path: Path) -> None:
     path.write_text(json.dumps({"cameras": {"a": {"conf": 2}}}))
     assert Settings({"a": NAMES}, path=path, told=told.append).of("a") == CameraSettings()
     assert "conf is a number from 0 to 1" in told[0]
+
+
+def test_no_zone_is_called_like_a_line(tmp_path: Path) -> None:
+    """One that was drawn is refused, and one that was kept so takes the camera's own zones not away."""
+    path, told = tmp_path / "settings.json", list[str]()
+    own = CameraSettings(0.4, None, (Zone("yard", ((0, 0), (1, 0), (1, 1))),), (Line("gate", (0, 0), (1, 1)),))
+    settings = Settings({"a": NAMES}, {"a": own}, path=path)
+    with pytest.raises(InputError, match="two zones or lines are called 'gate'"):
+        settings.change("a", {"zones": {"gate": DOOR["door"]}})
+    assert settings.of("a") == own and not path.exists()
+    path.write_text(json.dumps({"cameras": {"a": {"conf": 0.7, "zones": {"gate": DOOR["door"]}}}}))
+    assert Settings({"a": NAMES}, {"a": own}, path=path, told=told.append).of("a") == replace(own, conf=0.7)
+    assert told == [
+        f"a: its zones in {path} are not used: two zones or lines are called 'gate': give each a name of its own"
+    ]
 
 
 @pytest.mark.parametrize(

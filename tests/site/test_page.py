@@ -17,6 +17,7 @@ from tests.fakes.rtsp import RtspCamera
 from tests.fakes.waiting import until
 from tests.site.conftest import Rig, ticking
 from yolorknn.errors import OutputError
+from yolorknn.tracking.tracking import Tracking
 
 for package in ("av", "starlette", "uvicorn", "prometheus_client"):
     pytest.importorskip(package)
@@ -121,3 +122,33 @@ def test_a_port_that_is_taken_ends_the_beginning(rig: Rig) -> None:
         rig.write(f'[cameras.a]\nsource = "camera63"\n[page]\nport = {taken}\n')
         with pytest.raises(OutputError, match="cannot serve the page"), rig.keeper():
             pass
+
+
+def test_a_zone_drawn_there_is_not_called_like_a_line(rig: Rig, served: RtspCamera, port: int) -> None:
+    """It is refused; and one that was kept so is told of its camera, and the zones of the site count."""
+    text = f"""[cameras.a]
+source = "{served.url}"
+[page]
+port = {port}
+[zones.yard]
+camera = "a"
+polygon = [[0, 0], [1, 0], [1, 1]]
+"""
+    line = '[track]\n[lines.gate]\ncamera = "a"\nstart = [0, 0.5]\nend = [1, 0.5]\n'
+    pytest.importorskip("trackers", reason="tracking needs trackers and numpy 2")
+    rig.write(text + line)
+    square = {"gate": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    kept = rig.folder / "state/settings-demo.json"
+    with rig.keeper():
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            asked(port, "cameras/a/settings", {"zones": square})
+        assert refused.value.code == 422 and "two zones or lines are called 'gate'" in refused.value.read().decode()
+        assert not kept.exists()
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text(json.dumps({"cameras": {"a": {"zones": square}}}))
+    with rig.keeper() as keeper:
+        (tracking,) = next(iter(keeper._parts))._followed.steps["a"]
+        assert isinstance(tracking, Tracking)
+        assert [zone.name for zone in tracking.zones] == ["yard"]
+        assert [line.name for line in tracking.lines] == ["gate"]
+        assert [event.camera for event in rig.told if "two zones or lines" in event.text] == ["a"]

@@ -23,6 +23,16 @@ def test_a_good_one() -> None:
 
 
 @needs_ort
+def test_nothing_is_imported_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = tmp_path / "ran"
+    for name in ("queue", "contextlib", "numpy"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(ran)!r}, 'w')\nraise SystemExit('taken from here')\n")
+    monkeypatch.chdir(tmp_path)
+    trial.try_table(TABLE, lambda: None)
+    assert not ran.exists()
+
+
+@needs_ort
 @pytest.mark.parametrize(
     ("changed", "why"),
     [

@@ -149,7 +149,7 @@ def watch_and_serve(
 
         settings = Settings(
             {name: names},
-            {name: CameraSettings(loaded.thresholds.conf, kept, tuple(tracks.zones()))},
+            {name: CameraSettings(loaded.thresholds.conf, kept, tuple(tracks.zones()), tuple(tracks.lines()))},
             path=state_folder() / f"settings-{name}.json",
             told=told,
         )

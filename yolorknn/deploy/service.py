@@ -75,7 +75,8 @@ def unit(source: str, model: str, *, folder: str, user: str, groups: Sequence[st
         if printable(text) != text:
             raise DeployError(f"a service cannot be made of '{shown(text)}': it has characters that are not printable")
     # env, as systemd takes no program with a quote or backslash in its path; this one is below the WorkingDirectory
-    words = ["/usr/bin/env", OWN, "-m", "yolorknn", "watch", site_file(source)]
+    # -I, as no file of the folder that it works in is to be taken for a module
+    words = ["/usr/bin/env", OWN, "-I", "-m", "yolorknn", "watch", site_file(source)]
     return f"""[Unit]
 Description=yolorknn: {_percent(model)} on {_percent(unit_name(source).removesuffix(".service"))}
 Wants=network-online.target

@@ -129,9 +129,10 @@ def _pip() -> list[str]:
     for python in (sys.executable, shutil.which("python3")):
         if (
             python
-            and subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+            and subprocess.run([python, "-I", "-m", "pip", "--version"], capture_output=True, check=False).returncode
+            == 0
         ):
-            return [python, "-m", "pip"]
+            return [python, "-I", "-m", "pip"]  # -I: nothing is imported from the current folder
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", "pip"]
     raise DeployError(f"--offline needs pip on this PC: {sys.executable} -m ensurepip")

@@ -12,7 +12,7 @@ from yolorknn.errors import InputError
 from yolorknn.stream.result import Result
 from yolorknn.tasks.detections import Detections
 from yolorknn.text import printable
-from yolorknn.tracking.zones import Zone
+from yolorknn.tracking.zones import Line, Zone, check_names
 
 MOST_ZONES, MOST_CORNERS, LONGEST_NAME = 32, 64, 60
 
@@ -26,6 +26,8 @@ class CameraSettings:
     classes: tuple[str, ...] | None = None
     """Names of the classes that are kept; None for all."""
     zones: tuple[Zone, ...] = ()
+    lines: tuple[Line, ...] = ()
+    """Those of the camera, which nobody changes: no zone is called like one."""
 
     def changed(self, values: Any, names: Sequence[str], known: Sequence[Zone] = ()) -> CameraSettings:
         """Return these with some replaced, given as JSON has them.
@@ -47,7 +49,12 @@ class CameraSettings:
             "classes": lambda value: _classes(value, names),
             "zones": lambda value: _zones(value, {zone.name: zone for zone in (*known, *self.zones)}),
         }
-        return replace(self, **{name: read[name](value) for name, value in values.items()})
+        new = replace(self, **{name: read[name](value) for name, value in values.items()})
+        try:
+            check_names([*new.zones, *new.lines])
+        except ValueError as exc:
+            raise InputError(str(exc)) from None
+        return new
 
     def keep(self, result: Result[Any], names: Sequence[str]) -> Result[Any]:
         """Return a result with only what is kept; the classes of an image all stay.

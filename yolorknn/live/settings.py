@@ -105,11 +105,13 @@ class Settings:
             return default
         if isinstance(given, dict) and isinstance(given.get("classes"), list):  # of another model, maybe
             given = {**given, "classes": [name for name in given["classes"] if name in names] or None}
-        try:
-            return default.changed(given, names)
-        except InputError as exc:
-            self._told(f"what {self._path} keeps for {printable(camera)} is not used: {exc}")
-            return default
+        settings = default
+        for name, value in given.items():
+            try:
+                settings = settings.changed({name: value}, names)
+            except InputError as exc:
+                self._told(f"{printable(camera)}: its {printable(name)} in {self._path} are not used: {exc}")
+        return settings
 
     def _read(self) -> dict[str, Any]:
         if self._path is None:

@@ -208,7 +208,7 @@ class Watcher:
                     try:
                         step.place(self.settings.of(name).zones, step.lines)
                     except ValueError as exc:
-                        self._told(f"the zones of {name} stay as they were: {exc}")
+                        self._told(f"{name}: its zones stay as they were: {exc}")
 
     def _run(self, stream: Stream[Any]) -> None:
         try:

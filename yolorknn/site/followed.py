@@ -44,8 +44,9 @@ class Followed:
                 Places(zones, lines, names)  # whether they fit the model is told now, whoever places them
                 tracking = self._one(camera, made_of, names, site)
                 wanted[camera] = (made_of, tracking)
-                # With a page the zones are those of its settings, which the watcher places.
-                tracking.place(zones if site.page is None else tracking.zones, lines)
+                if site.page is not None:  # the zones are those of its settings, which the watcher places
+                    zones = [zone for zone in tracking.zones if zone.name not in {line.name for line in lines}]
+                tracking.place(zones, lines)
             except ValueError as exc:
                 raise ModelError(str(exc)) from exc
         before, self._begun = self._begun, wanted

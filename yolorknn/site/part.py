@@ -108,7 +108,11 @@ class ModelPart:
         self.loaded.keep(thresholds_of(self.table))
         words, kept = self.loaded.metadata.names, names_of(self.loaded.metadata, self.table.classes)
         own = dict.fromkeys(names, words)
-        defaults = {name: CameraSettings(self.table.conf, kept, tuple(site.places_of(name)[0])) for name in names}
+        places = {name: site.places_of(name) for name in names}
+        defaults = {
+            name: CameraSettings(self.table.conf, kept, tuple(zones), tuple(lines))
+            for name, (zones, lines) in places.items()
+        }
         if self._settings is None:
             path = state_folder() / f"settings-{self.name}.json"
             self._settings = Settings(own, defaults, path=path, told=self._of_camera)

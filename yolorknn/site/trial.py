@@ -19,6 +19,8 @@ from yolorknn.text import shown
 
 LONGEST = 120.0
 """Seconds that a model may take to open and to run once."""
+_CODE = "import sys; sys.path[:] = sys.argv[2:]; from yolorknn.site.trial import main; main()"
+"""Imports from where this process does: -m would have it look in the current folder first."""
 
 
 def try_table(table: ModelTable, meanwhile: Callable[[], None]) -> None:
@@ -32,7 +34,7 @@ def try_table(table: ModelTable, meanwhile: Callable[[], None]) -> None:
         ModelError: it is no good, or the process ended by itself.
     """
     given = json.dumps(dataclasses.asdict(table), default=str)
-    words = [sys.executable, "-m", "yolorknn.site.trial", given]
+    words = [sys.executable, "-c", _CODE, given, *sys.path]
     last = time.monotonic() + LONGEST
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
         try:
@@ -62,7 +64,3 @@ def main() -> None:
             loaded.prove()
     except YolorknnError as exc:
         sys.exit(str(exc))
-
-
-if __name__ == "__main__":
-    main()

@@ -129,7 +129,7 @@ class _Installer:
             self.run([self._uv, "venv", "--python", python or "3.11", folder], "uv made no environment")
             return
         found = version_of(python) if python is not None else find_python()
-        self.run([found, "-m", "venv", folder], f"{found} made no environment")
+        self.run([found, "-I", "-m", "venv", folder], f"{found} made no environment")
 
     def torch(self, folder: Path) -> None:
         """Install torch without CUDA, if the index that has it can be reached."""
@@ -147,7 +147,7 @@ class _Installer:
 
     def packages(self, folder: Path, *what: str) -> None:
         python = folder / "bin/python"
-        pip: list[str | Path] = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        pip: list[str | Path] = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         command = [self._uv, "pip", "install", "--python", python] if self._uv else pip
         self.run([*command, *what], "the installer failed")
 
