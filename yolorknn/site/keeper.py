@@ -164,6 +164,7 @@ class Keeper:
 
     def close(self) -> None:
         """End everything, and wait for it; a second call does nothing."""
+        self._sinks.ending()
         self._parts.close()
         self._page.close()
         self._sinks.close()

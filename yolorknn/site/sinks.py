@@ -46,7 +46,9 @@ class SiteSinks:
     """
 
     def __init__(self, tell: Tell, health: Callable[[str], Health]) -> None:
-        self._tell, self._health = tell, health
+        self._tell = tell
+        self._health = lambda camera: Health(0.0, online=False) if self._ending else health(camera)
+        self._ending = False
         self._opened: dict[Key, tuple[str, Sink]] = {}
         self._board: tuple[MqttTable, MqttBoard] | None = None
         self._connected = False
@@ -94,6 +96,8 @@ class SiteSinks:
         self._opened = stay
         self._direct(site)
         for key, sink in gone.items():
+            if key[0] == "mqtt" and self._board is not None:
+                self._board[1].remove(sink)  # type: ignore[arg-type]  # it is a CameraSink
             self._close(key, sink)
         self.failed = {}
         troubles: list[YolorknnError] = []
@@ -115,8 +119,12 @@ class SiteSinks:
         if troubles:
             raise troubles[0]
 
+    def ending(self) -> None:
+        """Know that cameras are ended now: that none gives anything is no problem to tell of."""
+        self._ending = True
+
     def close(self) -> None:
-        """Finish all, and tell what was lost."""
+        """Finish all, and tell what was lost; at the broker all stays, and is said to be offline."""
         self._to = {}
         for key, (_, sink) in self._opened.items():
             self._close(key, sink)
@@ -130,8 +138,6 @@ class SiteSinks:
         }
 
     def _close(self, key: Key, sink: Sink) -> None:
-        if key[0] == "mqtt" and self._board is not None:
-            self._board[1].remove(sink)  # type: ignore[arg-type]  # it is a CameraSink
         with suppress(YolorknnError):  # it was told when it failed
             sink.close()
         state = getattr(sink, "state", None)
