@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.mosquitto import Broker, needs_mosquitto, retained
+from tests.fakes.mosquitto import Broker, Listener, needs_mosquitto, retained
 from tests.fakes.rtsp import RtspCamera
 from tests.fakes.videos import quarters, write_video
 from tests.fakes.waiting import until
-from tests.site.conftest import Rig, camera
+from tests.fakes.watched import WATCHED
+from tests.site.conftest import Rig, camera, ticking, write_model
 from yolorknn.errors import OutputError, RestartsError
 from yolorknn.site.keeper import Keeper
 
@@ -101,3 +102,94 @@ def test_a_start_that_fails_leaves_what_is_at_the_broker(
     with pytest.raises(OutputError, match="cannot write"), rig.keeper():
         pass
     left(before, retained(broker))
+
+
+def zone(name: str, polygon: str = "[[0, 0], [1, 0], [1, 1], [0, 1]]") -> str:
+    return f'[zones.{name}]\ncamera = "a"\npolygon = {polygon}\n'
+
+
+def lacked(ears: Listener, before: dict[str, bytes], *gone: str) -> list[str]:
+    """Return what anybody who listened would have missed for a moment: entities, and topics that were cleared."""
+    stay = set(entities(before)) - set(gone)
+    configs = [entities({CONFIG: payload}) for payload in ears.of(CONFIG) if payload]
+    whole = next(number for number, config in enumerate(configs) if stay <= set(config))
+    missing = [key for config in configs[whole:] for key in stay - set(config)]
+    return missing + [topic for topic in set(before) - {f"{BASE}/session"} if b"" in ears.of(topic)]
+
+
+@pytest.fixture
+def ears(broker: Broker) -> Iterator[Listener]:
+    made = Listener(broker)
+    yield made
+    made.close()
+
+
+def test_what_stays_as_it_is_is_not_touched(
+    rig: Rig, served: list[RtspCamera], broker: Broker, ears: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A zone comes, changes its shape, and goes; then one has to log in, and a camera goes: only that is seen."""
+    both = camera("a", served[0]) + camera("b", served[1])
+    rig.write(both + mqtt(broker) + zone("door"))
+    with rig.keeper() as keeper:
+        before = known(broker, "a_count_n0", "b_count_n0", "a_zone_door_n0")
+        rig.write(both + mqtt(broker) + zone("door", "[[0, 0], [1, 0], [1, 0.9], [0, 1]]") + zone("desk"))
+        assert keeper.reload()
+        more = known(broker, "a_zone_desk_n0")
+        assert entities(before).items() < entities(more).items() and not lacked(ears, before)
+        rig.write(both + mqtt(broker, "picture_every = 1") + zone("desk"))
+        assert keeper.reload()
+        until(lambda: "a_zone_door_n0" not in entities(retained(broker)))
+        after = retained(broker)
+        assert entities(after) == {key: value for key, value in entities(more).items() if key != "a_zone_door_n0"}
+        assert json.loads(after[CONFIG])["cmps"]["a_zone_door_n0"] == {"p": "sensor"}
+        assert set(ears.of(f"{BASE}/status")) == {b"online"}
+        monkeypatch.setenv("YOLORKNN_MQTT_PASSWORD", "s3cret")
+        rig.write(both + mqtt(broker, 'user = "me"') + zone("desk"))
+        assert keeper.reload()
+        until(lambda: retained(broker)[f"{BASE}/status"] == b"online")
+        assert not lacked(ears, before, "a_zone_door_n0") and set(before) <= set(retained(broker))
+        rig.write(camera("b", served[1]) + mqtt(broker, 'user = "me"'))
+        assert keeper.reload()
+        until(lambda: f"{BASE}/a/state" not in retained(broker))
+        after = retained(broker)
+        assert {key.split("_")[0] for key in entities(after)} == {"b"} and f"{BASE}/b/image" in after
+        assert not any(topic.startswith(f"{BASE}/a/") for topic in after)
+
+
+def test_classes_of_another_model_are_all_that_changes(
+    rig: Rig, served: list[RtspCamera], broker: Broker, ears: Listener
+) -> None:
+    rig.write(camera("a", served[0]) + mqtt(broker) + zone("door"))
+    with rig.keeper() as keeper:
+        before = known(broker, "a_count_n0", "a_zone_door_n0")
+        write_model(rig.folder / "new.rknn", names=("v", *WATCHED.names[1:]))
+        (rig.folder / "new.rknn").replace(rig.folder / "m.rknn")
+        ticking(keeper, lambda: {"a_count_v", "a_zone_door_v"} <= set(entities(retained(broker))))
+        after = retained(broker)
+    gone = {key for key in entities(before) if key.endswith("_n0")}
+    assert gone and not gone & set(entities(after))
+    assert not lacked(ears, before, *gone)
+
+
+def test_of_another_broker_all_goes_from_the_one_before(
+    rig: Rig, served: list[RtspCamera], broker: Broker, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Broker(tmp_path / "other")
+    try:
+        rig.write(camera("a", served[0]) + mqtt(broker))
+        with rig.keeper() as keeper:
+            known(broker, "a_count_n0")
+            rig.write(camera("a", served[0]) + mqtt(other))
+            assert keeper.reload() and retained(broker) == {}
+            before = known(other, "a_count_n0")
+            rig.write(camera("a", served[0]) + mqtt(broker))
+            other.stop()
+            assert keeper.reload() and rig.said("; `yolorknn mqtt --clean` removes it")
+            known(broker, "a_count_n0")
+            rig.write(camera("a", served[0]))
+            assert keeper.reload() and retained(broker) == {}
+        other.start()
+        assert entities(retained(other)) == entities(before)
+    finally:
+        other.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 from yolorknn.errors import SiteError, YolorknnError
 from yolorknn.live.camera import CameraStatus
 from yolorknn.runtime.memory import share_arena
+from yolorknn.site.broker import health_of
 from yolorknn.site.events import Event, Tell
 from yolorknn.site.notify import Notifier
 from yolorknn.site.opened import Open, open_table
@@ -18,7 +19,7 @@ from yolorknn.site.part import ModelPart
 from yolorknn.site.parts import Parts
 from yolorknn.site.read import read_site
 from yolorknn.site.restarts import Opening, Restarts
-from yolorknn.site.sinks import SiteSinks, health_of
+from yolorknn.site.sinks import SiteSinks
 from yolorknn.site.tables import ModelTable, Site, changes
 from yolorknn.site.trial import try_table
 

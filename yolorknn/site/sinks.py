@@ -11,13 +11,11 @@ from typing import Any, Literal, NamedTuple
 
 from yolorknn.errors import YolorknnError
 from yolorknn.files import read_secret
-from yolorknn.live.camera import CameraStatus
+from yolorknn.site.broker import SiteBroker
 from yolorknn.site.events import Event, Tell
-from yolorknn.site.tables import MqttTable, SinksTable, Site
+from yolorknn.site.tables import SinksTable, Site
 from yolorknn.stream.result import Result
 from yolorknn.stream.sinks.amounts import RECORDED, bytes_of, rotation_of
-from yolorknn.stream.sinks.mqtt.address import PORTS, Address
-from yolorknn.stream.sinks.mqtt.board import MqttBoard
 from yolorknn.stream.sinks.mqtt.topics import Health
 from yolorknn.stream.sinks.opening import open_csv, open_json, open_segments, open_snapshots, open_webhook
 from yolorknn.stream.sinks.sink import Sink
@@ -46,12 +44,8 @@ class SiteSinks:
     """
 
     def __init__(self, tell: Tell, health: Callable[[str], Health]) -> None:
-        self._tell = tell
-        self._health = lambda camera: Health(0.0, online=False) if self._ending else health(camera)
-        self._ending = False
+        self._tell, self._broker = tell, SiteBroker(tell, health)
         self._opened: dict[Key, tuple[str, Sink]] = {}
-        self._board: tuple[MqttTable, MqttBoard] | None = None
-        self._connected = False
         self._words: dict[str, Wording] = {}
         self._to: dict[str, tuple[tuple[Key, Sink], ...]] = {}
         self.page: Sink | None = None
@@ -96,32 +90,27 @@ class SiteSinks:
         self._opened = stay
         self._direct(site)
         for key, sink in gone.items():
-            if key[0] == "mqtt" and self._board is not None:
-                self._board[1].remove(sink)  # type: ignore[arg-type]  # it is a CameraSink
             self._close(key, sink)
         self.failed = {}
         troubles: list[YolorknnError] = []
         try:
-            self._fit_board(site.mqtt)
+            self._broker.fit(site, self._words)
         except YolorknnError as exc:
             troubles.append(exc)
         for key, asked in wanted.items():
-            if key in self._opened or (key[0] == "mqtt" and self._board is None):
+            if key in self._opened:
                 continue
             try:
                 self._opened[key] = (asked.camera, asked.open())
             except YolorknnError as exc:
                 troubles.append(exc)
         self._direct(site)
-        if self._board is not None and not self._connected:  # whose cameras are known now
-            self._board[1].start()
-            self._connected = True
         if troubles:
             raise troubles[0]
 
     def ending(self) -> None:
         """Know that cameras are ended now: that none gives anything is no problem to tell of."""
-        self._ending = True
+        self._broker.ending = True
 
     def close(self) -> None:
         """Finish all, and tell what was lost; at the broker all stays, and is said to be offline."""
@@ -129,11 +118,13 @@ class SiteSinks:
         for key, (_, sink) in self._opened.items():
             self._close(key, sink)
         self._opened = {}
-        self._fit_board(None)
+        self._broker.close()
 
     def _direct(self, site: Site) -> None:
+        published = {("mqtt", name): (name, sink) for name, sink in self._broker.cameras.items()}
+        every: dict[Key, tuple[str, Sink]] = {**self._opened, **published}
         self._to = {
-            name: tuple((key, sink) for key, (camera, sink) in self._opened.items() if camera in ("", name))
+            name: tuple((key, sink) for key, (camera, sink) in every.items() if camera in ("", name))
             for name in site.cameras
         }
 
@@ -175,10 +166,6 @@ class SiteSinks:
                 if folder:
                     opening = functools.partial(open_snapshots, folder, what, every=table.every, **own)
                     yield (what, *marks, folder), Wanted(name, opening)
-            if site.mqtt is not None:
-                zones = tuple(zone.name for zone in site.places_of(name)[0])
-                opening = functools.partial(self._open_camera, site.mqtt, name, words, zones)
-                yield ("mqtt", name, tuple(words.names.items()), site.mqtt, zones), Wanted(name, opening)
 
     def _say(self, result: Result[Any]) -> Wording:
         return self._words[result.camera]
@@ -201,43 +188,6 @@ class SiteSinks:
             told=self._told(""),
         )
 
-    def _open_camera(self, table: MqttTable, name: str, words: Wording, zones: tuple[str, ...]) -> Sink:
-        assert self._board is not None
-        return self._board[1].camera(
-            name,
-            names=words.names,
-            zones=zones,
-            health=functools.partial(self._health, name),
-            picture_every=table.picture_every,
-        )
-
-    def _fit_board(self, table: MqttTable | None) -> None:
-        if self._board is not None and self._board[0] != table:
-            board = self._board[1]
-            board.close()
-            if dropped := board.state.dropped:
-                self._tell(Event("sink", f"MQTT: {dropped} events were dropped while there was no connection"))
-            self._board, self._connected = None, False
-        if table is not None and self._board is None:
-            self._board = (table, _board_of(table, self._told("")))
-
-
-def health_of(status: CameraStatus | None) -> Health:
-    """Return how a camera does; None of one whose model does not run just now."""
-    if status is None:
-        return Health(0.0, online=False, problem="its model is begun anew")
-    problem = "" if status.up else status.source.why or "it is being opened"
-    return Health(status.detect_fps, online=status.up, problem=problem)
-
 
 def _pictures(table: SinksTable) -> list[tuple[Path | None, Literal["frames", "crops"]]]:
     return [(table.snapshots, "frames"), (table.crops, "crops")]
-
-
-def _board_of(table: MqttTable, told: Callable[[str], None]) -> MqttBoard:
-    password = os.environ.get("YOLORKNN_MQTT_PASSWORD", "")
-    if table.password_file is not None:
-        password = read_secret(f"@{table.password_file}", "password_file")
-    port = table.port or PORTS["mqtts" if table.tls else "mqtt"]
-    address = Address(table.host, port, table.tls, table.user, password, table.prefix)
-    return MqttBoard(address, board=table.board, discovery=table.discovery, told=told)

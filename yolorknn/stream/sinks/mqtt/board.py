@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from yolorknn.errors import OutputError
 from yolorknn.stream.sinks.mqtt import published
 from yolorknn.stream.sinks.mqtt.address import Address, check_word, machine_name, machine_number
 from yolorknn.stream.sinks.mqtt.camera import CameraSink, Places, known_places
-from yolorknn.stream.sinks.mqtt.discovery import discovery_payload
+from yolorknn.stream.sinks.mqtt.discovery import discovery_payload, installed
 from yolorknn.stream.sinks.mqtt.link import Link
 from yolorknn.stream.sinks.mqtt.outbox import Message, Outbox
+from yolorknn.stream.sinks.mqtt.state import MqttState
 from yolorknn.stream.sinks.mqtt.topics import OFFLINE, ONLINE, Health, Topics, word_of
 from yolorknn.text import shown
 
@@ -26,17 +25,6 @@ MOST_TOLD = 20
 """Sentences on failures, each told once."""
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class MqttState:
-    """How the connection does."""
-
-    error: str
-    """Why there is none; empty where there is one."""
-    reconnects: int
-    dropped: int
-    """Events that were given up while there was none."""
 
 
 class MqttBoard:
@@ -79,7 +67,9 @@ class MqttBoard:
             check_word(discovery, "discovery prefix")
         self._topics = Topics(address.prefix, self.board, discovery)
         self._path = published.path_of(address, self.board, memory)
-        self._outbox = Outbox()
+        self.place = (str(address), self.board)
+        """What is published there is that of one board, whoever logs in for it."""
+        self._outbox, self._gone = Outbox(), False
         self._cameras: dict[str, CameraSink] = {}
         self._lock = threading.Lock()
         self._link: Link | None = None
@@ -162,11 +152,19 @@ class MqttBoard:
             return MqttState("not started", 0, self._outbox.dropped)
         return MqttState(link.error, link.reconnects, self._outbox.dropped)
 
-    def close(self, patience: float = 5.0) -> None:
-        """Say that the board is away, and disconnect; wait for that at most `patience` seconds."""
-        if self._link is not None:
-            self._link.close(patience)
+    def close(self, patience: float = 5.0, *, gone: bool = False) -> None:
+        """Say that the board is away, and disconnect; wait for that at most `patience` seconds.
+
+        Args:
+            patience: seconds.
+            gone: have the broker keep nothing of it any more.
+        """
+        self._gone = gone
+        if (link := self._link) is not None:
+            link.close(patience)
             self._link = None
+            if gone:
+                self._forget(link.error)
 
     def _wake(self) -> None:
         if (link := self._link) is not None:
@@ -186,6 +184,10 @@ class MqttBoard:
         self._announce(cameras)
 
     def _farewell(self) -> None:
+        if self._gone and self._published is not None:
+            for topic in self._published.topics:
+                self._outbox.clear(topic)
+            return
         for topic in [self._topics.status, *(self._topics.camera(word).status for word in list(self._cameras))]:
             self._outbox.put_state(topic, OFFLINE)
 
@@ -213,7 +215,7 @@ class MqttBoard:
             self._outbox.clear(topic)
         self._remember(known, stale)
         if self._topics.config:
-            payload = discovery_payload(self._topics, self._name, _version(), components, known.removed)
+            payload = discovery_payload(self._topics, self._name, installed(), components, known.removed)
             self._outbox.put_state(self._topics.config, payload)
         self._outbox.put_state(self._topics.status, ONLINE)
 
@@ -225,14 +227,17 @@ class MqttBoard:
         except OutputError as exc:
             self._tell_once(f"what is published over MQTT is not remembered: {exc}")
 
+    def _forget(self, error: str) -> None:
+        try:
+            if error or not self._outbox.empty:
+                raise OutputError(error or "it did not answer")
+            published.forget(self._path)
+        except OutputError as exc:
+            self._told(
+                f"the broker {self._address} keeps what was published: {exc}; `yolorknn mqtt --clean` removes it"
+            )
+
     def _tell_once(self, text: str) -> None:
         if text not in self._failed and len(self._failed) < MOST_TOLD:
             self._failed.add(text)
             self._told(text)
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("yolorknn")
-    except importlib.metadata.PackageNotFoundError:  # run from where it lies
-        return "unknown"

@@ -77,7 +77,7 @@ class CameraSink:
         self._there: tuple[tuple[str, ...], tuple[str, ...]] = (self._given, ())  # zones and lines
         self.former: set[str] = set()
         """Entities of an earlier run of which only the first result will say whether they are still to be."""
-        self._lock = threading.Lock()
+        self._lock, self._ticking = threading.Lock(), threading.Lock()
         self._latest: Result[Any] | None = None
         self._rate, self._last = Rate(), time.monotonic()
         self._tracks = TrackEvents(camera, names)
@@ -104,6 +104,21 @@ class CameraSink:
             self._events(self._tracks.finish())
         self._wake()
 
+    def fit(self, *, names: Mapping[int, str], zones: Sequence[str], picture_every: float) -> None:
+        """Go on with what is given now, from any thread; entities that there are as before stay untouched.
+
+        A result whose classes are others must not come any more.
+        """
+        with self._ticking, self._lock:
+            self._given, self._picture_every = tuple(zones), picture_every
+            if names == self._names:
+                return
+            self._events(self._tracks.finish())
+            self._names, self._words, self._latest = names, words_of(names.values()), None
+            self._tracks = TrackEvents(self.camera, names)
+            every = {**self._counted(), **self._always}
+            self.components = {key: every[key] for key in self.components if key in every}
+
     def restore(self, keys: Iterable[str]) -> None:
         """Have entities again that an earlier run had, where their class and zone are still there.
 
@@ -119,6 +134,10 @@ class CameraSink:
 
     def tick(self, now: float, *, connected: bool) -> None:
         """Put what changed into the outbox; called by the board's thread."""
+        with self._ticking:
+            self._tick(now, connected=connected)
+
+    def _tick(self, now: float, *, connected: bool) -> None:
         health = self._health()
         with self._lock:
             latest, online = self._latest, health.online and not self._closed
@@ -170,9 +189,9 @@ class CameraSink:
             counts: of the newest result.
             first: whether there is one, so that zones and lines are known.
         """
-        there, before = (tuple(counts.zones), tuple(counts.lines)), self._there
-        self._there = there
-        if there != before:
+        there = (tuple(counts.zones), tuple(counts.lines))
+        if first and there != self._there:
+            self._there = there
             counted = self._counted()
             self.components = {
                 key: value for key, value in self.components.items() if key in self._always or key in counted

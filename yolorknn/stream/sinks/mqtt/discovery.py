@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +79,14 @@ def discovery_payload(
         "qos": 1,
     }
     return dumps(message).encode("utf-8", "replace")
+
+
+def installed() -> str:
+    """Return the version of yolorknn that runs."""
+    try:
+        return importlib.metadata.version("yolorknn")
+    except importlib.metadata.PackageNotFoundError:  # run from where it lies
+        return "unknown"
 
 
 def component_key(camera: str, key: str) -> str:

@@ -160,6 +160,7 @@ class Link:
         while time.monotonic() < end and not (self._outbox.empty and not client.unconfirmed):
             self._send(client)
             client.wait(0.05)
+        self._outbox.put_back(list(client.unconfirmed.values()))
         client.disconnect()
 
     def _send(self, client: Client) -> None:
