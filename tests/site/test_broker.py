@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from tests.fakes.mosquitto import Broker, Listener, needs_mosquitto, retained
+from tests.fakes.results import result, tracked
 from tests.fakes.rtsp import RtspCamera
 from tests.fakes.videos import quarters, write_video
 from tests.fakes.waiting import until
 from tests.fakes.watched import WATCHED
-from tests.site.conftest import Rig, camera, ticking, write_model
+from tests.site.conftest import SINKS, Rig, camera, ticking, write_model
 from yolorknn.errors import OutputError, RestartsError
+from yolorknn.serve.hub import Hub
+from yolorknn.serve.metrics import registry_of
+from yolorknn.serve.watched import Watched
 from yolorknn.site.keeper import Keeper
+from yolorknn.site.read import read_site
+from yolorknn.site.sinks import SiteSinks
+from yolorknn.stream.sinks.mqtt.topics import Health
+from yolorknn.tasks.task import Wording
 
 pytestmark = needs_mosquitto
 BASE, CONFIG = "yolorknn/pi", "homeassistant/device/pi/config"
@@ -193,3 +203,21 @@ def test_of_another_broker_all_goes_from_the_one_before(
         assert entities(retained(other)) == entities(before)
     finally:
         other.stop()
+
+
+def test_what_mqtt_loses_is_counted_as_of_other_sinks(rig: Rig, broker: Broker) -> None:
+    """In what metrics and the page tell of sinks: events for which there was no connection."""
+    broker.stop()
+    rig.write('[cameras.camera0]\nsource = "camera0"\n' + mqtt(broker) + SINKS)
+    sinks = SiteSinks(rig.told.append, lambda _: Health(0.0))
+    sinks.fit(read_site(rig.file), {"camera0": Wording.of(WATCHED)})
+    watcher = Mock(sinks=(sinks,), status=tuple, **{"loaded.busy": ()})
+    try:
+        for number in range(300):  # each is an object of its own
+            sinks.write(result(number, found=tracked(number), camera="camera0"))
+        with contextlib.closing(Hub({})) as hub:
+            registry = registry_of(Watched([watcher], hub))
+            assert registry.get_sample_value("yolorknn_sink_dropped_total", {"sink": "MQTT"}) == 300 - 256
+            assert registry.get_sample_value("yolorknn_sink_dropped_total", {"sink": "JSON lines"}) is not None
+    finally:
+        sinks.close()

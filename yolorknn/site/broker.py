@@ -16,6 +16,7 @@ from yolorknn.stream.sinks.mqtt.address import PORTS, Address
 from yolorknn.stream.sinks.mqtt.board import MqttBoard
 from yolorknn.stream.sinks.mqtt.camera import CameraSink
 from yolorknn.stream.sinks.mqtt.topics import Health
+from yolorknn.stream.sinks.sink_state import SinkState
 from yolorknn.tasks.task import Wording
 
 
@@ -35,6 +36,12 @@ class SiteBroker:
         """The sink of each camera that is published."""
         self.ending = False
         """Whether cameras are ended now: that none gives anything is no problem to tell of."""
+
+    @property
+    def states(self) -> list[SinkState]:
+        """How it does, where there is one."""
+        board = self._board
+        return [board[1].state.as_sink] if board is not None else []
 
     def fit(self, site: Site, words: Mapping[str, Wording]) -> None:
         """Publish what a site asks for; what is as it was is not touched, and what is no more goes from the broker.

@@ -68,9 +68,9 @@ class SiteSinks:
 
     @property
     def states(self) -> list[SinkState]:
-        """How those with a queue do."""
+        """How those with a queue do, and the broker."""
         states = [getattr(sink, "state", None) for _, sink in list(self._opened.values())]
-        return [state for state in states if isinstance(state, SinkState)]
+        return [*(state for state in states if isinstance(state, SinkState)), *self._broker.states]
 
     def fit(self, site: Site, words: Mapping[str, Wording]) -> None:
         """Have the sinks that a site asks for; those that there are, and are asked for as they are, stay.

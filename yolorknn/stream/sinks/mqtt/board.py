@@ -147,10 +147,10 @@ class MqttBoard:
     @property
     def state(self) -> MqttState:
         """How the connection does now."""
-        link = self._link
+        link, box = self._link, self._outbox
         if link is None:
-            return MqttState("not started", 0, self._outbox.dropped)
-        return MqttState(link.error, link.reconnects, self._outbox.dropped)
+            return MqttState("not started", 0, box.sent, box.dropped, 0, box.waiting)
+        return MqttState(link.error, link.reconnects, box.sent, box.dropped, link.refused, box.waiting)
 
     def close(self, patience: float = 5.0, *, gone: bool = False) -> None:
         """Say that the board is away, and disconnect; wait for that at most `patience` seconds.

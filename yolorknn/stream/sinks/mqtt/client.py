@@ -51,6 +51,8 @@ class Client:
         """Messages that came, which whoever reads it removes."""
         self.refused = ""
         """Why the broker refused a message; it may refuse others."""
+        self.refusals = 0
+        """How many it refused."""
         self._most: int | None = None  # bytes of a message, where the broker says so
         self._answer: str | None = None  # of the broker to CONNECT; empty for yes
         self._lost = ""
@@ -107,6 +109,7 @@ class Client:
         """Publish, to be confirmed; what is larger than the broker takes is refused: it would end the connection."""
         size = HEADER + len(message.topic.encode()) + len(message.payload)
         if self._most is not None and size > self._most:
+            self.refusals += 1
             self.refused = f"{message.topic} has {size} bytes, and it takes {self._most}"
             return
         sent = self._client.publish(message.topic, message.payload, qos=1, retain=message.retain)
@@ -165,6 +168,7 @@ class Client:
     def _on_publish(self, _: Any, __: Any, mid: int, reason: Any, ____: Any) -> None:
         self.unconfirmed.pop(mid, None)
         if reason.is_failure:
+            self.refusals += 1
             self.refused = str(reason)
 
     def _on_message(self, _: Any, __: Any, message: Any) -> None:

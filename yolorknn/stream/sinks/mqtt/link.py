@@ -64,7 +64,8 @@ class Link:
         self._birth, self._first, self._tick, self._farewell, self._told = birth, first, tick, farewell, told
         self.error = "not connected yet"
         """Why there is no connection; empty where there is one."""
-        self.reconnects = 0
+        self.reconnects = self.refused = 0
+        """How often it was there again, and how many messages the broker refused."""
         self._version = 5
         self._since = 0.0  # moment of connecting
         self._backoff, self._wait = Backoff(), 0.0  # seconds before the next try
@@ -166,3 +167,4 @@ class Link:
     def _send(self, client: Client) -> None:
         while client.has_room and (message := self._outbox.take()) is not None:
             client.publish(message)
+        self.refused, client.refusals = self.refused + client.refusals, 0

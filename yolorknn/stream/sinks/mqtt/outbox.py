@@ -25,6 +25,8 @@ class Outbox:
         """Begin empty."""
         self.dropped = 0
         """Events that were given up."""
+        self.sent = 0
+        """Messages that were taken, and not put back."""
         self._lock = threading.Lock()
         self._states: dict[str, bytes] = {}  # all that the broker is to keep
         self._unsent: dict[str, None] = {}  # topics, in their order
@@ -52,6 +54,7 @@ class Outbox:
     def take(self) -> Message | None:
         """Return the next to be sent: states before events, as an event may be about a camera that nobody knows yet."""
         with self._lock:
+            self.sent += bool(self._unsent or self._events)
             if self._unsent:
                 topic = next(iter(self._unsent))
                 del self._unsent[topic]
@@ -64,6 +67,7 @@ class Outbox:
     def put_back(self, messages: list[Message]) -> None:
         """Take back what may not have arrived, in the order in which it was taken; newer states win."""
         with self._lock:
+            self.sent -= len(messages)
             for message in reversed(messages):
                 if not message.retain:
                     self._events.appendleft(message)
@@ -79,10 +83,15 @@ class Outbox:
             self._unsent = dict.fromkeys([*topics, *self._states])
 
     @property
+    def waiting(self) -> int:
+        """Messages that are not sent yet."""
+        with self._lock:
+            return len(self._unsent) + len(self._events)
+
+    @property
     def empty(self) -> bool:
         """Whether all is sent."""
-        with self._lock:
-            return not self._unsent and not self._events
+        return not self.waiting
 
     def _bound(self) -> None:
         while len(self._events) > MOST_EVENTS:

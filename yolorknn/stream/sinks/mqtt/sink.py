@@ -12,6 +12,7 @@ from yolorknn.stream.sinks.mqtt.address import Address
 from yolorknn.stream.sinks.mqtt.board import MqttBoard
 from yolorknn.stream.sinks.mqtt.camera import Places, known_places
 from yolorknn.stream.sinks.mqtt.topics import Health
+from yolorknn.stream.sinks.sink_state import SinkState
 
 _logger = logging.getLogger(__name__)
 
@@ -52,6 +53,11 @@ class MqttSink:
 
     def write(self, result: Result[Any]) -> None:
         self._camera.write(result)
+
+    @property
+    def states(self) -> list[SinkState]:
+        """How it does."""
+        return [self._board.state.as_sink]
 
     def close(self) -> None:
         self._camera.close()
