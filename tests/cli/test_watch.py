@@ -145,8 +145,12 @@ def test_a_process_from_its_begin_to_sigterm(site: Path, service: Service) -> No
 
 @needs_ort
 def test_a_model_that_does_not_open_is_one_sentence(site: Path) -> None:
+    (site.parent / "m.onnx").write_bytes(b"\x08\x08\x3a\x00")  # whole, and nothing in it
+    assert "does not take" in refused("watch", site)
     (site.parent / "m.onnx").write_bytes(b"none")
-    assert "m.onnx is empty, truncated or not ONNX" in refused("watch", site)
+    for words in ([], ["--check"]):
+        done = CliRunner().invoke(app, ["watch", str(site), *words])
+        assert done.exit_code == 78 and f"{site}:2: models.demo.file: " in done.stderr
 
 
 @needs_ort

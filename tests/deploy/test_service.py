@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.site.conftest import write_model
 from yolorknn.cli.watch import GAVE_UP, MISTAKES
 from yolorknn.deploy.service import site_file, site_text, source_file, unit, unit_name
 from yolorknn.site.read import read_site
@@ -34,10 +35,13 @@ def test_systemd_takes_the_unit(tmp_path: Path, folder: str, source: str) -> Non
     assert "Restart=on-failure" in text and "SupplementaryGroups=video render" in text
 
 
-@pytest.mark.parametrize("source", ["camera0", "rtsp://u:p%40@cam/$x?a='b'&c=\"d\"\\", '/srv/a "b" \\ é.mp4'])
+@pytest.mark.parametrize("source", ["camera0", "rtsp://u:p%40@cam/$x?a='b'&c=\"d\"\\", 'a "b" \\ é.mp4'])
 @pytest.mark.parametrize("model", ["m.rknn", 'm "%n" \\ é.rknn'])
 def test_its_site_file_is_one(tmp_path: Path, source: str, model: str) -> None:
-    (tmp_path / model).touch()
+    write_model(tmp_path / model)
+    if source.endswith(".mp4"):
+        source = str(tmp_path / source)
+        Path(source).touch()
     if kept := source_file(source):
         (tmp_path / kept).write_text(source)
     (tmp_path / site_file(source)).write_text(site_text(source, model))

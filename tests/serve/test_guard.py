@@ -13,8 +13,9 @@ from tests.fakes.served import Served
 from tests.serve.conftest import TOKEN
 from yolorknn.errors import OutputError
 from yolorknn.serve import guard
+from yolorknn.serve.address import check_address
 from yolorknn.serve.guard import COOKIE, Keeper
-from yolorknn.serve.page import Page, check_address
+from yolorknn.serve.page import Page
 
 PATHS = ("/", "/metrics", "/readyz", "/static/app.js", "/api/v1/cameras", "/api/v1/openapi.json", "/nothing")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.fakes.rtsp import RtspCamera
 from tests.fakes.waiting import until
 from tests.fakes.watched import WholeBackend
 from tests.site.conftest import SINKS, Rig, camera, lines, ticking, turn, write_model
-from yolorknn.errors import MissingDependencyError, ModelError, SiteError
+from yolorknn.errors import MissingDependencyError, ModelError, SiteError, SourceError
 from yolorknn.site.notify import Notifier
 
 
@@ -73,19 +74,19 @@ def test_a_file_with_mistakes_is_refused_and_all_goes_on(rig: Rig, served: list[
 def test_what_cannot_be_opened_ends_nothing(
     rig: Rig, served: list[RtspCamera], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that is not there, a token that is too short: cameras and other sinks go on, and it is tried for ever."""
+    """A disk that is not there, a port that is taken: cameras and other sinks go on, and it is tried for ever."""
     for package in ("starlette", "uvicorn", "prometheus_client"):
         pytest.importorskip(package)
     monkeypatch.setattr("yolorknn.stream.backoff.FIRST", 0.02)
     monkeypatch.setattr("yolorknn.stream.backoff.LONGEST", 0.02)
-    found, disk, token = rig.folder / "found.jsonl", rig.folder / "disk", rig.folder / "token"
+    found, disk = rig.folder / "found.jsonl", rig.folder / "disk"
     disk.write_text("nothing is mounted here")
-    token.write_text("short")
     rig.write(camera("a", served[0]) + SINKS)
-    with rig.keeper() as keeper:
+    with socket.create_server(("127.0.0.1", 0)) as other, rig.keeper() as keeper:
+        taken = f"[page]\nport = {other.getsockname()[1]}\n"
         until(lambda: lines(found)["a"] > 3)
         sinks = SINKS + 'record = "disk/a"\nsnapshots = "shots"\n'
-        for page, words in (("", "cannot write"), ('[page]\nport = 1\ntoken_file = "token"\n', "16 characters")):
+        for page, words in (("", "cannot write"), (taken, "cannot serve the page")):
             rig.write(camera("a", served[0]) + sinks + page)
             assert keeper.reload()
             turn(keeper, 1.0)
@@ -194,7 +195,7 @@ def test_zones_are_counted_and_change_without_a_stop(rig: Rig, served: list[Rtsp
         rig.write(camera("a", served[0]) + SINKS + ZONE + 'classes = ["none"]')
         assert not keeper.reload() and rig.said("zones.all.classes: the model has no class 'none'")
         with pytest.MonkeyPatch.context() as without_onnx:
-            without_onnx.setattr("yolorknn.site.read.read_metadata", unread)
+            without_onnx.setattr("yolorknn.predict.open_model.read_metadata", unread)
             assert keeper.reload() and rig.said("zone 'all' counts 'none', and the model has no such class")
         count = lines(found)["a"]
         until(lambda: lines(found)["a"] > count + 5 and last()["zones"] == {"other": {}})
@@ -206,7 +207,7 @@ def test_a_zone_of_no_class_ends_the_beginning(rig: Rig, monkeypatch: pytest.Mon
     rig.write('[cameras.a]\nsource = "camera0"\n' + ZONE + "classes = [99]")
     with pytest.raises(SiteError, match=r"zones\.all\.classes: the model has no class '99'"), rig.keeper():
         pass
-    monkeypatch.setattr("yolorknn.site.read.read_metadata", unread)
+    monkeypatch.setattr("yolorknn.predict.open_model.read_metadata", unread)
     with pytest.raises(ModelError, match="zone 'all' counts '99'"), rig.keeper():
         pass
 
@@ -219,5 +220,21 @@ def test_it_ends_with_its_files(rig: Rig, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), numbered_frame(1, (256, 320)))
     rig.write('[cameras.a]\nsource = "a.png"\n' + SINKS)
     with rig.keeper() as keeper:
+        keeper.run(lambda: False)
+    assert lines(rig.folder / "found.jsonl") == {"a": 1}
+
+
+def test_a_file_of_which_nothing_was_read_is_no_good_end(rig: Rig) -> None:
+    """It was there when the site file was read, and another was read to its end."""
+    import cv2
+
+    from tests.fakes.numbered import numbered_frame
+
+    for name in "ab":
+        cv2.imwrite(str(rig.folder / f"{name}.png"), numbered_frame(1, (256, 320)))
+    rig.write('[cameras.a]\nsource = "a.png"\n[cameras.b]\nsource = "b.png"\n' + SINKS)
+    keeper = rig.keeper()
+    (rig.folder / "b.png").unlink()
+    with pytest.raises(SourceError, match=r"nothing could be read of b: there is no file .*b\.png"), keeper:
         keeper.run(lambda: False)
     assert lines(rig.folder / "found.jsonl") == {"a": 1}

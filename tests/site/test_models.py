@@ -13,7 +13,7 @@ from tests.fakes.rtsp import RtspCamera
 from tests.fakes.waiting import until
 from tests.fakes.watched import WholeBackend
 from tests.site.conftest import SINKS, Rig, camera, lines, ticking, turn, write_model
-from yolorknn.errors import CoreDeadError, ModelError, RestartsError
+from yolorknn.errors import CoreDeadError, ModelError, RestartsError, SiteError
 from yolorknn.site.keeper import Keeper
 from yolorknn.site.read import read_site
 from yolorknn.site.restarts import Restarts
@@ -118,7 +118,7 @@ def test_restarts_long_ago_are_forgotten() -> None:
 def test_a_model_that_cannot_be_opened_ends_the_beginning(rig: Rig) -> None:
     (rig.folder / "m.rknn").write_bytes(b"none")
     rig.write('[cameras.a]\nsource = "camera0"\n')
-    with pytest.raises(ModelError), rig.keeper():
+    with pytest.raises(SiteError, match=r"site.toml:2: models.demo.file: .*m.rknn"), rig.keeper():
         pass
 
 
@@ -148,7 +148,7 @@ def test_a_new_model_that_is_no_good_is_refused_before_anything_changes(
             (rig.folder / "bad.rknn").write_bytes((rig.folder / "bad.rknn").read_bytes()[:100])
         rig.write(good + more)
         assert not keeper.reload() and keeper.site == before
-        assert rig.said("models.bad: ") and rig.said("site.toml is not taken: all goes on as it was")
+        assert rig.said("models.bad") and rig.said("site.toml is not taken: all goes on as it was")
         turn(keeper, 0.3)
         assert not rig.said("it is begun anew") and set(keeper.status()) == {"a"}
         seen = rig.opened[0][0].seen

@@ -22,6 +22,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+WHOLE = b"\x08\x08\x3a\x00"
+"""An .onnx of a version and a graph with nothing in it."""
 GOOD = """
 [models.demo]
 file = "m.onnx"
@@ -32,7 +34,7 @@ source = "camera0"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "m.onnx").write_bytes(b"")
+    (tmp_path / "m.onnx").write_bytes(WHOLE)
     return tmp_path
 
 
@@ -60,6 +62,8 @@ def test_a_secret_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyP
 def test_a_good_one(folder: Path) -> None:
     """Paths are the file's; what is left out has its default; sources are as `detect` takes them."""
     (folder / "door.source").write_text("rtsp://me:s3cret@cam/live\n")
+    (folder / "clips").mkdir()
+    (folder / "clips/a.mp4").write_bytes(b"")
     more = """
 [cameras.gate]
 source = "@door.source"
@@ -122,12 +126,45 @@ csv = "out/found.csv"
             GOOD + '[track]\n[lines.a]\ncamera = "door"\nstart = [0, 0]\nend = [0, 0]',
             ":7: lines.a: line 'a' has no len",
         ),
+        (GOOD.replace("m.onnx", "/etc/passwd"), ":3: models.demo.file: /etc/passwd has suffix '': a model is an .onnx"),
+        (GOOD.replace("m.onnx", "a.pt"), ":3: models.demo.file: {folder}/a.pt is a training checkpoint"),
+        (GOOD.replace("m.onnx", "cut.onnx"), ":3: models.demo.file: {folder}/cut.onnx is empty, truncated or not ONNX"),
+        (GOOD.replace("m.onnx", "cut.rknn"), ":3: models.demo.file: {folder}/cut.rknn"),
+        (
+            GOOD.replace("camera0", "nope.mp4"),
+            ":5: cameras.door.source: there is no file {folder}/nope.mp4: give camera0",
+        ),
+        (GOOD.replace("camera0", ""), ":5: cameras.door.source: is empty: give camera0"),
+        (
+            GOOD.replace("camera0", "rtps://me:pw@cam/"),
+            ":5: cameras.door.source: nothing reads rtps://; did you mean rtsp?",
+        ),
+        (
+            GOOD.replace("camera0", "@ftp").replace("ftp", "empty"),
+            ":5: cameras.door.source: {folder}/empty holds no source",
+        ),
+        (GOOD + '[sinks]\nwebhook = "ftp://x/y"', ":7: sinks.webhook: a webhook needs a URL as https://server/path"),
+        (GOOD + '[sinks]\nwebhook = "@ftp"', ":7: sinks.webhook: a webhook needs a URL as https://server/path"),
+        (GOOD + '[page]\nport = 80\ntoken_file = "short"', ":8: page.token_file: a token for the page is 16 char"),
+        (GOOD + '[sinks]\nrecord = "a"\ncrops = "b/../a"', ":8: sinks.crops: is the folder that sinks.record has"),
+        (
+            GOOD + '[cameras."c.d"]\nsource = "camera1"\n[cameras.c_d]\nsource = "camera2"\n[mqtt]\nhost = "a"',
+            ":8: cameras.c_d: in MQTT topics this is c_d, as [cameras.c.d] is: give one of them another name",
+        ),
         ("", ": there is no [models.NAME], and at least one is needed"),
         ("", ": there is no [cameras.NAME], and at least one is needed"),
     ],
 )
 def test_a_mistake_and_its_line(folder: Path, text: str, said: str) -> None:
+    (folder / "a.pt").write_bytes(b"PK")
+    (folder / "cut.onnx").write_bytes(DEMO_ONNX.read_bytes()[: 1 << 20])
+    (folder / "cut.rknn").write_bytes(b"RKNN")
+    (folder / "short").write_text("s3cret\n")
+    (folder / "ftp").write_text("ftp://s3cret/\n")
+    (folder / "empty").write_text("\n")
+    said = said.format(folder=folder)
     assert any(mistake.startswith(said) for mistake in mistakes(folder, text)), mistakes(folder, text)
+    assert "s3cret" not in "".join(mistakes(folder, text))
 
 
 @needs_torch
@@ -161,7 +198,7 @@ classes = ["ball", "cat"]
 def test_what_secret_files_hold_is_part_of_a_site(folder: Path) -> None:
     """A password that was mended is a change, though the site file is the same."""
     for file in ("door.source", "hook", "signed", "pw", "token"):
-        (folder / file).write_text("rtsp://me:s3cret@cam\n")
+        (folder / file).write_text("https://me:s3cret@cam\n")
     text = (
         GOOD.replace("camera0", "@door.source")
         + """
@@ -183,7 +220,7 @@ token_file = "token"
         "door.source": "cameras changed: door", "hook": "sinks changed", "signed": "sinks changed",
         "pw": "mqtt changed", "token": "page changed",
     }.items():  # fmt: skip
-        (folder / file).write_text("another\n")
+        (folder / file).write_text("https://me:another@cam\n")
         after = read_site(folder / "site.toml")
         assert changes(before, after) == changed
         before = after

@@ -56,7 +56,7 @@ class Serving:
             if self.serve_token:
                 raise typer.BadParameter("is for --serve", param_hint="--serve-token")
             return
-        from yolorknn.serve.page import check_address
+        from yolorknn.serve.address import check_address
         from yolorknn.stream.sources.open_source import is_live, kept_source
 
         if not is_live(kept_source(source)):

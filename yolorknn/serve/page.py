@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from yolorknn.errors import MissingDependencyError, OutputError
 from yolorknn.live.watcher import Watcher
-from yolorknn.serve.address import is_loopback
+from yolorknn.serve.address import check_address
 from yolorknn.serve.hub import Hub
 from yolorknn.serve.watched import Watched
 from yolorknn.text import reason_of
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from yolorknn.serve.streams import Streams
 
-LEAST_TOKEN = 16
-"""Characters of a token."""
 MOST_CONNECTIONS = 128
 SEND_BUFFER = 1 << 17
 """Bytes of a connection that the kernel keeps: what one who looks slowly sees is not older than that."""
@@ -139,24 +137,6 @@ class Page:
         assert self._server is not None and self._socket is not None
         with contextlib.suppress(SystemExit):
             self._server.run([self._socket])
-
-
-def check_address(host: str, token: str | None) -> None:
-    """Refuse an address that others reach without a token, and a token that can be guessed.
-
-    Raises:
-        OutputError: it is so.
-    """
-    if token is None and not is_loopback(host):
-        raise OutputError(
-            f"the page on {host} can be reached by others, which needs a token: "
-            "give --serve-token, or serve it on 127.0.0.1"
-        )
-    if token is not None and (len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable()):
-        raise OutputError(
-            f"a token for the page is {LEAST_TOKEN} characters of ASCII or more: "
-            "python -c 'import secrets; print(secrets.token_urlsafe())' makes one"
-        )
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from yolorknn.errors import SiteError, YolorknnError
+from yolorknn.errors import SiteError, SourceError, YolorknnError
 from yolorknn.live.camera import CameraStatus
 from yolorknn.runtime.memory import share_arena
 from yolorknn.site.broker import health_of
@@ -100,12 +100,15 @@ class Keeper:
 
         Raises:
             RestartsError: a part failed too often.
+            SourceError: of a source nothing could be read.
         """
         while not self.ended:
             if changed():
                 self.reload()
             self.tick()
             time.sleep(SLICE)
+        if unread := self._parts.unread():
+            raise SourceError(f"nothing could be read of {'; '.join(unread)}")
 
     @property
     def ended(self) -> bool:

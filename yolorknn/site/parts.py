@@ -62,6 +62,14 @@ class Parts:
         watchers = [part.watcher for part in self if part.watcher is not None]
         return {status.name: status for watcher in watchers for status in watcher.status()}
 
+    def unread(self) -> list[str]:
+        """Return the sources that are at their end and gave no frame, and why."""
+        return [
+            f"{name}: {status.source.why or status.source.source}"
+            for name, status in self.status().items()
+            if status.source.state == "ended" and not status.source.frames["read"]
+        ]
+
     def look(self) -> bool:
         """Look at the files of models; tell whether another one was taken over."""
         taken = [part.look() for part in self.running.values()]  # each is to be asked

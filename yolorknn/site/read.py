@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import ModelError, SiteError, YolorknnError
-from yolorknn.files import decoded, is_file, sha256
+from yolorknn.files import decoded, sha256
 from yolorknn.model.anchor_sizes import given_anchors
 from yolorknn.model.class_names import read_names
-from yolorknn.predict.loaded_model import names_of
-from yolorknn.predict.open_model import read_metadata
 from yolorknn.serve.address import TOKEN, is_loopback
 from yolorknn.site.check import Checker, Mistake, nearest
+from yolorknn.site.outside import outside
 from yolorknn.site.places import Where, line_of, lines_of
 from yolorknn.site.tables import ModelTable, Site
 from yolorknn.stream.sources.camera_names import device_of
@@ -51,7 +50,7 @@ def read_site(path: Path) -> Site:
     if site is not None:
         site = _resolved(site, path.absolute().parent)
         mistakes += _contradictions(site, given)
-        mistakes += _absent(site)
+        mistakes += outside(site)
         mistakes += _unknown(site) if not mistakes else []
     if mistakes or site is None:
         raise SiteError(_sentences(path, mistakes, text))
@@ -110,7 +109,7 @@ def _mark(*files: Path | None) -> str:
 def _found(source: str, base: Path) -> str:
     if source.startswith("@"):
         return f"@{base / source[1:]}"
-    return source if "://" in source or device_of(source) is not None else str(base / source)
+    return source if not source or "://" in source or device_of(source) is not None else str(base / source)
 
 
 def _with_anchors(model: ModelTable, base: Path) -> ModelTable:
@@ -164,15 +163,6 @@ def _misplaced(site: Site, cameras: dict[str, Any]) -> Iterator[Mistake]:
             yield Mistake(("lines", name), "needs [track]: which object was where before is what crosses it")
 
 
-def _absent(site: Site) -> Iterator[Mistake]:
-    """Give the files that texts name with @ and that are not there."""
-    kept: list[tuple[tuple[str, ...], str]] = [(("sinks", "webhook"), site.sinks.webhook or "")]
-    kept += [(("cameras", name, "source"), camera.source) for name, camera in site.cameras.items()]
-    for where, text in kept:
-        if text.startswith("@") and not is_file(Path(text[1:])):
-            yield Mistake(where, f"there is no file {text[1:]}")
-
-
 def _unknown(site: Site) -> Iterator[Mistake]:
     """Give classes that a model has not. Where its file cannot be read here, what opens it says why."""
     for name, table in site.models.items():
@@ -185,6 +175,9 @@ def _unknown(site: Site) -> Iterator[Mistake]:
         ]
         if all(classes is None for _, classes in wanted):
             continue
+        from yolorknn.predict.loaded_model import names_of  # noqa: PLC0415
+        from yolorknn.predict.open_model import read_metadata  # noqa: PLC0415
+
         try:
             metadata = read_metadata(table.file, names=read_names(table.names), anchors=given_anchors(table.anchors))
         except YolorknnError:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from yolorknn.site.keys import held, key, tables
-from yolorknn.stream.run_folder import check_folder_name
 from yolorknn.stream.sinks.amounts import bytes_of, rotation_of
 from yolorknn.tracking.zones import Anchor, Line, Zone
 
@@ -23,6 +22,8 @@ def _rotation(text: str) -> object:
 
 
 def _folder(text: str) -> None:
+    from yolorknn.stream.run_folder import check_folder_name  # noqa: PLC0415  it brings OpenCV
+
     check_folder_name(Path(text))
 
 

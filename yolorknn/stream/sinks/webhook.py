@@ -53,7 +53,7 @@ class Webhook:
             OutputError: not such a URL.
         """
         self._words, self._secret, self._timeout, self._tries = words, secret, timeout, tries
-        self._url, self._place, self._login = _read(url)
+        self._url, self._place, self._login = read_url(url)
         self._opener = urllib.request.build_opener(_NoRedirects)
 
     def write(self, result: Result[Any]) -> None:
@@ -101,8 +101,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Give no request to follow with."""
 
 
-def _read(url: str) -> tuple[str, str, str]:
-    """Return the URL without user and password, the server as it may be shown, and the header for the two."""
+def read_url(url: str) -> tuple[str, str, str]:
+    """Return the URL without user and password, the server as it may be shown, and the header for the two.
+
+    Raises:
+        OutputError: it is no such URL.
+    """
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
