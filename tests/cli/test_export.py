@@ -178,7 +178,7 @@ def test_for_another_program(
     words = ["--dataset", DATASET / "images"] if dtype == "i8" else []
     done = run("export", "m.pt", "--for", program, *words)
     assert export.call == {"checkpoint": Path("m.pt"), **DEFAULTS, "program": program, "dtype": dtype}
-    folder = tmp_path / "m_rknn_model" if program == "ultralytics" else tmp_path
+    folder = tmp_path / "m-rk3588-i8_rknn_model" if program == "ultralytics" else tmp_path
     assert (build.call["dtype"], build.call["output"]) == (dtype, folder)
     files = done.stdout.splitlines()
     assert files[:2] == [str(export.answer), str(build.answer)]

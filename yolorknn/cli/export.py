@@ -128,9 +128,13 @@ def _make(
     if program is None:
         make_rknn(onnx, target, quantization, options, output=output)
         return
+    from yolorknn.convert.build import Outcome
     from yolorknn.convert.export.programs import folder_for, write_beside
+    from yolorknn.convert.recipe.request import BuildRequest
 
     chosen = replace(target, dtype="fp16") if program == "frigate" else target
-    made = make_rknn(onnx, chosen, quantization, options, output=folder_for(program, onnx))
+    request = BuildRequest(onnx, chosen.platform, chosen.dtype, chosen.dataset, options=options)
+    folder = folder_for(program, Outcome.of(request).target)
+    made = make_rknn(onnx, chosen, quantization, options, output=folder)
     for file in write_beside(program, made):
         put(file)

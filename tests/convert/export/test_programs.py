@@ -139,8 +139,8 @@ def test_ultralytics_itself_loads_the_folder(
     made = export(DEMO, imgsz=(SIDE, SIDE), program="ultralytics", dtype=dtype, output=tmp_path)
     metadata = ModelMetadata(**{**metadata_of(onnx_file.read(made)).__dict__, "build": Build("rk3588", dtype, "2.3.2")})
     assert metadata.normalized == (dtype == "i8")
-    folder = folder_for("ultralytics", made)
-    assert folder == tmp_path / "demo_rknn_model"
+    folder = folder_for("ultralytics", made.with_name(f"{made.stem}-rk3588-{dtype}.rknn"))
+    assert folder == tmp_path / f"demo-rk3588-{dtype}_rknn_model"
     folder.mkdir()
     rknn = write_rknn(folder / f"{made.stem}-rk3588-{dtype}.rknn", metadata)
     assert [path.name for path in write_beside("ultralytics", rknn)] == ["metadata.yaml"]

@@ -53,10 +53,22 @@ def test_what_a_program_does_not_take(tmp_path: Path) -> None:
         check_for("zoo", "rk1")
     with pytest.raises(ExportError, match="80 classes are more than 84 boxes"):
         check_shape("frigate", 80, 84)
-    (tmp_path / "m_rknn_model").mkdir()
-    (tmp_path / "m_rknn_model/old.rknn").touch()
-    with pytest.raises(ExportError, match=r"has old\.rknn, and ultralytics would take either"):
-        folder_for("ultralytics", tmp_path / "m-ultralytics.onnx")
+
+
+def test_each_model_for_ultralytics_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    names = [f"m-ultralytics-{end}.rknn" for end in ("rk3588-i8", "rk3588-fp16", "rk3576-i8")]
+    folders = [folder_for("ultralytics", tmp_path / name) for name in names]
+    assert [folder.name for folder in folders] == [
+        "m-rk3588-i8_rknn_model",
+        "m-rk3588-fp16_rknn_model",
+        "m-rk3576-i8_rknn_model",
+    ]
+    folders[0].mkdir()
+    (folders[0] / names[0]).touch()
+    assert folder_for("ultralytics", tmp_path / names[0]) == folders[0], "made again, it takes the place of the old"
+    (folders[0] / names[1]).touch()
+    with pytest.raises(ExportError, match=rf"has {names[1]}, and ultralytics would take either"):
+        folder_for("ultralytics", tmp_path / names[0])
 
 
 @pytest.mark.parametrize(

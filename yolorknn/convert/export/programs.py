@@ -69,16 +69,19 @@ def check_shape(program: Program, classes: int, anchors: int) -> None:
         )
 
 
-def folder_for(program: Program, onnx: Path) -> Path:
-    """Return the folder of the .rknn made of an .onnx: ultralytics knows its models by that of their folder.
+def folder_for(program: Program, rknn: Path) -> Path:
+    """Return the folder of a .rknn named as beside its .onnx: ultralytics knows its models by that of their folder.
+
+    That folder is the .rknn's own, as ultralytics takes any that it finds there, and multiplies coordinates or not as
+    the one metadata.yaml says.
 
     Raises:
         ExportError: another model is in it, of which ultralytics would take either.
     """
     if program != "ultralytics":
-        return onnx.parent
-    folder = onnx.parent / f"{onnx.stem.removesuffix('-ultralytics')}_rknn_model"
-    others = [path.name for path in sorted(folder.glob("*.rknn")) if not path.name.startswith(f"{onnx.stem}-")]
+        return rknn.parent
+    folder = rknn.parent / f"{''.join(rknn.stem.rsplit('-ultralytics', 1))}_rknn_model"
+    others = [path.name for path in sorted(folder.rglob("*.rknn")) if path != folder / rknn.name]
     if others:
         raise ExportError(f"{folder} has {others[0]}, and ultralytics would take either: remove it, or give another -o")
     return folder
