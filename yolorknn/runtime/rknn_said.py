@@ -66,9 +66,10 @@ class Said:
             name = ""
         if not name or not name.isprintable() or said.index != number:
             raise self._nonsense(f"that the name of {stated.name} is {said.name[:40]!r}")
-        fits = _squeezed(shape) in (_squeezed(stated.shape), _squeezed(taken.shape))
-        if not fits or said.n_elems != math.prod(stated.shape):
-            raise self._nonsense(f"that {stated.name} has shape {shape}, where the file has {stated.shape},")
+        if _squeezed(shape) not in (_squeezed(stated.shape), _squeezed(taken.shape)):
+            raise self._nonsense(f"that {stated.name} has shape {shape}, where the file has {stated.shape}")
+        if said.n_elems != math.prod(stated.shape):
+            raise self._nonsense(f"that {stated.name} of shape {shape} has {said.n_elems} numbers")
         dtype = rknn_api.TYPES.get(said.type)
         if dtype is None:
             raise self._nonsense(f"that the numbers of {stated.name} are of type {said.type}")
