@@ -74,7 +74,7 @@ typedef struct {
     int n_in, n_out;
     uint32_t total; /* floats of all outputs */
     uint32_t file_size;
-    int shares;             /* the weights of another context */
+    uint64_t shares;        /* whose weights it has, where they are another context's */
     uint8_t *npu_input;     /* the converted inputs, one behind the other */
     uint32_t crc;           /* of the inputs that are set */
     int set, ran;
@@ -668,7 +668,7 @@ API int rknn_dup_context(uint64_t *from, uint64_t *to)
     uint64_t handle = from ? *from : 0;
     int code = enter(handle, "rknn_dup_context", &x);
     if (!code) {
-        Context copy = { .live = 1, .n_in = x->n_in, .n_out = x->n_out, .total = x->total, .file_size = x->file_size, .shares = 1 };
+        Context copy = { .live = 1, .n_in = x->n_in, .n_out = x->n_out, .total = x->total, .file_size = x->file_size, .shares = x->shares ? x->shares : handle };
         memcpy(copy.in, x->in, sizeof copy.in);
         memcpy(copy.out, x->out, sizeof copy.out);
         memcpy(copy.mean, x->mean, sizeof copy.mean);
@@ -685,6 +685,10 @@ API int rknn_destroy(uint64_t handle)
 {
     Context *x;
     int code = enter(handle, "rknn_destroy", &x);
+    for (int i = 0; x && !code && i < MAX_CONTEXTS; i++)
+        if (contexts[i].live && contexts[i].shares == handle)
+            note("{\"f\":\"rknn_destroy\",\"wrong\":\"another context has its weights\",\"ctx\":%llu,\"ret\":%d}",
+                 (unsigned long long)handle, code);
     if (x && !code) {
         free(x->npu_input);
         free(x->own_answer);

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
-from ctypes import byref, c_int64, c_uint64, sizeof
+from ctypes import byref, c_int64, sizeof
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from yolorknn.model.rknn_file import RknnFile
 from yolorknn.runtime import rknn_api
 from yolorknn.runtime.output_memory import OutputMemory
 from yolorknn.runtime.rknn_api import Input, Library, OutputExtend, RunExtend, words
+from yolorknn.runtime.rknn_handle import Handle
 from yolorknn.runtime.rknn_said import Said
 from yolorknn.runtime.session import Arrays, on_core
 from yolorknn.runtime.vendor_text import caught_stderr
@@ -82,10 +82,7 @@ class RknnRtSession:
         """
         self.timeout = 0.0
         self._library, self._where = library, on_core(file.path, core)
-        self._handle: c_uint64 | None = None
-        self._lent, self._left = threading.Lock(), False
-        self.shares = False
-        """Whether the weights are another context's."""
+        self._handle: Handle | None = None
         try:
             with caught_stderr() as said:
                 refused = self._open(file, core, like)
@@ -141,19 +138,15 @@ class RknnRtSession:
         return said.value / 1e6
 
     def close(self) -> None:
-        """Destroy the context; a second call does nothing. Where another's opening hangs in it, it is left to that."""
-        if not self._lent.acquire(blocking=False):
-            self._left = True
-            return
-        self._lent.release()
+        """Destroy the context, or leave that to the last that shares its weights; a second call does nothing."""
         handle, self._handle = self._handle, None
-        if handle is not None and (code := self._library.call("rknn_destroy", handle)):
-            _logger.warning("%s for %s", words("rknn_destroy", code), self._where)
+        if handle is not None:
+            handle.let_go()
 
     def _open(self, file: RknnFile, core: int | None, like: RknnRtSession | None) -> BackendError | None:
         """Open the context and check what the library says; return what is wrong with it, to be told with its words."""
         try:
-            self._handle, self.shares = self._opened(file, like)
+            self._handle = self._opened(file, like)
             if core is not None:
                 self._must("rknn_set_core_mask", 1 << core)
             said = Said(self._query, self._where)
@@ -163,24 +156,24 @@ class RknnRtSession:
             return exc
         return None
 
-    def _opened(self, file: RknnFile, like: RknnRtSession | None) -> tuple[c_uint64, bool]:
-        handle = c_uint64()
-        if like is not None and like._handle is not None:
-            with like._lent:
-                code = self._library.call("rknn_dup_context", byref(like._handle), byref(handle))
-            if like._left:
-                like.close()
+    def _opened(self, file: RknnFile, like: RknnRtSession | None) -> Handle:
+        owner = like._handle if like is not None else None
+        if owner is not None and owner.hold():
+            handle = Handle(self._library, self._where, owner)
+            code = self._library.call("rknn_dup_context", byref(owner.value), byref(handle.value))
             if code == 0:
-                return handle, True
+                return handle
+            owner.let_go()
             _logger.info("%s for %s: it gets weights of its own", words("rknn_dup_context", code), self._where)
         try:
             data = file.path.read_bytes()
         except OSError as exc:  # also of a card that fails
             raise BackendError(f"cannot read the model {file.path}: {reason_of(exc)}") from exc
-        code = self._library.call("rknn_init", byref(handle), data, len(data), 0, None)
+        handle = Handle(self._library, self._where)
+        code = self._library.call("rknn_init", byref(handle.value), data, len(data), 0, None)
         if code:
             raise BackendError(f"{words('rknn_init', code)} for {self._where}")
-        return handle, False
+        return handle
 
     def _lay(self, number: int, tensor: Tensor, array: NDArray[Any]) -> NDArray[Any]:
         """Describe an input to the library; what is returned must live until it has read it."""
