@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 
 import cv2
@@ -198,6 +199,14 @@ def test_int8_is_decoded_as_what_it_stands_for() -> None:
     placed = Letterbox.fit((100, 170), (160, 160))
     found = OBB.decode(numbers, facts, Thresholds(), placed)
     assert len(found) > 3 and found == OBB.decode([floats(array) for array in numbers], facts, Thresholds(), placed)
+
+
+def test_boxes_too_thin_to_be_compared_are_kept_without_a_warning() -> None:
+    thin = np.array([[0, 0, 8.2e5, 1.5e-3, -0.9], [0, 0, 2.7e7, 2e-3, -0.2], [0, 0, 4.6e7, 0.111, 1.9]] * 2, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept = rotated_nms(thin, np.full(6, 0.9, np.float32), None, iou=0.5)
+    assert kept.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_records_are_read_back() -> None:

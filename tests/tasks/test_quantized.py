@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ SCORES_FROM = {"cls": 0, "sum": 0, "decoded": 4, "anchored": 0, "yolox": 4}
 def outputs_of(draw: st.DrawFn, metadata: ModelMetadata, *, kinds: Sequence[str]) -> list[Values]:
     """Numbers of any scale and zero point, in few steps so that many are equal, each output of one of the kinds.
 
-    Those of scores stand for values from 0 to 1.
+    Those of scores stand for values from 0 to 1, or a step above.
     """
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     made: list[Values] = []
@@ -57,6 +57,7 @@ def outputs_of(draw: st.DrawFn, metadata: ModelMetadata, *, kinds: Sequence[str]
             zero_point = draw(st.sampled_from([info.min, info.max, int(rng.integers(info.min, info.max + 1))]))
             numbers = rng.integers(info.min, info.max + 1, steps)
             highest = min(info.max, zero_point + math.floor(1 / scale))
+            highest = min(info.max, highest + draw(st.sampled_from([0, 0, 0, 1])))
             scores = rng.integers(zero_point, highest + 1, steps).astype(kind)
             values = Quantized(rng.choice(numbers, shape).astype(kind), scale, zero_point)
         else:
@@ -67,6 +68,14 @@ def outputs_of(draw: st.DrawFn, metadata: ModelMetadata, *, kinds: Sequence[str]
         places[:] = rng.choice(scores, places.shape)
         made.append(values)
     return made
+
+
+def told(decoding: Callable[..., Any], *what: object, **options: object) -> Any:
+    """Return what is found, or in what words it is refused."""
+    try:
+        return decoding(*what, **options)
+    except InferenceError as exc:
+        return str(exc)
 
 
 HEADS = {
@@ -92,12 +101,16 @@ def test_boxes_are_those_of_the_dequantized_tensors(
     values = np.unique(np.concatenate([np.unique(array) for array in scores]))
     possible = [float(value) for value in values[(values >= 0) & (values <= 1)][:20]]
     conf = data.draw(st.sampled_from([0.0, 0.25, 1.0, *possible]) | st.floats(0, 1))
-    one = decode(outputs, metadata, conf=conf, multi_label=multi_label)
-    other = decode(dense, metadata, conf=conf, multi_label=multi_label)
-    for name in ("xyxy", "confidence", "class_id", "anchor"):
-        assert np.array_equal(getattr(one, name), getattr(other, name)), name
-    found = task_of(metadata).decode(outputs, metadata, Thresholds(conf=conf), PLACED)
-    assert found == task_of(metadata).decode(dense, metadata, Thresholds(conf=conf), PLACED)
+    one, other = (told(decode, values, metadata, conf=conf, multi_label=multi_label) for values in (outputs, dense))
+    if isinstance(one, str):
+        assert one == other
+    else:
+        for name in ("xyxy", "confidence", "class_id", "anchor"):
+            assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    one, other = (
+        told(task_of(metadata).decode, values, metadata, Thresholds(conf=conf), PLACED) for values in (outputs, dense)
+    )
+    assert one == other
 
 
 def of_task(task: str, roles: Sequence[str], *once: Output, **facts: Any) -> ModelMetadata:
@@ -133,8 +146,11 @@ def test_every_task_finds_what_it_finds_in_the_dequantized_tensors(
     some = data.draw(st.sampled_from([0.2, 0.5, 0.9]))
     thresholds = Thresholds(conf=some, iou=0.5, max_det=20, multi_label=data.draw(st.booleans()))
     task, placed = task_of(metadata), Letterbox.fit((41, 99), IMGSZ)
-    found = task.decode(outputs, metadata, thresholds, placed)
-    assert found == task.decode([floats(output) for output in outputs], metadata, thresholds, placed)
+    one, other = (
+        told(task.decode, values, metadata, thresholds, placed)
+        for values in (outputs, [floats(output) for output in outputs])
+    )
+    assert one == other
 
 
 @given(
@@ -198,6 +214,17 @@ def test_a_chips_rounding_is_no_error_and_no_confidence_above_1() -> None:
     outputs = [Quantized(np.full(values.shape, -128, np.int8), 0.003924, -128) for values in outputs]
     numbers_of(outputs[1])[0, 0, 0, 0] = 127
     assert decode(outputs, metadata, conf=0.25).confidence.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(("scale", "number"), [(0.1, 11), (0.02, 51), (0.01, 101), (2.5, 1)])
+def test_a_step_above_1_is_judged_as_its_value_is(scale: float, number: int) -> None:
+    metadata = HEADS["split"]
+    outputs = [Quantized(np.full(shape, -128, np.int8), scale, -128) for shape in output_shapes(metadata).values()]
+    outputs[1].numbers[0, 0, 0, 0] += number
+    one, other = (
+        told(decode, values, metadata, conf=0.25) for values in (list(outputs), [floats(values) for values in outputs])
+    )
+    assert isinstance(one, str) and one == other and "has a score of" in one
 
 
 @pytest.mark.parametrize(

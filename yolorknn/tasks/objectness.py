@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.model.values import Quantized, Values, numbers_of, with_numbers
+from yolorknn.model.values import Quantized, Values, floats, numbers_of, with_numbers
 from yolorknn.tasks.candidate import FAR, NOTHING, Boxes
 from yolorknn.tasks.cells import above, chosen, values_at
-from yolorknn.tasks.sound import check_numbers, check_scores
+from yolorknn.tasks.sound import are_scores, check_numbers, check_scores
 from yolorknn.tasks.task import Floats
 
 ROLES = frozenset({"anchored", "yolox", "rows"})
@@ -60,7 +60,7 @@ def decode(outputs: Sequence[Values], metadata: ModelMetadata, *, conf: float, m
     names, parts = _parts(outputs, metadata)
     objectness = [_view(part, lambda numbers: numbers[:, BEFORE - 1 : BEFORE]) for part in parts]
     if metadata.outputs[0].role == "yolox":
-        objectness = [part if isinstance(part, Quantized) else _eased(part) for part in objectness]
+        objectness = [_eased_part(part) for part in objectness]
     places = above(list(zip(names, objectness, strict=True)), conf, multi_label=False).places
     anchor = places.cell
     if len(anchor) == 0:
@@ -102,6 +102,14 @@ def _eased(scores: NDArray[Any]) -> NDArray[Any]:
     """Return scores in which those beyond 0 and 1 by no more than SHARED are 0 and 1."""
     near = np.clip(scores, 0, 1)
     return np.where(np.abs(scores - near) <= SHARED, near, scores).astype(scores.dtype, copy=False)
+
+
+def _eased_part(part: Values) -> Values:
+    if isinstance(part, Quantized):
+        if are_scores(part.numbers.dtype, part.scale, part.zero_point):
+            return part
+        part = floats(part)
+    return _eased(part)
 
 
 def _view(values: Values, of: Callable[..., NDArray[Any]]) -> Values:

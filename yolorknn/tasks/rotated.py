@@ -52,7 +52,8 @@ def _twice_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDA
     roots += 4 * EPSILON
     spread /= roots
     spread += EPSILON
-    distance += np.log(spread, out=spread)
+    with np.errstate(invalid="ignore", divide="ignore"):  # of thin boxes, whose determinant may round to below 0
+        distance += np.log(spread, out=spread)
     return distance
 
 

@@ -82,10 +82,10 @@ def check_numbers(values: Floats, named: Iterable[tuple[str, int]], cell: Ints) 
 
 @lru_cache(maxsize=256)
 def _limits(dtype: np.dtype[Any], scale: float, zero_point: int) -> tuple[float | None, float | None]:
-    """Return the numbers between which the values are from 0 to 1, with a step or the tolerance to spare.
+    """Return the numbers between which the values are scores to check_scores(), whatever the scale is.
 
     None where the type has no number beyond.
     """
-    spare, limits = max(TOLERANCE, scale) / scale, np.iinfo(dtype)
-    low, high = zero_point - spare, zero_point + 1 / scale + spare
+    limits = np.iinfo(dtype)
+    low, high = zero_point - TOLERANCE / scale, zero_point + (1 + TOLERANCE) / scale
     return (low if low > limits.min else None), (high if high < limits.max else None)
