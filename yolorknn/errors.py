@@ -1,7 +1,7 @@
 """Every error a user can meet.
 
 YolorknnError
-├── MissingDependencyError (also ImportError)   a package is not installed: which extra has it
+├── MissingDependencyError (also ImportError)   a package is not installed, or broken: which extra has it
 ├── ModelError                                  a model file is absent, broken or of the wrong kind or platform
 │   └── MetadataError                           what a model says of itself is unreadable or contradicts its tensors
 ├── ConversionError
@@ -41,12 +41,15 @@ class YolorknnError(Exception):
 
 
 class MissingDependencyError(YolorknnError, ImportError):
-    """A package that this function needs is not installed."""
+    """A package that this function needs is not installed, or cannot be imported."""
 
-    def __init__(self, package: str, extra: str, purpose: str, *, mend: str | None = None) -> None:
-        """Say which extra brings `package`, needed for `purpose`; or else what mends it."""
+    def __init__(
+        self, package: str, extra: str, purpose: str, *, mend: str | None = None, broken: str | None = None
+    ) -> None:
+        """Say which extra brings `package`, needed for `purpose`; or else what mends it. `broken`: why it cannot be."""
         mend = mend or f"in a checkout of yolorknn, pip install '.[{extra}]'"
-        super().__init__(f"{purpose} needs {package}, which is not installed: {mend}")
+        what = "is not installed" if broken is None else f"is installed but cannot be imported ({broken})"
+        super().__init__(f"{purpose} needs {package}, which {what}: {mend}")
 
 
 class ModelError(YolorknnError):

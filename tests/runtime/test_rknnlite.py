@@ -236,7 +236,8 @@ def test_on_a_first_generation_chip(model: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_without_the_wheel_it_names_the_extra(board: Board, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     board("rk3588")
-    monkeypatch.setitem(sys.modules, "rknnlite.api", None)
+    for name in ("rknnlite", "rknnlite.api"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingDependencyError, match=r"pip install '\.\[board\]'"):
         Detector(model, runtime="lite")
 

@@ -156,5 +156,8 @@ def test_the_wrong_package_and_none(board: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(BackendError, match=r"rknn-toolkit-lite2 is for later chips: install rknn_toolkit_lite 1\.7"):
         open_model(board)
     monkeypatch.setitem(sys.modules, "rknnlite.api", None)
+    with pytest.raises(MissingDependencyError, match=r"is installed but cannot be imported \(import of rknnlite"):
+        open_model(board)
+    monkeypatch.setitem(sys.modules, "rknnlite", None)
     with pytest.raises(MissingDependencyError, match=r"needs rknn_toolkit_lite 1\.7, which is not installed: take"):
         open_model(board)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from yolorknn.errors import BackendError
+from yolorknn.errors import BackendError, MissingDependencyError
 from yolorknn.image import Image
 from yolorknn.measure.bench_report import NO_NPU, ONNXRUNTIME, BenchReport, Run, percentiles, refused
 from yolorknn.measure.simulated_npu import SimulatedNpu
@@ -106,7 +106,7 @@ def bench(
             opening = functools.partial(open_model, model, anchors=anchors, runtime=kind, contexts=most)
             try:
                 measured.append(bench_one(kind, opening=opening, contexts=most))
-            except BackendError as exc:
+            except (BackendError, MissingDependencyError) as exc:
                 why = refused(kind, runtime, exc)
     runs = tuple(run for one in measured for run in one.runs)
     return BenchReport(

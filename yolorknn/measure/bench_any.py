@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from yolorknn.data.input_files import made_up
-from yolorknn.errors import BackendError
+from yolorknn.errors import BackendError, MissingDependencyError
 from yolorknn.measure.bench_report import ONNXRUNTIME, percentiles, refused
 from yolorknn.predict.runner import Runner
 from yolorknn.progress import Progress
@@ -99,7 +99,7 @@ def bench_any(
         try:
             with Runner(model, runtime="auto" if kind == ONNXRUNTIME else kind, contexts=several) as runner:
                 setting, seconds_to_first = _measured(runner, kind, seconds, start)
-        except BackendError as exc:
+        except (BackendError, MissingDependencyError) as exc:
             why = refused(kind, runtime, exc)
             continue
         first = first or seconds_to_first

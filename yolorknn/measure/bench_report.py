@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.convert.figure import drawing
-from yolorknn.errors import BackendError
+from yolorknn.errors import BackendError, MissingDependencyError
 from yolorknn.runtime.cores import Runtime, chosen
 
 NO_NPU = "none"
@@ -23,7 +23,7 @@ def percentiles(values: Sequence[float] | NDArray[Any]) -> dict[str, float]:
     return {f"p{p}": round(float(np.percentile(values, p)), 3) for p in (50, 90, 99)}
 
 
-def refused(kind: str, named: Runtime | None, exc: BackendError) -> str:
+def refused(kind: str, named: Runtime | None, exc: BackendError | MissingDependencyError) -> str:
     """Return the sentence that says why one of a board's runtimes does not run the model, where another will do.
 
     Args:
@@ -32,9 +32,11 @@ def refused(kind: str, named: Runtime | None, exc: BackendError) -> str:
         exc: what it said.
 
     Raises:
-        BackendError: `exc`, where this one was asked for, or is the one that is used.
+        BackendError, MissingDependencyError: `exc`, where this one was asked for, or is the one that is used: a wheel
+            that cannot be imported is not.
     """
-    if named is not None or kind in (ONNXRUNTIME, chosen("auto")):
+    broken = kind == "lite" and isinstance(exc, MissingDependencyError)
+    if named is not None or (not broken and kind in (ONNXRUNTIME, chosen("auto"))):
         raise exc
     return f"{kind} does not run it: {exc}"
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
-import sys
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -18,13 +17,16 @@ from yolorknn.runtime.rknnlite import open_lite
 from yolorknn.runtime.rknnrt import Weights
 from yolorknn.runtime.session import on_core, unchanged
 from yolorknn.runtime.vendor_text import give_back_stderr
+from yolorknn.runtime.wheel import installed, why_not
+
+_logger = logging.getLogger(__name__)
 
 Runtime = Literal["auto", "lite", "c"]
-"""rknn-toolkit-lite2, or librknnrt directly; "auto" is the first where it is installed, else the second."""
+"""rknn-toolkit-lite2, or librknnrt directly; "auto" is the first where it is installed and works, else the second."""
 
 
 def chosen(runtime: Runtime) -> Literal["lite", "c"]:
-    """Return the runtime that is meant.
+    """Return the runtime that is meant; a wheel that is installed but cannot be imported is told, and gone on without.
 
     Raises:
         ValueError: there is no such.
@@ -33,12 +35,16 @@ def chosen(runtime: Runtime) -> Literal["lite", "c"]:
         raise ValueError(f"runtime is 'auto', 'lite' or 'c', not {runtime!r}")
     if runtime != "auto":
         return runtime
-    return "lite" if "rknnlite" in sys.modules or importlib.util.find_spec("rknnlite") else "c"
+    if (why := why_not()) is not None:
+        said = "rknn-toolkit-lite2 is installed but cannot be imported (%s): librknnrt is used directly (--runtime c)"
+        _logger.warning(said, why)
+        return "c"
+    return "lite" if installed() else "c"
 
 
 def runtimes() -> tuple[Literal["lite", "c"], ...]:
-    """Return the runtimes that there are, the one that is used first; librknnrt is under both."""
-    return ("lite", "c") if chosen("auto") == "lite" else ("c",)
+    """Return the runtimes that there are, lite first, also where it cannot be imported; librknnrt is under both."""
+    return ("lite", "c") if installed() else ("c",)
 
 
 def open_cores(
@@ -66,7 +72,7 @@ def open_cores(
     Raises:
         ModelError: built for another platform, or this machine has no NPU.
         BackendError: the runtime refused it; what was opened is closed again.
-        MissingDependencyError: rknn-toolkit-lite2 is asked for and not installed.
+        MissingDependencyError: rknn-toolkit-lite2 is asked for and not installed, or cannot be imported.
         ValueError: contexts is below 1, or there is no such runtime or core.
     """
     if contexts < 1:

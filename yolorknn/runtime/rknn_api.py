@@ -11,10 +11,11 @@ from ctypes import POINTER, Structure, c_char, c_float, c_int, c_int8, c_int32, 
 from typing import Any
 
 from yolorknn.errors import BackendError
+from yolorknn.runtime.wheel import way_out
 
 LIBRARIES = ("librknnrt.so", "/usr/lib/librknnrt.so")
 """As the dynamic linker finds it (LD_LIBRARY_PATH, the system's folders); and where the vendor's wheel looks."""
-WAY_OUT = "take the vendor's wheel (pip install rknn-toolkit-lite2 and --runtime lite), and see 'yolorknn doctor'"
+WAY_OUT = way_out()
 
 CODES = {
     -1: "RKNN_ERR_FAIL",
@@ -179,13 +180,16 @@ class Library:
 
 
 def _loaded() -> ctypes.CDLL:
-    said = []
+    absent, wrong = "", ""
     for name in LIBRARIES:
         try:
             return ctypes.CDLL(name)
         except OSError as exc:  # not there, no library, or for another machine
-            said.append(str(exc))
-    raise BackendError(f"librknnrt.so cannot be loaded ({said[-1]}): see 'yolorknn doctor'")
+            if name in str(exc) and "No such file" in str(exc):  # itself; it may also be said of one that it needs
+                absent = str(exc)
+            else:
+                wrong = wrong or str(exc)
+    raise BackendError(f"librknnrt.so cannot be loaded ({wrong or absent}): see 'yolorknn doctor'")
 
 
 def words(name: str, code: int) -> str:

@@ -19,11 +19,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from yolorknn.errors import BackendError, InferenceError, MissingDependencyError
+from yolorknn.errors import BackendError, InferenceError
 from yolorknn.model.metadata import Tensor
 from yolorknn.model.rknn_file import RknnFile
 from yolorknn.runtime.session import Arrays, image_input, named, on_core
 from yolorknn.runtime.vendor_text import heard_log, vendor_text
+from yolorknn.runtime.wheel import mend_absent, wheel_class
 
 COLLECT_EVERY = 5
 """Inferences between two collections of the vendor's cycles: its inference() makes ctypes classes anew each time."""
@@ -42,7 +43,7 @@ class LiteSession:
         meaning: what is to be said of a code that is not 0, and of the vendor's own words, after these.
 
     Raises:
-        MissingDependencyError: the wheel is not installed.
+        MissingDependencyError: the wheel is not installed, or cannot be imported.
         BackendError: the runtime refused the model; the vendor's own words are in the text.
     """
 
@@ -105,7 +106,7 @@ def open_lite(file: RknnFile, *, core: int | None = None) -> LiteSession:
         core: see LiteSession.
 
     Raises:
-        MissingDependencyError: rknn-toolkit-lite2 is not installed.
+        MissingDependencyError: rknn-toolkit-lite2 is not installed, or cannot be imported.
         BackendError: see LiteSession.
     """
     return LiteSession(
@@ -118,10 +119,12 @@ def open_lite(file: RknnFile, *, core: int | None = None) -> LiteSession:
 
 
 def _import_rknnlite() -> Any:
-    try:
-        from rknnlite.api import RKNNLite
-    except ImportError as exc:
-        raise MissingDependencyError("rknn-toolkit-lite2", "board", "running a .rknn on the board") from exc
+    RKNNLite = wheel_class(
+        "rknn-toolkit-lite2",
+        "running a .rknn on the board",
+        absent=mend_absent(),
+        broken="mend that, or take --runtime c",
+    )
     for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):  # some versions rename them: "Unknown level: 'INFO'"
         logging.addLevelName(getattr(logging, name), name)
     return RKNNLite

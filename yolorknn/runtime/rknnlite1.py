@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from yolorknn.errors import BackendError, MissingDependencyError, ModelError
+from yolorknn.errors import BackendError, ModelError
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.platforms import FIRST_FAMILIES, FIRST_GENERATION, chips
 from yolorknn.runtime.rknnlite import LiteSession
+from yolorknn.runtime.wheel import wheel_class
 
 CODES = {
     -10: "the board's driver is older than the model's toolkit: update both to one version",
@@ -54,7 +55,7 @@ def open_lite1(path: Path, *, inputs: Sequence[Tensor], outputs: Sequence[Tensor
         outputs: what it gives; the file does not say.
 
     Raises:
-        MissingDependencyError: rknn_toolkit_lite 1.7 is not installed.
+        MissingDependencyError: rknn_toolkit_lite 1.7 is not installed, or cannot be imported.
         BackendError: see LiteSession.
     """
     return LiteSession(_rknnlite, path, inputs=inputs, outputs=outputs, batched=False, meaning=_meaning)
@@ -67,16 +68,13 @@ def _meaning(code: int, said: str) -> str:
 
 
 def _rknnlite() -> Any:
-    try:
-        from rknnlite.api import RKNNLite
-    except ImportError as exc:
-        raise MissingDependencyError(
-            "rknn_toolkit_lite 1.7",
-            "",
-            "running a .rknn on this board",
-            mend="take the wheel for aarch64 and its Python, up to 3.10, from "
-            "https://github.com/rockchip-linux/rknn-toolkit, or have 'yolorknn build --codegen' write one in C++",
-        ) from exc
+    RKNNLite = wheel_class(
+        "rknn_toolkit_lite 1.7",
+        "running a .rknn on this board",
+        absent="take the wheel for aarch64 and its Python, up to 3.10, from "
+        "https://github.com/rockchip-linux/rknn-toolkit, or have 'yolorknn build --codegen' write one in C++",
+        broken="mend that, or have 'yolorknn build --codegen' write one in C++",
+    )
     if hasattr(RKNNLite, "NPU_CORE_AUTO"):
         raise BackendError("rknn-toolkit-lite2 is for later chips: install rknn_toolkit_lite 1.7 in its place")
     return RKNNLite
