@@ -258,6 +258,6 @@ def test_a_library_that_is_none(
         source = model.parent / "other.c"
         source.write_text(code)
         subprocess.run(["cc", "-shared", "-fPIC", "-o", str(path), str(source)], check=True)
-    monkeypatch.setattr(rknn_api, "LIBRARIES", (str(path),))
+    monkeypatch.setattr(rknn_api, "LIBRARIES", (str(path), str(model.parent / "none.so")))
     with pytest.raises(BackendError, match=said):
         Detector(model, runtime="c")
