@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import ROOT
-from yolorknn.doctor.board import LIBRARY, _get_library
 from yolorknn.doctor.container import DOCKER, KUBERNETES, PODMAN
+from yolorknn.doctor.library import LIBRARY, get_library
 
 TEXT = (ROOT / "docs/board.md").read_text()
 
 
 def test_what_the_doctor_types_is_what_the_page_types() -> None:
-    assert _get_library("2.3.2") in TEXT
+    assert get_library("2.3.2") in TEXT
     for kind in (DOCKER, PODMAN, KUBERNETES):
         mounted = kind.mount.format(path=LIBRARY)
         device = kind.device.format(path="/dev/dri").partition(" and ")[0]
@@ -34,7 +34,7 @@ def calls(file: str, name: str) -> Iterator[ast.Call]:
 def test_every_check_of_the_doctor_is_explained() -> None:
     names = {
         str(call.args[0].value)
-        for file in ("board", "container", "device", "speed", "checks")
+        for file in ("board", "container", "device", "library", "speed", "checks")
         for call in calls(f"doctor/{file}.py", "Finding")
         if call.args and isinstance(call.args[0], ast.Constant)
     }

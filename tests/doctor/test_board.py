@@ -49,6 +49,57 @@ def test_which_runtime_is_used_and_why(tree: Tree) -> None:
     assert {findings["runtime"].status, findings["Python"].status} == {"ok"}
 
 
+def test_a_wheel_that_cannot_be_imported_is_not_used(tree: Tree) -> None:
+    tree.as_(broken=lambda: "No module named 'ruamel'")
+    found = by_check(examine(tree.machine))["runtime"]
+    assert found.status == "warning" and found.fix == "pip install --force-reinstall rknn-toolkit-lite2"
+    assert found.text == (
+        "librknnrt is used directly (--runtime c), as rknn-toolkit-lite2 2.3.2 cannot be imported "
+        "(No module named 'ruamel')"
+    )
+
+
+OWN, CACHED, NAMED = "/usr/lib/aarch64-linux-gnu", "/usr/local/lib", "/opt/rknn"
+"""Folders of the dynamic linker: its own, one that its cache tells, one of LD_LIBRARY_PATH."""
+
+
+@pytest.mark.parametrize("folder", [OWN, CACHED, NAMED])
+def test_librknnrt_is_looked_for_as_the_runtime_that_is_used_does(tree: Tree, tmp_path: Path, folder: str) -> None:
+    tree.packages(rknn_toolkit_lite2=None)
+    tree.write("/etc/ld.so.cache", f"glibc-ld.so.cache1.1\0librknnrt.so\0{CACHED}/librknnrt.so\0")
+    tree.as_(library_path=("", NAMED))
+    tree.write(f"{folder}/librknnrt.so", library("2.3.0"))
+    for both in (True, False):  # the linker's comes before the wheel's
+        if not both:
+            tree.remove("/usr/lib/librknnrt.so")
+        found = by_check(examine(tree.machine, model=model_for(tmp_path)))
+        assert found["librknnrt"].status == "ok"
+        assert found["librknnrt"].text == f"librknnrt 2.3.0, {folder}/librknnrt.so"
+        assert "but librknnrt is 2.3.0" in found["model"].text
+        assert f" -o {folder}/librknnrt.so https://" in found["model"].fix
+    tree.packages(rknn_toolkit_lite2="2.3.2")
+    found = by_check(examine(tree.machine))
+    assert found["librknnrt"].status == "problem"
+
+
+def test_librknnrt_where_nothing_looks(tree: Tree) -> None:
+    tree.packages(rknn_toolkit_lite2=None)
+    tree.remove("/usr/lib/librknnrt.so")
+    tree.write(f"{CACHED}/librknnrt.so", library())
+    found = by_check(examine(tree.machine))["librknnrt"]
+    assert found.status == "problem" and found.fix == f"sudo ln -s {CACHED}/librknnrt.so /usr/lib/librknnrt.so"
+    assert found.text == f"librknnrt.so is {CACHED}/librknnrt.so, but the linker does not look there"
+
+
+def test_a_sound_library_is_used_in_place_of_a_broken_one(tree: Tree) -> None:
+    tree.packages(rknn_toolkit_lite2=None)
+    tree.write(f"{OWN}/librknnrt.so", "<html>")
+    assert by_check(examine(tree.machine))["librknnrt"].text == "librknnrt 2.3.2"
+    tree.write("/usr/lib/librknnrt.so", "")
+    found = by_check(examine(tree.machine))["librknnrt"]
+    assert found.status == "problem" and found.text.startswith(f"{OWN}/librknnrt.so is a web page")
+
+
 @pytest.mark.parametrize("chip", FIRST_GENERATION)
 def test_a_first_generation_board(tree: Tree, chip: str) -> None:
     tree.chip(f"maker,board\0rockchip,{chip}\0", "Board")

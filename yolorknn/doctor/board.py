@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from yolorknn.doctor.checks import NEWEST_WHEEL, check_memory, check_python
+from yolorknn.doctor.checks import check_memory, check_python
 from yolorknn.doctor.container import DOCKER, check_container, container_of
 from yolorknn.doctor.decoder import check_decoder
 from yolorknn.doctor.device import check_device
+from yolorknn.doctor.library import LIBRARY, check_library, get_library, library_version, loaded_library
 from yolorknn.doctor.machine import Finding, Machine, numbers
 from yolorknn.doctor.speed import check_clocks, check_heat, check_load
 from yolorknn.errors import BackendError
@@ -20,16 +21,11 @@ from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.platforms import FIRST_GENERATION, Platform, chips, first_generation, runs_on, this_platform
 from yolorknn.runtime.cores import open_cores
 from yolorknn.runtime.rknnrt import RknnRtSession
+from yolorknn.runtime.wheel import NEWEST_WHEEL
 from yolorknn.text import quoted
 
-LIBRARY = "/usr/lib/librknnrt.so"
-"""The only file that rknn-toolkit-lite2 looks for; librknnrt used directly is looked for as any library too."""
-ELSEWHERE = ("/usr/lib64", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib", "/lib64", "/oem/usr/lib", "/vendor/lib64")
-"""Folders that have it on systems that look there."""
 DEVICE_TREE = "/proc/device-tree/compatible"
 UPGRADE = "sudo apt update && sudo apt full-upgrade && sudo reboot"
-MACHINES = {183: "aarch64", 40: "arm (32 bit)", 62: "x86_64", 3: "x86 (32 bit)"}
-"""e_machine of an ELF file."""
 
 
 def is_board(machine: Machine) -> bool:
@@ -50,7 +46,7 @@ def check_board(machine: Machine, model: Path | None) -> Iterator[Finding]:
         _chip(machine, board),
         _driver(machine),
         check_device(machine),
-        _library(machine),
+        check_library(machine),
         check_python(machine, wheels=False),
         _runtime(machine),
     ]
@@ -127,47 +123,6 @@ def _driver(machine: Machine) -> Finding:
     )
 
 
-def _get_library(version: str) -> str:
-    """Return the command that fetches librknnrt; a version that is none, as a file may state, does not enter it."""
-    version = version if re.fullmatch(r"\d{1,2}\.\d{1,2}\.\d{1,2}", version, re.ASCII) else "2.3.2"
-    url = f"https://github.com/airockchip/rknn-toolkit2/raw/v{version}/rknpu2/runtime/Linux/librknn_api/aarch64/librknnrt.so"
-    return f"sudo curl -fL -o {LIBRARY} {url}"
-
-
-def _library(machine: Machine) -> Finding:
-    try:
-        data = machine.path(LIBRARY).read_bytes()
-    except OSError:
-        for file in (f"{folder}/librknnrt.so" for folder in ELSEWHERE):
-            if machine.path(file).exists():
-                text = f"librknnrt.so is {file}, but rknn-toolkit-lite2 looks for {LIBRARY} only"
-                return Finding("librknnrt", "problem", text, f"sudo ln -s {file} {LIBRARY}")
-        container = container_of(machine)
-        fix = container.mounted(LIBRARY) if container else _get_library("2.3.2")
-        return Finding("librknnrt", "problem", f"there is no readable {LIBRARY}", fix)
-    if data[:4] != b"\x7fELF":
-        kind = (
-            "a web page" if b"<html" in data[:1000].lower() or b"<!doctype" in data[:1000].lower() else "not a library"
-        )
-        return Finding("librknnrt", "problem", f"{LIBRARY} is {kind} ('invalid ELF header')", _get_library("2.3.2"))
-    kind = MACHINES.get(int.from_bytes(data[18:20], "little"), "another machine")
-    if kind != "aarch64":
-        return Finding("librknnrt", "problem", f"{LIBRARY} is for {kind}, not aarch64", _get_library("2.3.2"))
-    version = _runtime_version(data)
-    if version is None:
-        text = f"{LIBRARY} does not say its version"
-        return Finding("librknnrt", "warning", text, f"strings {LIBRARY} | grep 'librknnrt version'")
-    if numbers(version) < (1, 6):
-        text = f"librknnrt {version} refuses the models of rknn-toolkit2 2 ('Invalid RKNN model version 6')"
-        return Finding("librknnrt", "problem", text, _get_library("2.3.2"))
-    return Finding("librknnrt", "ok", f"librknnrt {version}")
-
-
-def _runtime_version(data: bytes) -> str | None:
-    found = re.search(rb"librknnrt version: ?(\d{1,9}\.\d{1,9}\.\d{1,9})", data)
-    return found[1].decode() if found else None
-
-
 def _runtime(machine: Machine) -> Finding:
     version = machine.version("rknn-toolkit-lite2")
     if version is None:
@@ -175,6 +130,10 @@ def _runtime(machine: Machine) -> Finding:
         if machine.python > NEWEST_WHEEL:
             why += f", and has no wheel for Python {'.'.join(map(str, machine.python))}"
         return Finding("runtime", "ok", f"librknnrt is used directly (--runtime c), as {why}")
+    if broken := machine.broken():
+        why = f"rknn-toolkit-lite2 {version} cannot be imported ({broken})"
+        mend = "pip install --force-reinstall rknn-toolkit-lite2"
+        return Finding("runtime", "warning", f"librknnrt is used directly (--runtime c), as {why}", mend)
     if numbers(version) < (2, 3, 2):
         text = f"rknn-toolkit-lite2 {version} is older than 2.3.2, with which yolorknn is tested"
         return Finding("runtime", "warning", text, "pip install -U rknn-toolkit-lite2")
@@ -210,13 +169,10 @@ def _model(machine: Machine, path: Path, board: Platform | None) -> Iterator[Fin
         build = quoted("yolorknn", "build", f"{path.stem}.onnx", "--platform", board.name)
         yield Finding("model", "problem", text, build)
         return
-    try:
-        runtime = _runtime_version(machine.path(LIBRARY).read_bytes())
-    except OSError:
-        runtime = None
+    runtime = library_version(machine)
     if runtime and numbers(runtime) < numbers(file.toolkit):
         text = f"{built}, but librknnrt is {runtime}: an older one refuses the model or crashes in it"
-        yield Finding("model", "problem", text, _get_library(file.toolkit))
+        yield Finding("model", "problem", text, get_library(file.toolkit, loaded_library(machine) or LIBRARY))
         return
     recorded = file.recorded() if file.custom_string else None
     for op in recorded.build.custom_ops if recorded and recorded.build else ():

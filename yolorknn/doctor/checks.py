@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator
 
 from yolorknn.doctor.machine import Finding, Machine
-
-NEWEST_WHEEL = (3, 12)
-"""The last Python for which the vendor has wheels."""
+from yolorknn.runtime.wheel import NEWEST_WHEEL
 
 
 def check_python(machine: Machine, *, wheels: bool) -> Finding:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from yolorknn.runtime.wheel import why_not
 from yolorknn.stream.sources.ffmpeg_program import ffmpeg_with
 
 Status = Literal["ok", "warning", "problem"]
@@ -50,6 +51,12 @@ class Machine:
     groups: tuple[int, ...] = field(default_factory=lambda: tuple(os.getgroups()))
     version: Callable[[str], str | None] = installed
     """Tells a package's version."""
+    broken: Callable[[], str | None] = why_not
+    """Tells why the vendor's wheel, which is installed, cannot be imported; it is imported."""
+    library_path: tuple[str, ...] = field(
+        default_factory=lambda: tuple(os.environ.get("LD_LIBRARY_PATH", "").split(":"))
+    )
+    """Folders in which the dynamic linker looks first."""
     ffmpeg: Callable[[str], str | None] = ffmpeg_with
     """Tells an ffmpeg that has a decoder; it is run."""
 

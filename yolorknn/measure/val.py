@@ -16,7 +16,7 @@ import numpy as np
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Dataset, Labelled
 from yolorknn.data.labels import label_file
-from yolorknn.doctor.board import LIBRARY
+from yolorknn.doctor.library import LIBRARY
 from yolorknn.doctor.machine import installed
 from yolorknn.errors import DatasetError, ModelError, SourceError
 from yolorknn.files import check_model_file, sha256
