@@ -118,6 +118,15 @@ def test_a_tile_is_a_side_or_two(tmp_path: Path) -> None:
     for tile, overlap in ((31, 0.2), ((640, 0), 0.2), (640, 0.95)):
         with pytest.raises(ValueError, match=r"a tile is at least|overlap is between"):
             Detector(tmp_path / "not looked at.onnx", tile=tile, overlap=overlap)
+    wrong: Any
+    for wrong in ("640", 640.5, (640,), [640, 640, 3], ("640", 640)):
+        with pytest.raises(ValueError, match="a tile is a side in whole pixels, or height and width, not"):
+            Detector(tmp_path / "not looked at.onnx", tile=wrong)
+    with pytest.raises(ValueError, match=r"there is no tile: give tile, or leave out overlap=0\.5"):
+        Detector(tmp_path / "not looked at.onnx", overlap=0.5)
+    wrong = "0.2"
+    with pytest.raises(ValueError, match=r"overlap is a number between 0 and 0\.9, not '0\.2'"):
+        Detector(tmp_path / "not looked at.onnx", tile=640, overlap=wrong)
 
 
 @needs_ort

@@ -73,7 +73,8 @@ Names = Annotated[
 Anchors = Annotated[
     str | None,
     typer.Option(
-        help="Of YOLOv5 or YOLOv7: a text file of its anchor boxes' sizes, or yolov5 or yolov7 for the published."
+        help="Of YOLOv5 or YOLOv7: a text file of its anchor boxes' sizes, or yolov5, yolov7 or yolov7-tiny for the "
+        "published."
     ),
 ]
 Device = Annotated[

@@ -19,6 +19,7 @@ AnchorSizes = tuple[float, ...]
 PUBLISHED: dict[str, AnchorSizes] = {
     "yolov5": (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326),
     "yolov7": (12, 16, 19, 36, 40, 28, 36, 75, 76, 55, 72, 146, 142, 110, 192, 243, 459, 401),
+    "yolov7-tiny": (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326),
 }
 """Of the weights that their authors publish, and of what was trained from these without autoanchor."""
 WRITTEN = "RK_anchors.txt"
@@ -31,21 +32,26 @@ FEWEST_PIXELS = 16
 MOST_PIXELS = 10_000
 
 
-def given_anchors(anchors: str | Path | Iterable[float] | None) -> AnchorSizes | None:
-    """Return the sizes that a user gave: "yolov5", "yolov7", a text file of numbers, or numbers.
+def given_anchors(anchors: str | Path | Iterable[Any] | None) -> AnchorSizes | None:
+    """Return the sizes that a user gave: a name of PUBLISHED, a text file of numbers, or numbers, nested or not.
 
     Raises:
         ModelError: the file cannot be read, or they are not sizes.
+        ValueError: they are not numbers.
     """
     if anchors is None:
         return None
     if isinstance(anchors, (str, Path)):
         return PUBLISHED.get(str(anchors)) or read_anchors(Path(anchors))
-    return checked(list(anchors), "the anchors given")
+    numbers = list(_flat(anchors))
+    if not isinstance(anchors, Iterable) or not all(isinstance(number, (int, float)) for number in numbers):
+        given, known = " ".join(repr(anchors).split()), ", ".join(PUBLISHED)
+        raise ValueError(f"anchors are {known}, a text file, or numbers, width and height in turn, not {given:.80}")
+    return checked(numbers, "the anchors given")
 
 
 def read_anchors(path: Path) -> AnchorSizes:
-    """Return the sizes in a text file, the numbers apart by lines, spaces or commas.
+    """Return the sizes in a text file, the numbers apart by lines, spaces or commas; in a .yaml those of `anchors:`.
 
     Raises:
         ModelError: it cannot be read, or they are not sizes.
@@ -57,11 +63,20 @@ def read_anchors(path: Path) -> AnchorSizes:
         known = " or ".join(PUBLISHED)
         why = reason_of(exc)
         raise ModelError(f"cannot read the anchors in {path} ({why}): give a text file of numbers, or {known}") from exc
-    words = re.split(r"[\s,;\[\]()]+", text)
+    words = re.split(r"[\s,;\[\]()]+", _below_anchors(re.sub(r"#.*", "", text)))
     try:
         return checked([float(word) for word in words if word], str(path))
     except ValueError:
         raise ModelError(f"{path} is not a list of anchor boxes: give numbers, width and height in turn") from None
+
+
+def _below_anchors(text: str) -> str:
+    """Return what a .yaml as of YOLOv5 or YOLOv7 has as its `anchors:`, without dashes; a text that has none as it is.
+
+    The next key ends it. There may be no YAML reader on a board.
+    """
+    blocks = re.findall(r"^anchors[ \t]*:(.*(?:\n(?:[ \t\r\-\[\]].*)?)*)", text, re.MULTILINE)
+    return re.sub(r"-\s", " ", str(blocks[0])) if len(blocks) == 1 else text
 
 
 def stated_anchors(text: str | None) -> AnchorSizes | None:
@@ -120,7 +135,9 @@ def by_stride(sizes: AnchorSizes, strides: Sequence[int], boxes: int) -> tuple[A
 
 
 def _flat(value: Any) -> Iterable[Any]:
-    if isinstance(value, (list, tuple)):
+    if hasattr(value, "tolist"):  # NumPy's arrays and numbers
+        value = value.tolist()
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)):
         for entry in value:
             yield from _flat(entry)
     else:

@@ -14,7 +14,7 @@ from yolorknn.predict.loaded_model import LoadedModel, OtherTaskError
 from yolorknn.predict.open_model import Place
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.cores import Runtime
-from yolorknn.stream.tiled import Tiling
+from yolorknn.stream.tiled import tiling_of
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.task import Thresholds
 
@@ -60,8 +60,8 @@ class Detector(LoadedModel[Detections]):
         agnostic_nms: let a box suppress overlapping ones of other classes too.
         names: class names, for a model without metadata.
         anchors: for a model of YOLOv5 or YOLOv7 that does not say them, widths and heights of its anchor boxes in
-            pixels, one after the other, the finest stride's first; or a text file of them; or "yolov5" or "yolov7" for
-            those that the authors publish.
+            pixels, one after the other or nested, the finest stride's first; or a text file of them; or "yolov5",
+            "yolov7" or "yolov7-tiny" for those that the authors publish.
         simulate: run on the vendor's simulator instead, quantized as the .rknn is; a PC with rknn-toolkit2.
         dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
         runtime: on a board, "lite" for rknn-toolkit-lite2, "c" for librknnrt directly; "auto" is the first where it is
@@ -72,10 +72,11 @@ class Detector(LoadedModel[Detections]):
         tile: side, or height and width, in pixels of the tiles in which an image is looked at besides as a whole, so
             that small objects in a large image are found. What a border cuts is put together again. A tile of the
             model's imgsz shows everything at its size. None for the whole image only.
-        overlap: share of a tile that the next one shows too, 0 to 0.9; objects smaller than that are cut by no border.
+        overlap: share of a tile that the next one shows too, 0 to 0.9, default 0.2; objects smaller than that are cut
+            by no border.
 
     Raises:
-        ValueError: a threshold, tile or overlap is out of range, or there is no such runtime.
+        ValueError: a threshold, tile or overlap is out of range, anchors are no numbers, or there is no such runtime.
         ModelError: the model is absent, broken, or not for this machine.
         BackendError: the runtime refused it.
         MissingDependencyError: the runtime is not installed.
@@ -99,14 +100,14 @@ class Detector(LoadedModel[Detections]):
         multi_label: bool = False,
         agnostic_nms: bool = False,
         names: Sequence[str] | None = None,
-        anchors: str | Path | Sequence[float] | None = None,
+        anchors: str | Path | Sequence[float] | Sequence[Sequence[float]] | NDArray[Any] | None = None,
         simulate: bool = False,
         dataset: str | Path | None = None,
         runtime: Runtime = "auto",
         contexts: int = 1,
         backends: Sequence[Backend] | None = None,
         tile: int | tuple[int, int] | None = None,
-        overlap: float = 0.2,
+        overlap: float | None = None,
     ) -> None:
         thresholds = Thresholds(conf, iou, max_det, None, multi_label, agnostic_nms)
         super().__init__(
@@ -119,7 +120,7 @@ class Detector(LoadedModel[Detections]):
             runtime=runtime,
             contexts=contexts,
             backends=backends,
-            tiling=None if tile is None else Tiling((tile, tile) if isinstance(tile, int) else tile, overlap),
+            tiling=tiling_of(tile, overlap),
         )
         if self.metadata.task == "classify":
             self.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 from yolorknn.errors import ModelError, SiteError, YolorknnError
 from yolorknn.files import decoded, sha256
-from yolorknn.model.anchor_sizes import given_anchors
+from yolorknn.model.anchor_sizes import PUBLISHED, given_anchors
 from yolorknn.model.class_names import read_names
 from yolorknn.serve.address import TOKEN, is_loopback
 from yolorknn.site.check import Checker, Mistake, nearest
@@ -114,7 +114,7 @@ def _found(source: str, base: Path) -> str:
 
 def _with_anchors(model: ModelTable, base: Path) -> ModelTable:
     anchors = model.anchors
-    return model if anchors in (None, "yolov5", "yolov7") else replace(model, anchors=str(base / str(anchors)))
+    return model if anchors is None or anchors in PUBLISHED else replace(model, anchors=str(base / str(anchors)))
 
 
 def _contradictions(site: Site, given: dict[str, Any]) -> Iterator[Mistake]:

@@ -40,7 +40,9 @@ class ModelTable:
     tile: int | None = key("Side in pixels of the tiles in which frames are looked at besides.", None, least=32)
     overlap: float = key("Of a tile, what the next one shows too.", 0.2, least=0, most=0.9)
     names: Path | None = key("File with the class names, one a line, for a model that has none.", None, file=True)
-    anchors: str | None = key("Sizes of anchor boxes: yolov5, yolov7, or a file; for a model that has none.", None)
+    anchors: str | None = key(
+        "Sizes of anchor boxes: yolov5, yolov7, yolov7-tiny, or a file; for a model that has none.", None
+    )
     runtime: Literal["auto", "lite", "c"] = key("On a board, which of the vendor's runtimes.", "auto")
     contexts: int = key("On a board, contexts on each NPU core.", 1, least=1, most=8)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, product
+from numbers import Integral, Real
 from typing import Any
 
 from numpy.typing import NDArray
@@ -68,6 +69,25 @@ class Tiling:
         step = max(1, round(side * (1 - self.overlap)))
         last = max(0, of - side)
         return chain(range(0, last, step), [last])
+
+
+def tiling_of(tile: int | tuple[int, int] | None, overlap: float | None = None) -> Tiling | None:
+    """Return how images are cut into tiles of a side, or height and width; None for not at all.
+
+    Raises:
+        ValueError: a tile is no such thing, or out of range, or there is an overlap of none.
+    """
+    if tile is None:
+        if overlap is not None:
+            raise ValueError(f"overlap is a share of a tile, and there is no tile: give tile, or leave out {overlap=}")
+        return None
+    sides = tuple(tile) if isinstance(tile, (list, tuple)) else (tile, tile)
+    if len(sides) != 2 or not all(isinstance(side, Integral) for side in sides):
+        raise ValueError(f"a tile is a side in whole pixels, or height and width, not {tile!r}")
+    if overlap is not None and not isinstance(overlap, Real):
+        raise ValueError(f"overlap is a number between 0 and {MOST_OVERLAP}, not {overlap!r}")
+    size = (int(sides[0]), int(sides[1]))
+    return Tiling(size) if overlap is None else Tiling(size, overlap)
 
 
 def stages_of(
