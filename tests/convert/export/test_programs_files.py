@@ -75,7 +75,7 @@ def test_each_model_for_ultralytics_has_a_folder_of_its_own(tmp_path: Path) -> N
     ("layout", "words"),
     [
         ("sums", "leave out --for zoo, which is for detection and segmentation"),
-        ("pixels", "leave out --for, which is for detection"),
+        ("pixels", "leave out --for, as Frigate takes detection models only, like --for ultralytics"),
         ("decoded", "leave out --head decoded or --for ultralytics"),
     ],
 )

@@ -96,7 +96,7 @@ def split_only(head: str, layout: Layout, *others: Layout) -> None:
         return
     asked = {
         "sums": "--for zoo, which is for detection and segmentation",
-        "pixels": "--for, which is for detection (zoo: and segmentation)",
+        "pixels": "--for, as Frigate takes detection models only, like --for ultralytics (zoo: segmentation too)",
         "decoded": "--head decoded or --for ultralytics, which are for detection",
     }
     raise ExportError(f"{head} is a head that is exported split: leave out {asked[layout]}")
