@@ -86,13 +86,14 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     Raises:
         OutputError: an output is an input.
     """
-    read = {key for path in inputs if (key := _identity(path)) is not None}
+    read = {key for path in inputs if (key := identity_of(path)) is not None}
     for path in outputs:
-        if _identity(path) in read:
+        if identity_of(path) in read:
             raise OutputError(f"{path} is read, so nothing is written to it: give another folder or name for results")
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Return what is the same of a file by whatever name; None where there is none."""
     try:
         found = path.stat()
     except (OSError, ValueError):

@@ -189,10 +189,12 @@ def check_lines(file: str | None) -> None:
     Raises:
         OutputError: it is called like a picture, video or model.
     """
-    from yolorknn.image import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+    from yolorknn.stream.run_folder import check_lines_name
 
-    if file and Path(file).suffix.lower() in {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, ".onnx", ".rknn", ".pt"}:
-        raise OutputError(f"{file} is called like a picture, video or model: give a file as found.jsonl for the lines")
+    try:
+        check_lines_name(Path(file or ""))
+    except ValueError as exc:
+        raise OutputError(str(exc)) from None
 
 
 def check_plot(path: Path | None) -> None:

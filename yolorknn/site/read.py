@@ -15,6 +15,7 @@ from yolorknn.files import decoded, sha256
 from yolorknn.model.anchor_sizes import PUBLISHED, given_anchors
 from yolorknn.model.class_names import read_names
 from yolorknn.serve.address import TOKEN, is_loopback
+from yolorknn.site.apart import overwritten
 from yolorknn.site.check import Checker, Mistake, nearest
 from yolorknn.site.outside import outside
 from yolorknn.site.places import Where, line_of, lines_of
@@ -51,6 +52,7 @@ def read_site(path: Path) -> Site:
         site = _resolved(site, path.absolute().parent)
         mistakes += _contradictions(site, given)
         mistakes += outside(site)
+        mistakes += overwritten(site, path)
         mistakes += _unknown(site) if not mistakes else []
     if mistakes or site is None:
         raise SiteError(_sentences(path, mistakes, text))

@@ -27,6 +27,12 @@ def _folder(text: str) -> None:
     check_folder_name(Path(text))
 
 
+def _lines(text: str) -> None:
+    from yolorknn.stream.run_folder import check_lines_name  # noqa: PLC0415  it brings OpenCV
+
+    check_lines_name(Path(text))
+
+
 @dataclass(frozen=True)
 class ModelTable:
     """A model, and what is kept of what it finds."""
@@ -103,8 +109,8 @@ class TrackTable:
 class SinksTable:
     """Where results go."""
 
-    json: Path | None = key("File for a JSON line of each frame; - is stdout.", None)
-    csv: Path | None = key("File for a row of each object.", None)
+    json: Path | None = key("File for a JSON line of each frame; - is stdout.", None, read=_lines)
+    csv: Path | None = key("File for a row of each object.", None, read=_lines)
     rotate: str | None = key("Begin a new file at this size or age: 100M, 1d, 100M,12h.", None, read=_rotation)
     keep: int = key("With rotate: older files that stay.", 9, least=0)
     record: Path | None = key("Folder for annotated video in segments of a minute.", None, read=_folder)

@@ -1,4 +1,4 @@
-"""Folders that results go to: that of one run of `detect`, and what none is called."""
+"""Where results go: the folder of one run of `detect`, and what no folder and no file of lines is called."""
 
 from __future__ import annotations
 
@@ -65,3 +65,13 @@ def check_folder_name(folder: Path | None) -> None:
     """
     if folder and folder.suffix.lower() in {*_FILES, *IMAGE_SUFFIXES, *VIDEO_SUFFIXES} and not is_folder(folder):
         raise ValueError(f"'{folder}' is called like a file: give a folder, its files are named for you")
+
+
+def check_lines_name(file: Path) -> None:
+    """Refuse a file for JSON lines or CSV that is called like what they are made of, and so is mostly one.
+
+    Raises:
+        ValueError: it is.
+    """
+    if file.suffix.lower() in {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, ".onnx", ".rknn", ".pt"}:
+        raise ValueError(f"{file} is called like a picture, video or model: give a file as found.jsonl for the lines")
