@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
-from yolorknn.text import dumps, printable, quoted, reason_of, short_reason, shown, shown_url, url_name
+from yolorknn.text import dumps, has_password, printable, quoted, reason_of, short_reason, shown, shown_url, url_name
 
 ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)
 ACTED_ON = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -63,6 +63,23 @@ def test_no_password_of_a_url(url: str) -> None:
     sentence = shown(f"no video from {url} (waited): check")
     assert SECRET not in sentence and sentence.startswith("no video from ") and "cam" in sentence
     assert SECRET not in shown(ValueError(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "has"),
+    [
+        ("rtsp://me:s3cret@host/live", True),
+        ("rtsp://me:s3:cr@et/@host:554/live", True),
+        ("http://host/shot?user=me&password=s3cret", True),
+        ("rtsp://me@host:554/live", False),
+        ("rtsp://me:@host/live", False),
+        ("rtsp://host:554/live?channel=1", False),
+        ("@door.source", False),
+        ("a:b@c.mp4", False),
+    ],
+)
+def test_whether_a_url_has_a_password(url: str, has: bool) -> None:
+    assert has_password(url) is has
 
 
 def test_what_a_url_may_show() -> None:

@@ -60,6 +60,12 @@ def shown_url(url: str) -> str:
     return printable(f"{scheme}://{_rest(rest)}" if mark else without_secrets(url))
 
 
+def has_password(url: str) -> bool:
+    """Tell whether a URL has a password, behind its user or as a value that is called like one."""
+    _, mark, rest = url.partition("://")
+    return bool(mark) and bool(rest.rpartition("@")[0].partition(":")[2] or _SECRET.search(rest))
+
+
 def reason_of(exc: object) -> str:
     """Return what an exception says, without number and file name where the operating system refused."""
     return str(getattr(exc, "strerror", None) or str(exc) or type(exc).__name__)

@@ -52,6 +52,11 @@ def test_what_it_passes_on(bench: Recorder, draw: Recorder, measure: Recorder) -
     assert draw.calls == [] == measure.calls
 
 
+def test_a_password_that_others_see(bench: Recorder) -> None:
+    said = run("bench", "m.onnx", "--source", "rtsp://me:s3cret@host/live").stderr
+    assert said.startswith("ps shows the password in --source to everybody") and "s3cret" not in said
+
+
 def test_every_option(bench: Recorder, draw: Recorder, tmp_path: Path) -> None:
     words = ["--source", "clip.mp4", "--seconds", 0.5, "--npu-ms", 20, "--cores", 2, "--fps", 25, "--json"]
     words += ["--runtime", "c", "--contexts", 4, "--tile", 640, "--anchors", "yolov5"]

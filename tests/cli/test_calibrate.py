@@ -24,6 +24,15 @@ def test_what_it_passes_on(choose: Recorder) -> None:
     ]
 
 
+def test_a_password_that_others_see(choose: Recorder) -> None:
+    """It is said once, and goes on."""
+    said = run("calibrate", "rtsp://me:s3cret@host/live").stderr
+    assert said.startswith("ps shows the password in SOURCE to everybody on this machine: ") and "@FILE\n" in said
+    assert "s3cret" not in said and said.count("password") == 1
+    for source in ("@door.source", "rtsp://me@host/live"):
+        assert "password" not in run("calibrate", source).stderr
+
+
 @pytest.mark.parametrize("long", [False, True])
 def test_every_option(choose: Recorder, long: bool) -> None:
     options = ("--count", 7, "--output", "out/set") if long else ("-n", 7, "-o", "out/set")

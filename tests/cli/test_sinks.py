@@ -172,6 +172,16 @@ def test_a_webhook(detector: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
         detector.answer = number_detector(Path(".."))
 
 
+def test_a_password_that_others_see(detector: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a camera and of a webhook: each is said once, and never shown."""
+    monkeypatch.setattr(Webhook, "_post", lambda *_: ("", False))
+    hook = ("--webhook", "https://me:s3cret@server/hook")
+    done = run("detect", "rtsp://me:s3cret@cam/live", "-m", "m.rknn", "--no-save", "--json", "d.jsonl", *hook)
+    for where in ("SOURCE", "--webhook"):
+        assert done.stderr.count(f"ps shows the password in {where} to everybody on this machine") == 1
+    assert "s3cret" not in done.stderr
+
+
 STUCK = {
     "json": ("yolorknn.stream.sinks.line_file.LineFile.write", Outputs(json_file="d.jsonl")),
     "csv": ("yolorknn.stream.sinks.csv_rows.CsvRows.write", Outputs(csv_file=Path("d.csv"))),

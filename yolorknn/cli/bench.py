@@ -9,7 +9,7 @@ import typer
 
 from yolorknn.cli.options import Anchors, AsJson, Device, DeviceId, Overlap, Plot, Tile, ToolkitOption
 from yolorknn.cli.parse import check_plot, parse_tiling
-from yolorknn.cli.show import bars, print_report
+from yolorknn.cli.show import bars, print_report, tell_seen
 
 
 def bench_command(
@@ -72,6 +72,7 @@ def bench_command(
         return
     tiling = parse_tiling(tile, overlap)
     check_plot(plot)
+    tell_seen(source, "--source")
     share_arena()
     with bars() as progress:
         report = bench(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from yolorknn.cli.options import check_folder_name
-from yolorknn.cli.show import bars, put, say
+from yolorknn.cli.show import bars, put, say, tell_seen
 
 
 def calibrate_command(
@@ -24,6 +24,7 @@ def calibrate_command(
     """Choose calibration images that differ: no near-duplicates, no broken frames."""
     from yolorknn.data.choose import choose
 
+    tell_seen(source, "SOURCE")
     with bars() as progress:
         chosen = choose(source, count=count, output=output, progress=progress)
     put(output / "dataset.txt")

@@ -25,7 +25,7 @@ from yolorknn.cli.options import (
 from yolorknn.cli.outputs import Outputs
 from yolorknn.cli.parse import parse_classes, parse_tiling, place_of
 from yolorknn.cli.serving import Serving, watch_and_serve
-from yolorknn.cli.show import FramesBar, TellImages, bars, in_words, say, say_simulated, say_summary
+from yolorknn.cli.show import FramesBar, TellImages, bars, in_words, say, say_simulated, say_summary, tell_seen
 from yolorknn.cli.sinks import open_sinks, say_losses
 from yolorknn.cli.tracks import Tracks
 from yolorknn.errors import SourceError
@@ -89,6 +89,8 @@ def detect_command(
         on_ray.run(source, model, outputs.output, classes=parse_classes(classes), **kept, **where)
         return
     on_ray.check_alone()
+    tell_seen(source, "SOURCE")
+    tell_seen(outputs.webhook, "--webhook")
     outputs.check()
     tracks.check()
     serving.check(source)

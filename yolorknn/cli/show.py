@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from yolorknn.text import dumps, printable, shown
+from yolorknn.text import dumps, has_password, printable, shown
 
 if TYPE_CHECKING:
     from yolorknn.convert.recipe.build_options import BuildOptions
@@ -38,6 +38,13 @@ def say(text: str, *, lines: bool = False) -> None:
     """Tell on stderr what happens, as shown() makes it safe; with `lines`, its line ends are ours."""
     with suppress(OSError):  # the terminal is gone, which ends nothing: what is to be finished is
         err.print(shown(text, lines=lines))
+
+
+def tell_seen(url: str | None, option: str) -> None:
+    """Tell that others see the password in a URL of the command line, where there is one."""
+    if url and has_password(url):
+        keep = "to keep it to yourself, write the URL into a file of yours, and give @FILE"
+        say(f"ps shows the password in {option} to everybody on this machine: {keep}")
 
 
 def put(text: object, *, lines: bool = False) -> None:
