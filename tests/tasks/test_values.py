@@ -123,3 +123,33 @@ def test_drawing_on_tiny_images() -> None:
 def test_supervision_takes_them() -> None:
     supervision = pytest.importorskip("supervision")
     assert isinstance(FOUND.to_supervision(), supervision.Detections)
+
+
+def test_small_objects_of_a_large_frame_are_seen() -> None:
+    """150 of 20 pixels at 4K: lines are thin, letters small, and labels lie over no box, their own included."""
+    random = np.random.default_rng(0)
+    corner = random.uniform(0, 1, (150, 2)) * (3820, 2140)
+    boxes = np.concatenate([corner, corner + 20], axis=1).round().astype(np.float32)
+    found = Detections(boxes, np.linspace(0.99, 0.3, 150), np.arange(150) % 5)
+    drawn = draw(np.full((2160, 3840, 3), 128, np.uint8), found, ["ball", "box", "cone", "star", "ring"])
+    changed = (drawn != 128).any(axis=2)
+    shown = np.array([1 - changed[y : y + 20, x : x + 20].mean() for x, y in boxes[:, :2].astype(int)])
+    assert shown.min() > 0.4 and np.median(shown) > 0.75, "objects are hidden"
+    assert changed.sum() > 150 * 600, "most have a label"
+
+
+def test_the_label_of_a_small_object_moves_where_another_is() -> None:
+    boxes = np.array([[100, 100, 120, 120], [100, 82, 120, 98], [300, 0, 320, 20]], np.float32)
+    drawn = draw(
+        np.full((480, 640, 3), 128, np.uint8), Detections(boxes, np.array([0.9, 0.8, 0.7]), np.arange(3)), "abc"
+    )
+    changed = (drawn != 128).any(axis=2)
+    assert not changed[84:97, 102:119].any() and changed[121:130, 100:120].all(), "below, as another is above it"
+    assert not changed[2:19, 302:319].any() and changed[21:30, 300:320].all(), "below, as the frame ends above it"
+
+
+def test_letters_keep_their_size_while_boxes_move_little() -> None:
+    frame = np.zeros((1080, 1920, 3), np.uint8)
+    sizes = [drawing._capitals(frame, np.array([[0, 0, side, side]], np.float32)) for side in np.arange(10, 400)]
+    assert len(set(sizes)) < 9 and sizes == sorted(sizes) and sizes[0] == drawing.LEAST
+    assert sizes[-1] == drawing._capitals(frame, None), "as ever on large objects"

@@ -27,7 +27,7 @@ JOINTS = (FACE,) * 5 + (ARMS,) * 6 + (LEGS,) * 6
 def draw_keypoints(canvas: Image, detections: Detections) -> None:
     """Draw keypoints into a BGR uint8 (H, W, 3) image, the most confident object's on top; 17 are a person's."""
     assert detections.keypoints is not None
-    line = line_width(canvas)
+    line = line_width(canvas, detections.xyxy)
     for points in detections.keypoints[::-1]:
         person = len(points) == len(JOINTS)
         places = [(round(float(x)), round(float(y))) for x, y, _ in points]

@@ -104,7 +104,7 @@ class Obb(BoxTask):
     def draw(self, canvas: Image, found: Detections, names: Mapping[int, str] | Sequence[str]) -> None:
         """Draw turned boxes, names and confidences at their highest corner, the most confident on top."""
         assert found.xyxyxyxy is not None
-        line = line_width(canvas)
+        line = line_width(canvas, found.xyxy)
         labels = []
         for number in reversed(range(len(found))):
             class_id = int(found.class_id[number])
@@ -113,7 +113,7 @@ class Obb(BoxTask):
             x, y = (int(side) for side in places[places[:, 1].argmin()])
             text = label(names[class_id], class_id) + numbered(found, number)
             labels.append(Label((x, y), text, float(found.confidence[number]), paint))
-        draw_labels(canvas, labels[::-1])
+        draw_labels(canvas, labels[::-1], found.xyxy)
 
 
 def _turned(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata) -> Floats:
