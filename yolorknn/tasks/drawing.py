@@ -215,8 +215,8 @@ def draw_masks(canvas: Image, detections: Detections) -> None:
     """Tint the pixels of each mask in its class's colour, half transparent, the most confident last."""
     assert detections.mask is not None
     for number in reversed(range(len(detections))):
-        x1, y1 = np.floor(detections.xyxy[number, :2]).astype(int)
-        x2, y2 = np.ceil(detections.xyxy[number, 2:]).astype(int)
+        x1, y1 = np.floor(detections.xyxy[number, :2]).clip(0).astype(int)
+        x2, y2 = np.ceil(detections.xyxy[number, 2:]).clip(0).astype(int)
         inside = detections.mask[number, y1:y2, x1:x2]
         region = canvas[y1:y2, x1:x2]
         tint = np.array(colour(int(detections.class_id[number])), np.uint8)
