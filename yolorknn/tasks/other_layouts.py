@@ -58,7 +58,8 @@ def _without_sizes(classes: int, grids: Sequence[Grid], evidence: Evidence) -> s
         return f"{head}: {why}"
     return (
         f"{head}, whose sizes are not in the file: give them with --anchors FILE, as in the {WRITTEN} that the export "
-        f"wrote, or --anchors {' or --anchors '.join(PUBLISHED)} for those that the authors publish"
+        f"wrote, or --anchors {' or --anchors '.join(PUBLISHED)} for those that the authors publish, "
+        "of which YOLOv7-tiny's go by its own name"
     )
 
 
