@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import subprocess
 import sys
 import warnings
 from dataclasses import replace
@@ -19,11 +18,8 @@ from tests.fakes.rknnlite import install
 from tests.fakes.standin import Library, needs_compiler
 from yolorknn import Detector
 from yolorknn.errors import BackendError, CoreHungError, InferenceError
-from yolorknn.model import rknn_file
-from yolorknn.model.metadata import ModelMetadata
 from yolorknn.runtime import recovering, rknn_api
 from yolorknn.runtime.cores import Runtime
-from yolorknn.runtime.rknnrt import Weights
 
 pytestmark = needs_compiler
 AT_OPENING = ("rknn_init", "rknn_set_core_mask", "rknn_query")
@@ -197,67 +193,8 @@ def test_frame_ids_that_do_not_count_cost_nothing_where_outputs_are_right(librar
     assert len(library.opened()) == 3
 
 
-@pytest.mark.parametrize("kept", [0, 3, 4, 8, 60, 72, 200, 328, 332, 336, 340, 344, 350, 352, 356])
-def test_a_struct_that_reads_as_nonsense(library: Library, model: Path, kept: int) -> None:
-    library.set(GARBLE=kept)
-    with pytest.raises(BackendError, match=r"(librknnrt says of|too old).*(--runtime lite|doctor)"):
-        Detector(model, runtime="c")
-
-
 def test_the_shape_is_not_blamed_for_another_number(library: Library, model: Path) -> None:
     library.set(GARBLE=328)
     said = r"says of .* that images of shape \(1, 64, 96, 3\) has 4294967295 numbers, which cannot be: take"
-    with pytest.raises(BackendError, match=said):
-        Detector(model, runtime="c")
-
-
-@pytest.mark.parametrize(
-    ("version", "said"),
-    [
-        ("1.5.0 (old)", "librknnrt 1.5.0 is too old"),
-        ("0.9", "librknnrt 0.9 is too old"),
-        ("garbage", "its version is b'garbage', which cannot be: .*--runtime lite"),
-        ("", "its version is b'', which cannot be"),
-        ("2.3.2.1.9", "which cannot be"),
-    ],
-)
-def test_a_library_of_another_version(library: Library, model: Path, version: str, said: str) -> None:
-    library.set(API=version)
-    with pytest.raises(BackendError, match=said):
-        Detector(model, runtime="c")
-
-
-def test_a_newer_library_is_as_good(library: Library, model: Path) -> None:
-    library.set(API="9.1.0 (of the future)")
-    with Detector(model, runtime="c") as detector:
-        is_of(detector.detect(picture(0)), 0)
-
-
-def test_a_model_of_another_shape_than_the_library_says(library: Library, model: Path, tmp_path: Path) -> None:
-    other = write_rknn(tmp_path / "o.rknn", ModelMetadata(**{**METADATA.__dict__, "imgsz": (64, 64)}))
-    file = rknn_file.read(model)
-    os.replace(other, model)
-    said = r"that images has shape \(1, 64, 64, 3\), where the file has \([0-9, ]*\), which cannot be: .*--runtime lite"
-    with pytest.raises(BackendError, match=said):
-        Weights(file).open(0)
-
-
-@pytest.mark.parametrize(
-    ("code", "said"),
-    [
-        ("int rknn_init(void) { return 0; }", "has no rknn_dup_context, it is too old: .*--runtime lite"),
-        (None, r"cannot be loaded \(.*invalid ELF header\): see 'yolorknn doctor'"),
-    ],
-)
-def test_a_library_that_is_none(
-    library: Library, model: Path, monkeypatch: pytest.MonkeyPatch, code: str | None, said: str
-) -> None:
-    path = model.parent / "other.so"
-    path.write_text("<html>" * 100)
-    if code:
-        source = model.parent / "other.c"
-        source.write_text(code)
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", str(path), str(source)], check=True)
-    monkeypatch.setattr(rknn_api, "LIBRARIES", (str(path), str(model.parent / "none.so")))
     with pytest.raises(BackendError, match=said):
         Detector(model, runtime="c")

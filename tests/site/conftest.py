@@ -15,6 +15,7 @@ import pytest
 from tests.fakes.clips import encoded
 from tests.fakes.rknn_files import write_rknn
 from tests.fakes.rtsp import RtspCamera
+from tests.fakes.site_files import WHOLE
 from tests.fakes.waiting import until
 from tests.fakes.watched import WATCHED, WholeBackend
 from tests.stream.conftest import no_thread_is_left
@@ -28,6 +29,13 @@ from yolorknn.site.read import read_site
 from yolorknn.site.tables import ModelTable
 
 __all__ = ["no_thread_is_left"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a site file is, with the model that GOOD names."""
+    (tmp_path / "m.onnx").write_bytes(WHOLE)
+    return tmp_path
 
 
 def write_model(path: Path, **changed: Any) -> Path:

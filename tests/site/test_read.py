@@ -4,50 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.conftest import DEMO_ONNX, needs_torch
+from tests.fakes.site_files import GOOD, mistakes, written
 from yolorknn.errors import SiteError
-from yolorknn.site.places import lines_of
 from yolorknn.site.read import read_site
 from yolorknn.site.tables import changes
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-WHOLE = b"\x08\x08\x3a\x00"
-"""An .onnx of a version and a graph with nothing in it."""
-GOOD = """
-[models.demo]
-file = "m.onnx"
-[cameras.door]
-source = "camera0"
-"""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "m.onnx").write_bytes(WHOLE)
-    return tmp_path
-
-
-def written(folder: Path, text: str) -> Path:
-    path = folder / "site.toml"
-    path.write_text(text)
-    return path
-
-
-def mistakes(folder: Path, text: str) -> list[str]:
-    with pytest.raises(SiteError) as caught:
-        read_site(written(folder, text))
-    return [mistake.removeprefix(f"{folder}/site.toml") for mistake in caught.value.mistakes]
 
 
 def test_a_secret_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,44 +132,6 @@ def test_a_mistake_and_its_line(folder: Path, text: str, said: str) -> None:
     assert "s3cret" not in "".join(mistakes(folder, text))
 
 
-@pytest.mark.parametrize(
-    ("sinks", "said"),
-    [
-        ('json = "m.onnx"', ":7: sinks.json: m.onnx is called like a picture, video or model"),
-        ('csv = "clips/a.MP4"', ":7: sinks.csv: clips/a.MP4 is called like a picture, video or model"),
-        ('csv = "a.jpg"', ":7: sinks.csv: a.jpg is called like a picture, video or model"),
-        ('json = "site.toml"', ":7: sinks.json: {}/site.toml is this site file, so no lines go into it: give another"),
-        ('json = "new/../site.toml"', ":7: sinks.json: {}/new/../site.toml is this site file"),
-        ('json = "to-site"', ":7: sinks.json: {}/to-site is this site file"),
-        ('csv = "linked"', ":7: sinks.csv: {}/linked is the file of [models.demo]"),
-        ('csv = "m.json"', ":7: sinks.csv: {}/m.json is where [models.demo] may have its metadata"),
-        ('json = "clip"', ":7: sinks.json: {}/clip is the source of [cameras.door]"),
-        ('json = "door.source"', ":7: sinks.json: {}/door.source is the source of [cameras.door]"),
-        ('json = "x"\ncsv = "new/../x"', ":8: sinks.csv: {}/new/../x is the file of sinks.json"),
-        ('json = "to-x"\ncsv = "x"', ":8: sinks.csv: {}/x is the file of sinks.json"),
-        ('record = "x"\ncsv = "x"', ":8: sinks.csv: {}/x is the folder of sinks.record"),
-        ('webhook = "@hook"\njson = "hook"', ":8: sinks.json: {}/hook is a file with a secret"),
-    ],
-)
-def test_a_sink_that_is_something_else(folder: Path, sinks: str, said: str) -> None:
-    """By whatever name, whether it is there already or not."""
-    (folder / "new").mkdir()
-    (folder / "to-x").symlink_to("x")
-    (folder / "to-site").symlink_to("site.toml")
-    os.link(folder / "m.onnx", folder / "linked")
-    (folder / "door.source").write_text(f"{folder}/clip\n")
-    (folder / "hook").write_text("http://host/\n")
-    told = mistakes(folder, GOOD.replace("camera0", "@door.source") + f"[sinks]\n{sinks}")
-    assert len(told) == 1 and told[0].startswith(said.format(folder)), told
-
-
-def test_sinks_of_their_own(folder: Path) -> None:
-    """Stdout is no file, and a source that is a pipe is left for what opens it."""
-    os.mkfifo(folder / "pipe")
-    for sinks in ('json = "-"\ncsv = "x"', 'json = "x.jsonl"\ncsv = "x.csv"\nrecord = "x"'):
-        read_site(written(folder, GOOD.replace("camera0", "@pipe") + f"[sinks]\n{sinks}"))
-
-
 @needs_torch
 def test_a_class_that_the_model_has_not(folder: Path) -> None:
     """Of a model, a zone or a line; of a file that cannot be read here, only what opens it says so."""
@@ -294,41 +221,3 @@ def test_what_is_no_site_file(tmp_path: Path, data: bytes) -> None:
     for absent in (tmp_path, tmp_path / "none"):
         with pytest.raises(SiteError, match="cannot read"):
             read_site(absent)
-
-
-def test_lines_of_keys() -> None:
-    text = """# [no]
-a = 1 # = [
-"b c".d = '''
-[not]
-x = 1
-'''
-[t."u.v"] # b
-e = [
-  1, # ]
-  "]",
-]
-  'f' = { g = 1 }
-[[h]]
-i = \"\"\"\\\"\"\" = 1\"\"\"
-[t.w]
-j = '''it's'''
-k = 2020-01-01T00:00:00
-"""
-    assert tomllib.loads(text)
-    assert lines_of(text) == {
-        ("a",): 2, ("b c",): 3, ("b c", "d"): 3, ("t",): 7, ("t", "u.v"): 7, ("t", "u.v", "e"): 8,
-        ("t", "u.v", "f"): 12, ("h",): 13, ("h", "i"): 14, ("t", "w"): 15, ("t", "w", "j"): 16, ("t", "w", "k"): 17,
-    }  # fmt: skip
-
-
-@given(st.text(st.sampled_from("ab.=[]\"'#\n\\{} ,1\u00e9"), max_size=60))
-def test_lines_of_any_text(text: str) -> None:
-    """Nothing is raised, also of what is no TOML; of what is, each key that stands by itself has its line."""
-    found = lines_of(text)
-    assert all(1 <= line <= text.count("\n") + 1 for line in found.values())
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return
-    assert {where[0] for where in found} == set(values)

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from tests.fakes.encode import decoded_metadata, split_metadata
 from yolorknn.errors import InferenceError
 from yolorknn.image import Letterbox
-from yolorknn.model.metadata import ModelMetadata, Output, Tensor
+from yolorknn.model.metadata import ModelMetadata, Output
 from yolorknn.model.values import (
     INTEGERS,
     Quantized,
@@ -25,10 +24,8 @@ from yolorknn.model.values import (
     limit,
     numbers_of,
     usable,
-    values_of,
 )
 from yolorknn.tasks.boxes import decode, scales_of
-from yolorknn.tasks.cells import values_at
 from yolorknn.tasks.known import output_shapes, task_of
 from yolorknn.tasks.task import Thresholds
 
@@ -225,39 +222,6 @@ def test_a_step_above_1_is_judged_as_its_value_is(scale: float, number: int) -> 
         told(decode, values, metadata, conf=0.25) for values in (list(outputs), [floats(values) for values in outputs])
     )
     assert isinstance(one, str) and one == other and "has a score of" in one
-
-
-@pytest.mark.parametrize(
-    ("dtype", "scale", "zero_point"),
-    [
-        ("int8", 0.0, 0),
-        ("int8", -0.1, 0),
-        ("int8", float("nan"), 0),
-        ("int8", float("inf"), 0),
-        ("int8", 1e-42, 0),
-        ("int8", 3e38, 0),
-        ("int8", 0.1, 128),
-        ("uint8", 0.1, -1),
-        ("int32", 0.1, 0),
-        ("float32", 0.1, 0),
-    ],
-)
-def test_scales_on_which_integers_cannot_be_compared(dtype: str, scale: float, zero_point: int) -> None:
-    assert not usable(dtype, scale, zero_point)
-
-
-def test_values_of_a_sessions_output() -> None:
-    array: NDArray[np.int8] = np.array([[-128, 0, 127]], np.int8)
-    assert values_of(array, Tensor("a", (1, 3), "int8")) is array
-    assert numbers_of(values_of(array.astype(float), Tensor("a", (1, 3), "float64"))).dtype == np.float32
-    quantized = values_of(array, Tensor("a", (1, 3), "int8", "", 0.5, -128))
-    assert floats(quantized).tolist() == [[0, 64, 127.5]]
-
-
-def test_values_at_takes_from_each_stride_its_own() -> None:
-    parts = [np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2), np.array([[[[50]], [[60]]]], np.float32)]
-    assert values_at(parts, np.array([1, 3, 4])).tolist() == [[1, 3, 50], [5, 7, 60]]
-    assert values_at(parts, np.zeros(0, np.int64)).shape == (2, 0)
 
 
 def test_numbers_beyond_all_measure_are_no_nan() -> None:

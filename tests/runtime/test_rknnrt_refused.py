@@ -1,0 +1,80 @@
+"""A librknnrt that says what cannot be, is of another version, or is none: refused in words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.pictured import METADATA, is_of, picture
+from tests.fakes.rknn_files import write_rknn
+from tests.fakes.standin import Library, needs_compiler
+from yolorknn import Detector
+from yolorknn.errors import BackendError
+from yolorknn.model import rknn_file
+from yolorknn.model.metadata import ModelMetadata
+from yolorknn.runtime import rknn_api
+from yolorknn.runtime.rknnrt import Weights
+
+pytestmark = needs_compiler
+
+
+@pytest.mark.parametrize("kept", [0, 3, 4, 8, 60, 72, 200, 328, 332, 336, 340, 344, 350, 352, 356])
+def test_a_struct_that_reads_as_nonsense(library: Library, model: Path, kept: int) -> None:
+    library.set(GARBLE=kept)
+    with pytest.raises(BackendError, match=r"(librknnrt says of|too old).*(--runtime lite|doctor)"):
+        Detector(model, runtime="c")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("1.5.0 (old)", "librknnrt 1.5.0 is too old"),
+        ("0.9", "librknnrt 0.9 is too old"),
+        ("garbage", "its version is b'garbage', which cannot be: .*--runtime lite"),
+        ("", "its version is b'', which cannot be"),
+        ("2.3.2.1.9", "which cannot be"),
+    ],
+)
+def test_a_library_of_another_version(library: Library, model: Path, version: str, said: str) -> None:
+    library.set(API=version)
+    with pytest.raises(BackendError, match=said):
+        Detector(model, runtime="c")
+
+
+def test_a_newer_library_is_as_good(library: Library, model: Path) -> None:
+    library.set(API="9.1.0 (of the future)")
+    with Detector(model, runtime="c") as detector:
+        is_of(detector.detect(picture(0)), 0)
+
+
+def test_a_model_of_another_shape_than_the_library_says(library: Library, model: Path, tmp_path: Path) -> None:
+    other = write_rknn(tmp_path / "o.rknn", ModelMetadata(**{**METADATA.__dict__, "imgsz": (64, 64)}))
+    file = rknn_file.read(model)
+    os.replace(other, model)
+    said = r"that images has shape \(1, 64, 64, 3\), where the file has \([0-9, ]*\), which cannot be: .*--runtime lite"
+    with pytest.raises(BackendError, match=said):
+        Weights(file).open(0)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("int rknn_init(void) { return 0; }", "has no rknn_dup_context, it is too old: .*--runtime lite"),
+        (None, r"cannot be loaded \(.*invalid ELF header\): see 'yolorknn doctor'"),
+    ],
+)
+def test_a_library_that_is_none(
+    library: Library, model: Path, monkeypatch: pytest.MonkeyPatch, code: str | None, said: str
+) -> None:
+    path = model.parent / "other.so"
+    path.write_text("<html>" * 100)
+    if code:
+        source = model.parent / "other.c"
+        source.write_text(code)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", str(path), str(source)], check=True)
+    monkeypatch.setattr(rknn_api, "LIBRARIES", (str(path), str(model.parent / "none.so")))
+    with pytest.raises(BackendError, match=said):
+        Detector(model, runtime="c")
