@@ -129,6 +129,15 @@ def test_a_tile_is_a_side_or_two(tmp_path: Path) -> None:
         Detector(tmp_path / "not looked at.onnx", tile=640, overlap=wrong)
 
 
+def test_what_a_board_is_asked_for_is_checked_everywhere(tmp_path: Path) -> None:
+    wrong: Any = "x"
+    with pytest.raises(ValueError, match="runtime is 'auto', 'lite' or 'c', not 'x'"):
+        Detector(tmp_path / "not looked at.onnx", runtime=wrong)
+    for wrong in (0, 9, 1.5, None):
+        with pytest.raises(ValueError, match=f"a core has 1 to 8 contexts, not {wrong}"):
+            Detector(tmp_path / "not looked at.onnx", contexts=wrong)
+
+
 @needs_ort
 def test_tiles_of_a_picture() -> None:
     """One that is a tile is found as without; one twice as large, with pixels doubled, has the same objects."""

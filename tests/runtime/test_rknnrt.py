@@ -185,8 +185,9 @@ def test_auto_is_the_wheel_where_it_is_installed(
     assert chosen("auto") == "lite" and chosen("c") == "c"
     with pytest.raises(ValueError, match="runtime is 'auto', 'lite' or 'c', not 'x'"):
         Detector(model, runtime="x")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="at least 1 context"):
-        Detector(model, contexts=0)
+    for wrong in (0, 9, 1.5, None):
+        with pytest.raises(ValueError, match=f"a core has 1 to 8 contexts, not {wrong}"):
+            Detector(model, contexts=wrong)  # type: ignore[arg-type]
 
 
 def test_bench_compares_the_runtimes(

@@ -91,7 +91,7 @@ RuntimeOption = Annotated[
 ]
 Contexts = Annotated[
     int | None,
-    typer.Option(min=1, help="On a board: how many on each NPU core [default: 2 for a file of many frames, else 1]."),
+    typer.Option(min=1, max=8, help="On a board: how many on each NPU core [default: 2 for a file of frames, else 1]."),
 ]
 Tile = Annotated[
     str | None,

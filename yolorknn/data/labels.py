@@ -87,7 +87,9 @@ def _numbers(line: str, classes: int, where: str, keypoints: tuple[int, int] | N
             f"{5 + keypoints[0] * keypoints[1]}, 'class x y width height' and the keypoints"
         )
     if keypoints is None and len(numbers) != 4 and not polygon:
-        raise DatasetError(f"{where} has {len(numbers) + 1} numbers: a label is 'class x y width height'")
+        posed = len(numbers) > 4 and (len(numbers) - 4) % 3 == 0
+        hint = f", of a pose with kpt_shape: [{(len(numbers) - 4) // 3}, 3] in the data.yaml" if posed else ""
+        raise DatasetError(f"{where} has {len(numbers) + 1} numbers: a label is 'class x y width height'{hint}")
     if not class_id.is_integer() or not 0 <= class_id < classes:
         raise DatasetError(f"{where}: class {class_id:g} is not one of the {classes} classes, 0 to {classes - 1}")
     visibilities = range(6, len(numbers), 3) if keypoints and keypoints[1] == 3 else ()

@@ -66,8 +66,8 @@ class Detector(LoadedModel[Detections]):
         dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
         runtime: on a board, "lite" for rknn-toolkit-lite2, "c" for librknnrt directly; "auto" is the first where it is
             installed, else the second.
-        contexts: on a board, how many on each NPU core. With two a core works for one while the CPU converts for the
-            other: more frames of a file, of which `yolorknn bench` tells how many. A live stream uses one a core.
+        contexts: on a board, how many on each NPU core, 1 to 8. With two a core works for one while the CPU converts
+            for the other: more frames of a file, and `yolorknn bench` tells how many. A live stream uses one a core.
         backends: objects with infer() and close() to run instead; the detector closes them.
         tile: side, or height and width, in pixels of the tiles in which an image is looked at besides as a whole, so
             that small objects in a large image are found. What a border cuts is put together again. A tile of the
@@ -76,7 +76,8 @@ class Detector(LoadedModel[Detections]):
             by no border.
 
     Raises:
-        ValueError: a threshold, tile or overlap is out of range, anchors are no numbers, or there is no such runtime.
+        ValueError: a threshold, tile, overlap or contexts is out of range, anchors are no numbers, or there is no such
+            runtime, whether this machine is a board or not.
         ModelError: the model is absent, broken, or not for this machine.
         BackendError: the runtime refused it.
         MissingDependencyError: the runtime is not installed.

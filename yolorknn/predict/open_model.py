@@ -21,7 +21,7 @@ from yolorknn.model.torchscript_file import is_torchscript
 from yolorknn.progress import Progress
 from yolorknn.runtime import ort
 from yolorknn.runtime.backend import Backend, SessionBackend
-from yolorknn.runtime.cores import Runtime, open_cores
+from yolorknn.runtime.cores import Runtime, check_asked, open_cores
 from yolorknn.runtime.recovering import RecoveringSession
 from yolorknn.runtime.rknnlite1 import check_board, open_lite1
 from yolorknn.runtime.session import Session, on_core, unchanged
@@ -91,7 +91,9 @@ def open_model(
         BackendError: the runtime refused it.
         MissingDependencyError: the runtime is not installed.
         CalibrationError, BuildError: see SimulatorSession.
+        ValueError: see runtime.cores.check_asked().
     """
+    check_asked(runtime, contexts)
     own = None if names is None else list(names)
     metadata, sessions = (
         _elsewhere(path, place, own, anchors, progress)

@@ -25,14 +25,24 @@ Runtime = Literal["auto", "lite", "c"]
 """rknn-toolkit-lite2, or librknnrt directly; "auto" is the first where it is installed and works, else the second."""
 
 
-def chosen(runtime: Runtime) -> Literal["lite", "c"]:
-    """Return the runtime that is meant; a wheel that is installed but cannot be imported is told, and gone on without.
+MOST_CONTEXTS = 8
+"""On a core: bench finds no more frames beyond two or three, and each takes memory of the NPU."""
+
+
+def check_asked(runtime: str, contexts: object) -> None:
+    """Refuse what no board can be asked for.
 
     Raises:
-        ValueError: there is no such.
+        ValueError: there is no such runtime, or contexts is no whole number from 1 to MOST_CONTEXTS.
     """
     if runtime not in ("auto", "lite", "c"):
         raise ValueError(f"runtime is 'auto', 'lite' or 'c', not {runtime!r}")
+    if not isinstance(contexts, int) or not 1 <= contexts <= MOST_CONTEXTS:
+        raise ValueError(f"a core has 1 to {MOST_CONTEXTS} contexts, not {contexts}")
+
+
+def chosen(runtime: Runtime) -> Literal["lite", "c"]:
+    """Return the runtime that is meant; a wheel that is installed but cannot be imported is told, and done without."""
     if runtime != "auto":
         return runtime
     if (why := why_not()) is not None:
@@ -63,7 +73,7 @@ def open_cores(
         source: the .onnx that it was built from, for messages.
         board: the platform; by default the one the device tree names.
         runtime: which of the vendor's.
-        contexts: how many on a core, at least 1: while the CPU converts for one, the core works for another.
+        contexts: how many on a core, 1 to MOST_CONTEXTS: while the CPU converts for one, the core works for another.
         cores: which, from 0; None for all.
 
     Returns:
@@ -73,10 +83,9 @@ def open_cores(
         ModelError: built for another platform, or this machine has no NPU.
         BackendError: the runtime refused it; what was opened is closed again.
         MissingDependencyError: rknn-toolkit-lite2 is asked for and not installed, or cannot be imported.
-        ValueError: contexts is below 1, or there is no such runtime or core.
+        ValueError: see check_asked(); or there is no such core.
     """
-    if contexts < 1:
-        raise ValueError(f"a core has at least 1 context, not {contexts}")
+    check_asked(runtime, contexts)
     kind = chosen(runtime)
     board = _checked(file, board or this_platform(), source)
     if cores is not None and not set(cores) <= set(range(board.cores)):
