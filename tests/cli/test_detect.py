@@ -14,8 +14,9 @@ from tests.fakes.backends import NUMBERS, NumberBackend, number_detector
 from tests.fakes.commands import BAR, Recorder, misused, refused, replace_function, run
 from tests.fakes.numbered import numbered_frame
 from yolorknn.cli.app import app
+from yolorknn.cli.outputs import Outputs
 from yolorknn.cli.show import in_words
-from yolorknn.errors import BackendError, SourceError
+from yolorknn.errors import BackendError, ModelError, SourceError
 from yolorknn.predict.open_model import Place
 from yolorknn.stream.tiled import Tiling
 from yolorknn.tasks.task import Thresholds
@@ -67,6 +68,13 @@ def test_tiles_that_are_none(detector: Recorder, images: Path) -> None:
     ):
         assert misused("detect", images, "-m", "m.onnx", *words).endswith(said)
     assert detector.calls == []
+
+
+def test_a_classifier_finds_no_objects() -> None:
+    for outputs, chosen, option in ((Outputs(crops=Path("c")), False, "--crops"), (Outputs(), True, "--classes")):
+        with pytest.raises(ModelError, match=f"m.onnx classifies whole images .*: leave out {option}"):
+            outputs.check_task(Path("m.onnx"), "classify", chosen=chosen)
+        outputs.check_task(Path("m.onnx"), "detect", chosen=chosen)
 
 
 def test_every_option(detector: Recorder, images: Path, tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ def detect_command(
                 tiling=tiling,
             )
         )
+        outputs.check_task(model, loaded.metadata.task, chosen=bool(classes))
         read = [path for path in (model, model.with_suffix(".json"), names, dataset) if path]
         if serving.serve:
             watch_and_serve(loaded, source, read, tracks, outputs, serving, parse_classes(classes))

@@ -10,6 +10,7 @@ import typer
 
 from yolorknn.cli.options import check_folder_name
 from yolorknn.cli.parse import parse_bytes, parse_rotation, read_broker
+from yolorknn.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,18 @@ class Outputs:
             raise typer.BadParameter("is for a file; --json - prints", param_hint="--csv")
         if self.mqtt:
             read_broker(self.mqtt, "--mqtt")
+
+    def check_task(self, model: Path, task: str, *, chosen: bool) -> None:
+        """Refuse what a classifier cannot give.
+
+        Args:
+            model: for the message.
+            task: of the model.
+            chosen: whether classes were.
+        """
+        for option, what in {"--crops": self.crops, "--classes": chosen}.items():
+            if task == "classify" and what:
+                raise ModelError(f"{model} classifies whole images and finds no objects in them: leave out {option}")
 
     @property
     def needs_folder(self) -> bool:
