@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,15 @@ class Broker:
             self.process.terminate()
             self.process.wait(30)
             self.process = None
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """One, with a folder of its own; for a conftest.py to have."""
+    (tmp_path / "broker").mkdir()
+    made = Broker(tmp_path / "broker")
+    yield made
+    made.stop()
 
 
 class Listener:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.clips import encoded
+from tests.fakes.mosquitto import broker
 from tests.fakes.rknn_files import write_rknn
 from tests.fakes.rtsp import RtspCamera
 from tests.fakes.site_files import WHOLE
@@ -28,7 +29,7 @@ from yolorknn.site.opened import thresholds_of
 from yolorknn.site.read import read_site
 from yolorknn.site.tables import ModelTable
 
-__all__ = ["no_thread_is_left"]
+__all__ = ["broker", "no_thread_is_left"]
 
 
 @pytest.fixture

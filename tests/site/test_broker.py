@@ -32,14 +32,6 @@ pytestmark = needs_mosquitto
 BASE, CONFIG = "yolorknn/pi", "homeassistant/device/pi/config"
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    (tmp_path / "broker").mkdir()
-    made = Broker(tmp_path / "broker")
-    yield made
-    made.stop()
-
-
 def mqtt(broker: Broker, more: str = "") -> str:
     return f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\nboard = "pi"\n{more}\n'
 

@@ -68,14 +68,10 @@ def _check_model(path: Path) -> None:
 
 def _check_source(source: str) -> None:
     if source.startswith("@"):
-        file = Path(source[1:])
-        if not is_file(file):
-            raise SourceError(f"there is no file {file}")
-        if not file.is_file():  # a pipe is read but once
-            return
-        from yolorknn.stream.sources.open_source import kept_source  # noqa: PLC0415
+        if _may_be_read(source, SourceError):
+            from yolorknn.stream.sources.open_source import kept_source  # noqa: PLC0415
 
-        _check_scheme(kept_source(source))
+            _check_scheme(kept_source(source))
         return
     if not source.strip():
         raise SourceError(f"is empty: {_GIVE}")
@@ -87,6 +83,14 @@ def _check_source(source: str) -> None:
         raise SourceError(f"there is no file {path}: {_GIVE}")
 
 
+def _may_be_read(kept: str, error: type[YolorknnError]) -> bool:
+    """Tell whether the FILE of @FILE can be looked at, which must be there: a pipe is read but once."""
+    file = Path(kept[1:])
+    if not is_file(file):
+        raise error(f"there is no file {file}")
+    return file.is_file()
+
+
 def _check_scheme(source: str) -> None:
     scheme = scheme_of(source)
     if "://" in source and scheme not in SCHEMES:
@@ -94,11 +98,7 @@ def _check_scheme(source: str) -> None:
 
 
 def _check_webhook(url: str | None) -> None:
-    if not url:
-        return
-    if url.startswith("@") and not is_file(Path(url[1:])):
-        raise OutputError(f"there is no file {url[1:]}")
-    if url.startswith("@") and not Path(url[1:]).is_file():
+    if not url or (url.startswith("@") and not _may_be_read(url, OutputError)):
         return
     from yolorknn.files import read_secret  # noqa: PLC0415
     from yolorknn.stream.sinks.webhook import read_url  # noqa: PLC0415

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.boards import Boards
-from tests.fakes.mosquitto import Broker, Listener
+from tests.fakes.mosquitto import Broker, Listener, broker
 from yolorknn.stream import backoff
 from yolorknn.stream.sinks.mqtt import link
+
+__all__ = ["broker"]
 
 
 @pytest.fixture
@@ -20,14 +22,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "LONGEST", 0.2)
     monkeypatch.setattr(link, "TICK", 0.05)
     monkeypatch.setattr(link, "MARKED", 0.2)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    (tmp_path / "broker").mkdir()
-    made = Broker(tmp_path / "broker")
-    yield made
-    made.stop()
 
 
 @pytest.fixture
