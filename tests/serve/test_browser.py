@@ -19,6 +19,11 @@ from yolorknn.serve.page import Page
 
 pytestmark = pytest.mark.slow
 AXE, SCHEMATHESIS = ROOT / ".page/axe.min.js", ROOT / ".page/venv/bin/schemathesis"
+VEILED = """
+new MutationObserver(([first]) => window.veiled ??= !first.target.querySelector(".veil").hidden)
+    .observe(document, {subtree: true, attributes: true, attributeFilter: ["data-shots"]});
+"""
+"""Notes whether words lie over a camera's picture when its first is drawn."""
 FIRST = "return performance.getEntriesByName('first picture').length"
 SEEN = """
 const look = () => {
@@ -107,6 +112,17 @@ def test_the_first_picture_is_seen_within_a_second(chrome: Any, page: Page) -> N
     finally:
         chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
     assert min(took) < 1000, took
+
+
+def test_nothing_lies_over_the_first_picture(chrome: Any, page: Page) -> None:
+    added = chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": VEILED})
+    try:
+        chrome.get("about:blank")
+        chrome.get(f"{page.url}/")
+        until(lambda: chrome.execute_script("return window.veiled !== undefined"))
+        assert not chrome.execute_script("return window.veiled")
+    finally:
+        chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
 
 def test_layers_are_switched_off(chrome: Any, page: Page) -> None:

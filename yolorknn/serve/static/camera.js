@@ -47,7 +47,12 @@ export class CameraView {
     if (!performance.getEntriesByName("first picture").length) performance.mark("first picture");
     this.shots += 1;
     this.element.dataset.shots = this.shots;
+    this.unveil();
     this.paint();
+  }
+
+  unveil() {
+    this.veil.hidden = this.shots > 0 && (!this.how || this.how.state === "live");
   }
 
   paint() {
@@ -66,7 +71,7 @@ export class CameraView {
     latency.classList.toggle("late", how.up && how.detect_age !== null && how.detect_age > 2);
     const number = objects(this.result).length;
     say(found.firstChild, how.up && this.shots ? plural(number, "object") : "");
-    this.veil.hidden = how.state === "live" && this.shots > 0;
+    this.unveil();
     const since = how.age === null ? "nothing came yet" : `no picture for ${seconds(how.age)}`;
     say(this.veil.firstChild, how.state === "live" ? "Waiting for a picture" : `${STATES[how.state] || how.state} · ${since}`);
     say(this.veil.lastChild, how.why);
