@@ -20,6 +20,8 @@ from yolorknn import Detector
 from yolorknn.stream.result import Result
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
+LEFT_ALONE = 2.0
+"""Seconds in which a source's thread ends that waited for the network when it was closed."""
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +29,8 @@ def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     gc.collect()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(LEFT_ALONE)
     assert set(threading.enumerate()) <= before
 
 

@@ -135,7 +135,7 @@ def test_small_objects_of_a_large_frame_are_seen() -> None:
     changed = (drawn != 128).any(axis=2)
     shown = np.array([1 - changed[y : y + 20, x : x + 20].mean() for x, y in boxes[:, :2].astype(int)])
     assert shown.min() > 0.4 and np.median(shown) > 0.75, "objects are hidden"
-    assert changed.sum() > 150 * 600, "most have a label"
+    assert changed.sum() > 150 * 450, "most have a label"  # a box alone is 80, and OpenCV 5 writes narrower letters
 
 
 def test_the_label_of_a_small_object_moves_where_another_is() -> None:
