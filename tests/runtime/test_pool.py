@@ -7,6 +7,7 @@ import itertools
 import linecache
 import sys
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -15,7 +16,10 @@ from yolorknn.runtime.pool import Pool
 
 
 class Nothing:
-    """What is lent."""
+    """What is lent, by a core of its own or one that several share."""
+
+    def __init__(self, core: int | None = None) -> None:
+        self.core = core
 
     def close(self) -> None:
         """Do nothing."""
@@ -66,3 +70,18 @@ def test_ctrl_c_at_any_line_of_lending_loses_none() -> None:
         thread.join(5)
         assert given and not thread.is_alive(), f"after Ctrl-C at line {line}"
     assert line > 20
+
+
+def test_a_core_is_in_use_once_however_many_of_its_contexts_are() -> None:
+    pool = Pool([Nothing(0), Nothing(1), Nothing(0), Nothing(1)])
+    start = time.perf_counter()
+    with pool.lend(), pool.lend(), pool.lend():
+        time.sleep(0.05)
+    with pool.lend(), pool.lend():
+        time.sleep(0.05)
+    elapsed = time.perf_counter() - start
+    assert pool.cores == len(pool.busy) == 2 and all(0.1 <= seconds <= elapsed for seconds in pool.busy)
+    own = Pool([Nothing(), Nothing()])
+    with own.lend():
+        time.sleep(0.01)
+    assert sorted(own.busy)[0] == 0 < sorted(own.busy)[1]

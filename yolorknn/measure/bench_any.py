@@ -37,7 +37,7 @@ class Setting:
     runs_per_s: float
     """With as many at once as there are contexts."""
     busy: float
-    """Share of that time that the contexts were held, 0 to 1."""
+    """Share of that time that the cores were in use, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def bench_any(
         start = time.perf_counter()
         try:
             with Runner(model, runtime="auto" if kind == ONNXRUNTIME else kind, contexts=several) as runner:
-                setting, seconds_to_first = _measured(runner, kind, seconds, start)
+                setting, seconds_to_first = _measured(runner, kind, several, seconds, start)
         except (BackendError, MissingDependencyError) as exc:
             why = refused(kind, runtime, exc)
             continue
@@ -114,7 +114,7 @@ def _settings(model: Path, runtime: Literal["lite", "c"] | None, contexts: int) 
     yield from itertools.product(runtimes() if runtime is None else (runtime,), range(1, contexts + 1))
 
 
-def _measured(runner: Runner, kind: str, seconds: float, start: float) -> tuple[Setting, float]:
+def _measured(runner: Runner, kind: str, several: int, seconds: float, start: float) -> tuple[Setting, float]:
     rng = np.random.default_rng(0)
     inputs = {tensor.name: made_up(tensor, rng) for tensor in runner.inputs}
     runner.run(inputs)
@@ -137,4 +137,4 @@ def _measured(runner: Runner, kind: str, seconds: float, start: float) -> tuple[
     elapsed = time.perf_counter() - begin
     busy = (sum(runner.busy) - held) / elapsed / len(runner.busy)
     del stream  # joins its threads
-    return Setting(kind, len(runner.busy), percentiles(took), count / elapsed, min(busy, 1.0)), first
+    return Setting(kind, several * len(runner.busy), percentiles(took), count / elapsed, min(busy, 1.0)), first

@@ -124,7 +124,7 @@ class LoadedModel(Generic[Found]):
 
     @property
     def busy(self) -> tuple[float, ...]:
-        """Seconds that each backend (NPU core) has been in use."""
+        """Seconds that each NPU core has been in use; of a backend of one's own, each."""
         return self._stages.pool.busy
 
     @property

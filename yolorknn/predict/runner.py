@@ -72,7 +72,7 @@ class Runner:
 
     @property
     def busy(self) -> tuple[float, ...]:
-        """Seconds that each session (NPU core) has been in use."""
+        """Seconds that each NPU core has been in use, whatever contexts it has; of onnxruntime, each session."""
         return self._pool.busy
 
     @property

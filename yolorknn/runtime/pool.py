@@ -35,16 +35,18 @@ class Pool(Generic[Lent]):
         self._all = tuple(backends)
         self._rested = list(range(len(self._all)))
         """All, the one that was given back last at the end."""
-        self._lent: dict[object, tuple[int, float]] = {}
-        """By ticket: which is lent, and since when."""
+        self._lent: dict[object, int] = {}
+        """By ticket: which is lent."""
         self._dead: dict[int, str] = {}
         self._closed = False
         lock = threading.RLock()
         self._lock, self._changed = lock, threading.Condition(lock)
         self._queue: deque[object] = deque()
-        self._busy = dict.fromkeys(range(len(self._all)), 0.0)
         on = [getattr(backend, "core", None) for backend in self._all]
         self._core = [number - len(self._all) if core is None else core for number, core in enumerate(on)]
+        self._busy = dict.fromkeys(self._core, 0.0)
+        self._since: dict[int, float] = {}
+        """By core: since when one or more of its backends are lent."""
 
     def __len__(self) -> int:
         return len(self._all)
@@ -61,7 +63,7 @@ class Pool(Generic[Lent]):
 
     @property
     def busy(self) -> tuple[float, ...]:
-        """Seconds that each backend has been lent for."""
+        """Seconds in which each core had a backend lent; one that shares its core with none is a core."""
         return tuple(self._busy.values())
 
     @property
@@ -108,9 +110,10 @@ class Pool(Generic[Lent]):
             if self._all_dead():
                 raise BackendError(f"no NPU core is left: {list(self._dead.values())[-1]}")
             # On the core with the least to do; of these the one that has rested longest.
-            working = [self._core[number] for number, _ in self._lent.values()]
+            working = [self._core[number] for number in self._lent.values()]
             number = min(self._idle(), key=lambda number: working.count(self._core[number]))
-            self._lent[ticket] = number, time.perf_counter()
+            self._lent[ticket] = number
+            self._since.setdefault(self._core[number], time.perf_counter())
             self._queue.remove(ticket)
             self._changed.notify_all()
             return number
@@ -121,20 +124,22 @@ class Pool(Generic[Lent]):
             if ticket in self._lent or ticket in self._queue:
                 self._changed.notify_all()
             if ticket in self._lent:
-                number, start = self._lent[ticket]
+                number = self._lent[ticket]
                 if dead and number not in self._dead:
                     self._dead[number] = dead
                     left = len(self._all) - len(self._dead)
                     what = "NPU cores" if self.cores == len(self._all) else "contexts on NPU cores"
                     _logger.warning("%s; %d of %d %s go on", dead, left, len(self._all), what)
                 self._rested = [*(other for other in self._rested if other != number), number]
-                self._busy[number] += time.perf_counter() - start
+                core, now = self._core[number], time.perf_counter()
+                if [self._core[other] for other in self._lent.values()].count(core) == 1:
+                    self._busy[core] += now - self._since.pop(core, now)
                 del self._lent[ticket]
             if ticket in self._queue:
                 self._queue.remove(ticket)
 
     def _idle(self) -> list[int]:
-        lent = {number for number, _ in self._lent.values()}
+        lent = set(self._lent.values())
         return [number for number in self._rested if number not in lent and number not in self._dead]
 
     def _all_dead(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -127,7 +128,9 @@ class Watched:
                     yield state
 
     def _sample(self) -> tuple[float, tuple[float, ...]]:
-        return time.monotonic(), tuple(seconds for watcher in self.watchers for seconds in watcher.loaded.busy)
+        """Note the time, and each core's seconds; models share cores, so that theirs are added."""
+        each = itertools.zip_longest(*(watcher.loaded.busy for watcher in self.watchers), fillvalue=0.0)
+        return time.monotonic(), tuple(map(sum, each))
 
     def _camera(self, status: CameraStatus) -> dict[str, Any]:
         source, feed = status.source, self.hub.cameras.get(status.name)
