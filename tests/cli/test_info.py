@@ -10,6 +10,7 @@ from tests.fakes.commands import Recorder, misused, refused, replace_function, r
 from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
 from yolorknn.errors import ModelError
+from yolorknn.model.anchor_sizes import given_anchors
 from yolorknn.model.metadata import Build, ModelMetadata
 
 FACTS = {"format": "rknn", "names": ["person", "日本"], "imgsz": [640, 640], "platform": "rk3588"}
@@ -29,7 +30,7 @@ def test_what_it_passes_on(describe: Recorder, inspect: Recorder, tmp_path: Path
     file = tmp_path / "m.rknn"
     file.write_bytes(b"12345")
     done = run("info", file)
-    assert describe.call == {"path": file} and inspect.calls == []
+    assert describe.call == {"path": file, "names": None, "anchors": None} and inspect.calls == []
     assert done.stderr == "" and done.stdout.splitlines() == [
         f"file            {file}",
         "bytes           5",
@@ -43,8 +44,11 @@ def test_what_it_passes_on(describe: Recorder, inspect: Recorder, tmp_path: Path
 def test_every_option(describe: Recorder, tmp_path: Path) -> None:
     file = tmp_path / "m.onnx"
     file.write_bytes(b"12345")
-    done = run("info", file, "--json")
-    assert describe.call == {"path": file} and "日本" in done.stdout
+    (names := tmp_path / "names.txt").write_text("person\n日本\n")
+    (anchors := tmp_path / "anchors.txt").write_text(" ".join(map(str, range(10, 28))))
+    done = run("info", file, "--json", "--names", names, "--anchors", anchors)
+    told = {"names": ["person", "日本"], "anchors": given_anchors(str(anchors))}
+    assert describe.call == {"path": file, **told} and "日本" in done.stdout
     assert list(json.loads(done.stdout).items()) == list({"file": str(file), "bytes": 5, **FACTS}.items())
 
 

@@ -26,6 +26,7 @@ from yolorknn.model.anchor_sizes import PUBLISHED, by_stride, given_anchors
 from yolorknn.model.metadata import ModelMetadata, Output
 from yolorknn.predict.open_model import read_metadata
 from yolorknn.tasks.agreement import agreement, total
+from yolorknn.tasks.describe import describe
 from yolorknn.tasks.known import metadata_of, task_of
 from yolorknn.tasks.task import Thresholds
 
@@ -73,6 +74,9 @@ def test_boxes_are_those_of_the_published_formula(zoo: Path) -> None:
             expected = kept_by_brute_force(by_the_formula(run(zoo, pixels), ANCHORS, 0.3), iou=0.5)
             assert len(expected) > 3, "there is something to compare"
             assert_same(detector.detect(image), expected, image)
+        facts = describe(zoo, anchors=given_anchors(ANCHORS))
+        assert facts["roles"] == {o.name: f"anchored of stride {o.stride}" for o in detector.metadata.outputs}
+    assert "sizes are not in the file" in describe(zoo)["metadata"]
 
 
 @needs_torch

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from yolorknn.cli.options import AsJson
+from yolorknn.cli.options import Anchors, AsJson, Names
 from yolorknn.cli.show import put, put_json
 from yolorknn.files import check_model_file
 from yolorknn.model.torchscript_file import is_torchscript
@@ -19,8 +19,13 @@ WIDTH, MANY = 100, 10
 def info_command(
     file: Annotated[Path, typer.Argument(help="A .pt, .onnx, .torchscript or .rknn.", metavar="FILE")],
     as_json: AsJson = False,
+    names: Names = None,
+    anchors: Anchors = None,
 ) -> None:
-    """Say what a model file says of itself."""
+    """Say what a model file says of itself, and of another program's how its outputs are read."""
+    from yolorknn.model.anchor_sizes import given_anchors
+    from yolorknn.model.class_names import read_names
+
     check_model_file(file)
     if file.suffix.lower() == ".pt" and not is_torchscript(file):
         from yolorknn.convert.export.inspect import inspect
@@ -29,7 +34,7 @@ def info_command(
     else:
         from yolorknn.tasks.describe import describe
 
-        facts = describe(file)
+        facts = describe(file, names=read_names(names), anchors=given_anchors(anchors))
     facts = {"file": str(file), "bytes": file.stat().st_size, **facts}
     if as_json:
         put_json(facts)

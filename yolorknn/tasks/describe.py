@@ -8,27 +8,36 @@ from typing import Any
 
 from yolorknn.errors import MetadataError, ModelError
 from yolorknn.model import onnx_file, rknn_file, torchscript_file
+from yolorknn.model.anchor_sizes import AnchorSizes
 from yolorknn.model.first_file import first_metadata
+from yolorknn.model.metadata import Output
 from yolorknn.model.rknn_file import RknnFile
 from yolorknn.model.torchscript_file import is_torchscript
 from yolorknn.tasks.known import metadata_of
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Path, *, names: Sequence[str] | None = None, anchors: AnchorSizes | None = None) -> dict[str, Any]:
     """Return the facts as plain JSON values. An .onnx needs the onnx package.
+
+    Args:
+        path: the file.
+        names: class names, for a file without metadata.
+        anchors: sizes of anchor boxes, for a file that has such and no metadata; see model.anchor_sizes.
 
     Raises:
         ModelError: absent, broken, or of another kind.
         MissingDependencyError: the package is not installed.
     """
-    readers = {".rknn": _rknn, ".onnx": _onnx, ".torchscript": _torchscript}
-    reader = _torchscript if is_torchscript(path) else readers.get(path.suffix.lower())
+    readers = {".rknn": _rknn, ".onnx": _onnx}
+    if is_torchscript(path) or path.suffix.lower() == ".torchscript":
+        return _torchscript(path)
+    reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise ModelError(f"{path} has suffix '{path.suffix}': info reads {', '.join(readers)}, .pt")
-    return reader(path)
+        raise ModelError(f"{path} has suffix '{path.suffix}': info reads {', '.join(readers)}, .torchscript, .pt")
+    return reader(path, {"names": names, "anchors": anchors})
 
 
-def _rknn(path: Path) -> dict[str, Any]:
+def _rknn(path: Path, told: Mapping[str, Any]) -> dict[str, Any]:
     if (first := first_metadata(path)) is not None:
         return {"format": "rknn, first generation", **first.describe()}
     file = rknn_file.read(path)
@@ -36,7 +45,7 @@ def _rknn(path: Path) -> dict[str, Any]:
         "format": "rknn",
         "platforms": list(file.platforms),
         "toolkit": file.toolkit,
-        **_detector(file),
+        **_detector(file, told),
         **(_generic(file) if file.generic else {}),
         "inputs": _stated(file, file.inputs),
         "outputs": _stated(file, file.outputs),
@@ -52,13 +61,13 @@ def _generic(file: RknnFile) -> dict[str, Any]:
     return {"generic": True} if metadata is None else dict(metadata.describe())
 
 
-def _onnx(path: Path) -> dict[str, Any]:
+def _onnx(path: Path, told: Mapping[str, Any]) -> dict[str, Any]:
     file = onnx_file.read(path)
     return {
         "format": "onnx",
         "opset": file.opset,
         "producer": file.producer,
-        **_detector(file),
+        **_detector(file, told),
         "inputs": _tensors(file.inputs, file.open_sides),
         "outputs": _tensors(file.outputs, file.open_sides),
     }
@@ -76,14 +85,21 @@ def _torchscript(path: Path) -> dict[str, Any]:
     }
 
 
-def _detector(file: Any) -> dict[str, Any]:
-    """Return the metadata; of a model that is no detector of ours, say so instead."""
+def _detector(file: Any, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata, `roles` being what outputs are whose names do not say it; of no detector say so instead."""
     try:
-        fields = dict(metadata_of(file).describe())
+        metadata = metadata_of(file, **told)
     except ModelError as exc:  # also of a dynamic shape
         return {"metadata": f"none: {exc}"}
+    fields = dict(metadata.describe())
     del fields["outputs"]
+    if any(not output.name.startswith(output.role) for output in metadata.outputs):
+        fields["roles"] = {output.name: _role(output) for output in metadata.outputs}
     return fields
+
+
+def _role(output: Output) -> str:
+    return f"{output.role} of stride {output.stride}" if output.stride else output.role
 
 
 def _stated(file: RknnFile, tensors: list[Any]) -> list[str]:
