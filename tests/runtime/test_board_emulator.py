@@ -17,11 +17,21 @@ from tests.fakes.emulated_board import PYTHON, needs_board
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, needs_board, needs_toolkit]
 
 
-@pytest.mark.parametrize("wheel", [pytest.param("2.3.2", marks=pytest.mark.exhaustive), "newest", "none"])
+@pytest.mark.parametrize("wheel", ["newest", "none"])
 def test_the_board(board_data: Path, wheel: str) -> None:
+    run_tests(board_data, wheel)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("wheel", ["2.3.2", "newest", "none"])
+def test_every_code_on_the_board(board_data: Path, wheel: str) -> None:
+    run_tests(board_data, wheel, "--all")
+
+
+def run_tests(board_data: Path, wheel: str, *options: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
     environment |= {"YOLORKNN_BOARD_DATA": str(board_data), "PYTHONPATH": str(ROOT), "LITE": wheel}
-    command = [str(PYTHON), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", "tests/board"]
+    command = [str(PYTHON), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", *options, "tests/board"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900)
     print(done.stdout[-20000:], done.stderr[-5000:])
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
