@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 class YolorknnError(Exception):
     """Base of all errors; its text says what was tried, on what, and what to do: one line, without passwords."""
 
+    diagnosis = ""
+    """What the doctor found on this board that explains it, and only a person mends; empty where it found nothing."""
+
     def __str__(self) -> str:
         return shown(super().__str__())
 

@@ -20,8 +20,10 @@ from tests.conftest import DEMO_ONNX, needs_ort
 from tests.fakes.clips import encoded
 from tests.fakes.commands import refused, run
 from tests.fakes.rtsp import RtspCamera
+from tests.fakes.trees import Tree, model_for
 from tests.fakes.waiting import until
 from yolorknn.cli.app import app
+from yolorknn.deploy.service import FINAL
 from yolorknn.errors import RestartsError
 from yolorknn.site.schema import schema
 
@@ -151,6 +153,22 @@ def test_a_model_that_does_not_open_is_one_sentence(site: Path) -> None:
     for words in ([], ["--check"]):
         done = CliRunner().invoke(app, ["watch", str(site), *words])
         assert done.exit_code == 78 and f"{site}:2: models.demo.file: " in done.stderr
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_board_without_its_npu_is_not_begun_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """As after an upgrade to a kernel without the driver: one line with what mends it, and the unit stays ended."""
+    tree = Tree(tmp_path / "root")
+    tree.remove("/sys/kernel/debug/rknpu", "/sys/module/rknpu")
+    monkeypatch.setattr("yolorknn.doctor.examine.Machine", lambda: tree.machine)
+    (tmp_path / "site.toml").write_text(SITE.replace("m.onnx", "m.rknn").replace("@door.source", "camera63"))
+    model_for(tmp_path)
+    done = CliRunner().invoke(app, ["watch", str(tmp_path / "site.toml"), "--log", form])
+    assert done.exit_code == 69 and 69 in FINAL
+    (line,) = done.stderr.splitlines()
+    assert "yolorknn doctor finds: kernel 6.1.84-vendor-rk35xx has no rknpu driver" in line and "sudo apt" in line
 
 
 @needs_ort

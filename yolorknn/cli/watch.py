@@ -74,10 +74,13 @@ def watch(site: Site, file: Path) -> None:
         shown.tell(Event("ended", f"given up: {exc}", "error"))
         raise typer.Exit(GAVE_UP) from None
     except YolorknnError as exc:
-        if shown.form == "text":
+        if shown.form == "json":
+            shown.tell(Event("ended", str(exc), "error"))
+        elif exc.diagnosis:
+            say(f"error: {exc}")
+        else:
             raise
-        shown.tell(Event("ended", str(exc), "error"))
-        raise typer.Exit(1) from None
+        raise typer.Exit(GAVE_UP if exc.diagnosis else 1) from None
     except KeyboardInterrupt:
         shown.tell(Event("ended", "stopped"))
         raise

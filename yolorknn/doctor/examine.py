@@ -74,4 +74,5 @@ def diagnosed(model: Path) -> Iterator[None]:
     except (ModelError, BackendError) as exc:
         if model.suffix.lower() == ".rknn" and (finding := explain(model)):
             exc.args = (f"{exc}; yolorknn doctor finds: {finding.text}: {finding.fix}",)
+            exc.diagnosis = finding.text
         raise
