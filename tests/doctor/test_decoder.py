@@ -29,6 +29,14 @@ def test_a_good_way(decoding: Tree) -> None:
     assert (status, fix) == ("ok", "") and "by the chip, through pyav-rkmpp" in text
 
 
+def test_what_each_core_of_it_did(decoding: Tree) -> None:
+    """Kernels that use the first alone show it so; where they say nothing, nothing is said."""
+    assert "tasks" not in found(decoding)[1]
+    for core, count in (("rkvdec-core0", "5120"), ("rkvdec-core1", "0"), ("rkvdec-ccu", "none")):
+        decoding.write(f"/proc/mpp_service/{core}/task_count", f"{count}\n")
+    assert found(decoding)[1].endswith("; tasks of its cores: rkvdec-core0 5120, rkvdec-core1 0")
+
+
 def test_another_way(decoding: Tree) -> None:
     decoding.packages(pyav_rkmpp=None)
     assert "decoded on the CPU, as there is neither" in found(decoding)[1]

@@ -21,6 +21,7 @@ from tests.conftest import ROOT
 from tests.fakes.clips import encoded
 from tests.fakes.rtsp import RtspCamera
 from tests.fakes.served import Served
+from tests.fakes.trees import Tree
 from tests.fakes.waiting import until
 from tests.fakes.watched import WATCHED, WholeBackend, by_name, watched_detector
 from yolorknn.live.camera import Camera
@@ -29,6 +30,7 @@ from yolorknn.serve.hub import Hub
 from yolorknn.serve.metrics import registry_of
 from yolorknn.serve.page import Page
 from yolorknn.serve.watched import Watched
+from yolorknn.stream.clock import clock_is_synced
 from yolorknn.tasks.task import Wording
 
 ALERTS = ROOT / "yolorknn/serve/alerts.yml"
@@ -60,7 +62,22 @@ def test_what_is_told(text: str, page: Page) -> None:
         values["yolorknn_latency_seconds_bucket", ("door", "+Inf")]
         == values["yolorknn_latency_seconds_count", ("door",)]
     )
+    assert values["process_resident_memory_bytes", ()] > 10e6
+    assert values.get(("yolorknn_clock_synced", ())) == clock_is_synced()
     assert {"yolorknn_npu_core_busy_ratio", "yolorknn_temperature_celsius", "yolorknn_sink_dropped"} <= families.keys()
+
+
+def test_heat_and_what_it_slows_down(served: Served, tmp_path: Path) -> None:
+    """As a Rock 5B shows them; what cannot be read is left out."""
+    tree = Tree(tmp_path)
+    tree.write("/sys/class/devfreq/fdab0000.npu/cur_freq", "300000000\n")
+    tree.write("/sys/class/devfreq/fb000000.gpu/cur_freq", "1000000000\n")
+    tree.write("/sys/class/devfreq/other.npu/cur_freq", "none\n")
+    sys = tmp_path / "sys/class"
+    registry = registry_of(Watched([served.watcher], served.hub, thermal=sys / "thermal", devfreq=sys / "devfreq"))
+    assert registry.get_sample_value("yolorknn_temperature_celsius", {"zone": "npu-thermal"}) == 46.23
+    (clocks,) = [family for family in registry.collect() if family.name == "yolorknn_npu_clock_hertz"]
+    assert [(sample.labels["npu"], sample.value) for sample in clocks.samples] == [("fdab0000.npu", 300e6)]
 
 
 def test_a_first_inference_that_hangs_has_an_age(tmp_path: Path) -> None:

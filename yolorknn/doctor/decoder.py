@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from yolorknn.doctor.container import container_of
 from yolorknn.doctor.machine import Finding, Machine
 
 NODES = ("/dev/mpp_service", "/dev/dma_heap/*", "/dev/rga", "/dev/dri/renderD*")
 """What Rockchip's decoder is reached through: itself, memory, what scales pictures, and the cards."""
+TASKS = "/proc/mpp_service/rkvdec*/task_count"
 DECODER = "h264_rkmpp"
 CHECK = "video decoder"
 
@@ -29,6 +31,12 @@ def check_decoder(machine: Machine) -> Finding:
     if shut:
         text = f"{way} is installed, but there is no permission for {', '.join(shut)}: streams are decoded on the CPU"
         return Finding(CHECK, "warning", text, "sudo usermod -aG video,render $USER  # then log in again")
-    return Finding(
-        CHECK, "ok", f"network streams are decoded by the chip, through {way}, if its first picture is right"
-    )
+    text = f"network streams are decoded by the chip, through {way}, if its first picture is right"
+    return Finding(CHECK, "ok", f"{text}{_work(machine)}")
+
+
+def _work(machine: Machine) -> str:
+    """Return what each core of the decoder has to do, where the kernel says it: some kernels use the first alone."""
+    counts = {Path(file).parent.name: machine.number(file) for file in machine.glob(TASKS)}
+    tasks = ", ".join(f"{core} {count}" for core, count in counts.items() if count is not None)
+    return f"; tasks of its cores: {tasks}" if tasks else ""

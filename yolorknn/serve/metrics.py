@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from yolorknn.live.camera import CameraStatus
 from yolorknn.serve.watched import Watched
+from yolorknn.stream.clock import clock_is_synced
 from yolorknn.stream.result import Timings
 
 
@@ -56,6 +57,14 @@ class _All(Collector):
         for zone, degrees in self._watched.temperatures():
             heat.add_metric([zone], degrees)
         yield heat
+        clocks = GaugeMetricFamily("yolorknn_npu_clock_hertz", "What an NPU runs at now.", labels=["npu"])
+        for npu, hertz in self._watched.npu_clocks():
+            clocks.add_metric([npu], hertz)
+        yield clocks
+        if (synced := clock_is_synced()) is not None:
+            yield GaugeMetricFamily(
+                "yolorknn_clock_synced", "Whether the system's clock follows a time server.", float(synced)
+            )
         lost = CounterMetricFamily("yolorknn_sink_dropped", "Results that a sink did not take.", labels=["sink"])
         counts = Counter({"listeners of the page": self._watched.hub.dropped})
         for sink in self._watched.sinks():  # each camera may have one of a name, and a series is told once

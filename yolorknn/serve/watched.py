@@ -6,6 +6,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from yolorknn.live.watcher import Watcher
 from yolorknn.serve.hub import Hub
 from yolorknn.stream.sinks.sink_state import SinkState
 
-THERMAL = Path("/sys/class/thermal")
+THERMAL, DEVFREQ = Path("/sys/class/thermal"), Path("/sys/class/devfreq")
 SPAN = 5
 """Seconds over which cores' work is averaged."""
 READY = 10.0
@@ -29,10 +30,13 @@ class Watched:
         watchers: started; each camera's name is its own among all of them.
         hub: a sink of all of them.
         thermal: where the kernel shows its thermal zones.
+        devfreq: where it shows the clocks of devices.
     """
 
-    def __init__(self, watchers: Sequence[Watcher], hub: Hub, *, thermal: Path = THERMAL) -> None:
-        self.hub, self._thermal = hub, thermal
+    def __init__(
+        self, watchers: Sequence[Watcher], hub: Hub, *, thermal: Path = THERMAL, devfreq: Path = DEVFREQ
+    ) -> None:
+        self.hub, self._thermal, self._devfreq = hub, thermal, devfreq
         self._begun = time.monotonic()
         self._progress = {watcher: Progress() for watcher in watchers}  # never changed, but replaced
         self._get_on = True
@@ -119,6 +123,12 @@ class Watched:
             if name not in seen:
                 seen.add(name)
                 yield name, degrees
+
+    def npu_clocks(self) -> Iterator[tuple[str, int]]:
+        """Yield the NPUs whose clock can be read, and its hertz: a hot one is slowed down."""
+        for npu in sorted(self._devfreq.glob("*npu*")):
+            with suppress(OSError, ValueError):
+                yield npu.name, int((npu / "cur_freq").read_text())
 
     def sinks(self) -> Iterator[SinkState]:
         """Yield how every sink with a queue does."""

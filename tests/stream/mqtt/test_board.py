@@ -20,6 +20,7 @@ from tests.fakes.mosquitto import Broker, Listener, needs_mosquitto, retained
 from tests.fakes.results import NAMES, detections, result, tracked
 from tests.fakes.waiting import until
 from yolorknn.errors import OutputError
+from yolorknn.stream.clock import clock_is_synced
 from yolorknn.stream.result import Result
 from yolorknn.stream.scene import Direction, LineEvent, Scene, ZoneEvent
 from yolorknn.stream.sinks.mqtt.clean import clean
@@ -36,6 +37,7 @@ def test_a_board_says_what_it_is_and_what_it_sees(boards: Boards, ears: Listener
     ears.until(f"{BASE}/camera_0/state", lambda payload: state(payload)["objects"] == 3)
     said = state(ears.of(f"{BASE}/camera_0/state")[-1])
     assert said["counts"] == {"person": 2, "traffic light": 1} and said["timestamp"] == 1e9
+    assert said["clock_synced"] is clock_is_synced()
     assert said["problem"] is False and said["zones"] == {} and said["version"] == 1 and said["fps"] >= 0
     picture = cv2.imdecode(np.frombuffer(ears.until(f"{BASE}/camera_0/image", bool), np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None and picture.shape == (60, 80, 3) and abs(int(picture[50, 70].mean()) - 90) < 4

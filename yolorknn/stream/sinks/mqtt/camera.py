@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from yolorknn.stream.clock import clock_is_synced
 from yolorknn.stream.picture import picture_of
 from yolorknn.stream.rate import Rate
 from yolorknn.stream.result import Result
@@ -149,7 +150,8 @@ class CameraSink:
         if said != self._said or now - self._state_at >= STATE_EVERY:
             self._said, self._state_at = said, now
             timestamp = latest.timestamp if latest is not None and latest.clock == "unix" else None
-            self._outbox.put_state(self._own.state, state_payload(counts, health, timestamp))
+            payload = state_payload(counts, health, timestamp, clock_synced=clock_is_synced())
+            self._outbox.put_state(self._own.state, payload)
             self._outbox.put_state(self._own.status, status_payload(online=online))
         due = connected and now - self._picture_at >= self._picture_every
         if due and latest is not None and (latest.timestamp, latest.index) != self._pictured:

@@ -128,17 +128,21 @@ def count(names: Iterable[str], places: Sequence[Collection[str]], zones: Iterab
     return Counts(Counter(listed), within)
 
 
-def state_payload(counts: Counts, health: Health, timestamp: float | None) -> bytes:
+def state_payload(
+    counts: Counts, health: Health, timestamp: float | None, *, clock_synced: bool | None = None
+) -> bytes:
     """Return a camera's state as JSON.
 
     Args:
         counts: what is in the newest frame.
         health: how the camera does.
         timestamp: Unix time of that frame; None where there is none yet.
+        clock_synced: whether the clock that says it follows a time server; None where that is not known.
     """
     values: dict[str, Any] = {
         "version": VERSION,
         "timestamp": None if timestamp is None else round(timestamp, 3),
+        "clock_synced": clock_synced,
         "fps": round(health.fps, 1),
         "problem": bool(health.problem),
         "detail": health.problem,
