@@ -103,6 +103,15 @@ def test_what_is_mistyped() -> None:
     assert refused(*WORDS, "--mqtt", "mqtt://h", "--board", "a/b").startswith("'a/b' is no name of a board for MQTT")
 
 
+def test_an_older_paho_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian 12 has 1.6, whose callbacks are others."""
+    mqtt = pytest.importorskip("paho.mqtt.client")
+    monkeypatch.delattr(mqtt, "CallbackAPIVersion")
+    done = CliRunner().invoke(app, [*WORDS, "--mqtt", "mqtt://127.0.0.1"])
+    assert isinstance(done.exception, MissingDependencyError)
+    assert str(done.exception).startswith("MQTT needs paho-mqtt 2, which is not installed: ")
+
+
 def test_without_paho(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "paho.mqtt.client", None)
     done = CliRunner().invoke(app, [*WORDS, "--mqtt", "mqtt://127.0.0.1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -71,6 +72,17 @@ def test_only_the_cameras_that_are_asked_for_come(ask: httpx.Client, served: Ser
         found = (json.loads(data) for kind, data in parts(answer) if kind == "application/json")
         results = (said["result"]["camera"] for said in found if "result" in said)
         assert {next(results) for _ in range(5)} == {"yard"}
+
+
+def test_who_looks_opens_no_camera(ask: httpx.Client, served: Served) -> None:
+    """Five at once, each with every picture's own way; the camera has the one connection that detection has."""
+    with contextlib.ExitStack() as looking:
+        for path in ("stream", "stream", "cameras/door/mjpeg", "cameras/door/mjpeg", "cameras/yard/mjpeg"):
+            found = parts(looking.enter_context(ask.stream("GET", f"{V1}/{path}")))
+            looking.callback(found.close)  # type: ignore[attr-defined]
+            for _ in range(6):
+                next(found)
+        assert [camera.opened for camera in served.cameras] == [1, 1]
 
 
 def test_mjpeg_moves(ask: httpx.Client) -> None:

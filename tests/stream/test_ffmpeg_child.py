@@ -18,7 +18,7 @@ from tests.fakes.clips import encoded
 from tests.fakes.decoding_chip import camera, ffmpeg, nothing_known, numbers
 from tests.fakes.rtsp import RtspCamera
 from tests.fakes.waiting import until
-from yolorknn.stream.sources import ffmpeg_child
+from yolorknn.stream.sources import ffmpeg_child, hardware
 from yolorknn.stream.sources.decoders import Decoder, Picture
 from yolorknn.stream.sources.ffmpeg_child import FfmpegChild
 from yolorknn.stream.sources.hardware import Trial
@@ -61,6 +61,24 @@ def test_what_it_complains_of_does_not_fill_the_disk(
     stream.close()
     assert max(sizes) > 20_000, "it complains"
     assert max(sizes) < 80_000, "until the next picture that stands alone"
+
+
+def test_one_that_grows_is_begun_anew_where_no_picture_is_lost(
+    camera: RtspCamera, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its memory ends with it, at a picture that stands alone; the connection stays."""
+    stream = PyAvStream(camera.url, patience=2)
+    trial: Any = stream._decoder
+    while not trial._alone:
+        numbers(stream, 1)
+    first = trial._chip._process
+    monkeypatch.setattr(ffmpeg_child, "LARGEST_MB", 1.0)
+    while trial._chip._process is first:
+        numbers(stream, 1)
+    monkeypatch.undo()
+    assert first.poll() is not None and not hardware._failures
+    assert len(numbers(stream, 20)) == 20 and trial._alone and camera.opened == 1
+    stream.close()
 
 
 def test_above_a_thousand_open_files(camera: RtspCamera, ffmpeg: Path, many_files: None) -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from tests.fakes.clips import drawn, is_whole, number_in
 from tests.fakes.videos import write_video
+from yolorknn.stream.sources import hardware
+from yolorknn.stream.sources.decoders import Software
 from yolorknn.stream.sources.open_live import open_live
 from yolorknn.stream.sources.pyav import PyAvStream
 from yolorknn.stream.sources.source import LostError
@@ -90,6 +92,15 @@ def test_a_cameras_jpegs_are_a_stream_whose_end_is_a_loss(served: str) -> None:
             assert frame is not None and np.asarray(frame.image).shape == (*SIZE, 3)
             numbers.append(number_in(frame.image))
     assert told.value.reason == "ended" and len(numbers) >= 30 and numbers == sorted(numbers)
+    stream.close()
+
+
+def test_jpegs_are_decoded_on_the_cpu(served: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where an ffmpeg has the chip's decoder for them, which hangs after minutes."""
+    monkeypatch.setattr(hardware, "ffmpeg_with", lambda decoder: f"/usr/bin/ffmpeg with {decoder}")
+    assert hardware.ways("h264") and not hardware.ways("mjpeg")
+    stream = PyAvStream(f"{served}/stream.mjpg")
+    assert isinstance(stream._decoder, Software)
     stream.close()
 
 

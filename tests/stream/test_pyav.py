@@ -18,6 +18,7 @@ from tests.fakes.h265 import encoded as h265_encoded
 from tests.fakes.rtsp import RtspCamera
 from yolorknn import progress
 from yolorknn.stream.sources import h264, h265
+from yolorknn.stream.sources.open_live import open_live
 from yolorknn.stream.sources.open_source import open_source
 from yolorknn.stream.sources.pyav import PyAvStream
 from yolorknn.stream.sources.source import Frame, LostError, SilentError
@@ -133,6 +134,17 @@ def test_times_that_jump_change_nothing(camera: RtspCamera, stream: PyAvStream) 
         for frame in frames(stream, 10):
             assert time.monotonic() - frame.arrived < 5
     assert stream.jumps == 2 and not stream.unfit["late"]
+
+
+def test_a_rate_that_is_not_true_is_not_relied_on() -> None:
+    """It says 25 a second in what it sends, and gives 10: these are measured, and each is given as it comes."""
+    with RtspCamera(replace(encoded(fps=25), fps=10)) as camera:
+        source = open_live(camera.url)
+        begun = time.monotonic()
+        got = [frame for _ in range(15) if (frame := source.read())]
+        assert time.monotonic() - begun < 3 and all(time.monotonic() - frame.arrived < 3 for frame in got)
+        assert source.status().fps == pytest.approx(10, rel=0.3)
+        source.close()
 
 
 def test_another_size_in_the_stream(camera: RtspCamera, stream: PyAvStream) -> None:

@@ -13,6 +13,7 @@ from tests.fakes.connections import Camera, Connection, epochs, frame, lost, slo
 from tests.fakes.waiting import until
 from yolorknn.runtime.memory import resident_mb
 from yolorknn.stream.backoff import Backoff
+from yolorknn.stream.sources import returning
 from yolorknn.stream.sources.returning import DENIED
 from yolorknn.stream.sources.source import Frame, SilentError
 
@@ -47,6 +48,28 @@ def test_after_a_refused_password_the_next_try_waits_longer() -> None:
     source = camera.source(backoff=Noted())
     assert epochs(source, 1) == [1] and waits[:2] == [DENIED, 0]
     source.close()
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_waits_begin_anew_after_good_frames_for_long_and_not_before(
+    monkeypatch: pytest.MonkeyPatch, good: bool
+) -> None:
+    """A camera that boots gives a frame and is gone again: it is asked more and more seldom."""
+    monkeypatch.setattr(returning, "GOOD", 0.02 if good else 10.0)
+    waits: list[int] = []
+
+    class Noted(Backoff):
+        def wait(self, *, at_least: float = 0.0) -> float:
+            super().wait(at_least=at_least)
+            waits.append(self._tries)
+            return 0.0
+
+    camera = Camera(*(Connection(slowly(frame()), slowly(frame()), lost("ended")) for _ in range(5)))
+    source = camera.source(backoff=Noted())
+    epochs(source, 10)
+    until(lambda: len(waits) >= 5)
+    source.close()
+    assert waits[:5] == ([1] * 5 if good else [1, 2, 3, 4, 5])
 
 
 def test_absent_at_the_start_is_no_end() -> None:

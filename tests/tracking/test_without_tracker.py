@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.moving import video_frame
-from tests.fakes.results import NAMES, detections
+from tests.fakes.results import NAMES, detections, result
 from yolorknn import Classification
 from yolorknn.errors import MissingDependencyError
 from yolorknn.tracking import tracker
@@ -26,6 +26,16 @@ def test_objects_are_counted_where_their_feet_are() -> None:
     assert result.scene.places == (("left",), ("left", "low"), ())
     assert result.scene.zones == {"left": {"person": 2}, "low": {"person": 1}}
     assert result.events == () and result.detections == FOUND and result.scene.lines == {}
+
+
+def test_zones_fit_a_picture_of_another_size() -> None:
+    """As a camera gives that comes back turned or set anew: the parts of the picture stay."""
+    step = Tracking(NAMES, zones=[LEFT], track=False)
+    for epoch, (height, width) in enumerate(((360, 640), (1280, 720), (90, 160)), 1):
+        step.begin(epoch)
+        boxes = ((0.05 * width, 0, 0.4 * width, height), 0.9, 0), ((0.6 * width, 0, 0.9 * width, height), 0.8, 0)
+        given = result(found=detections(*boxes), size=(height, width))
+        assert step.apply(given).scene.places == (("left",), ())
 
 
 def test_zones_change_while_it_runs() -> None:
