@@ -73,8 +73,7 @@ def test_one_that_grows_is_begun_anew_where_no_picture_is_lost(
         numbers(stream, 1)
     first = trial._chip._process
     monkeypatch.setattr(ffmpeg_child, "LARGEST_MB", 1.0)
-    while trial._chip._process is first:
-        numbers(stream, 1)
+    until(lambda: numbers(stream, 1) and trial._chip._process is not first)
     monkeypatch.undo()
     assert first.poll() is not None and not hardware._failures
     assert len(numbers(stream, 20)) == 20 and trial._alone and camera.opened == 1

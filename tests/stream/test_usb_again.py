@@ -62,9 +62,9 @@ from yolorknn.stream.sources.v4l2 import V4l2Camera
 asked, waits, call = [], [], V4l2Camera._call
 
 def noted(self, number, what):
-    call(self, number, what)
     if number == api.SET_FORMAT:
         asked.append([what.width, what.height, bytes(what.pixels).decode()])
+    call(self, number, what)
 
 class Short(Backoff):
     def wait(self, *, at_least=0.0):
