@@ -38,8 +38,8 @@ DEFAULT = {
 """What is tested always. Between them: attention, NMS and none, bins for a side and none."""
 QUARTER = "yolov9e:4"
 """A size with layers that no other has, each a quarter as wide as it is."""
-OTHERS = {"yolov5n-p6", "yolov8n-p6", "yolo26n-p2"}
-"""What builds of these would show, those of yolov8n-p2 and yolo26n-p6 do."""
+OTHERS = {"yolov3-tiny", "yolov5n", "yolov6n", QUARTER, "yolov5n-p6", "yolov8n-p6", "yolo26n-p2"}
+"""Convolutions alone, which build as those of yolov8n do, or as many strides as yolov8n-p2 and yolo26n-p6 have."""
 LARGER = {"yolov10m": 256}
 """Where 192 pixels leave the attention a number of cells that the NPU does not reshape in int8."""
 

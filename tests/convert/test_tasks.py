@@ -31,22 +31,25 @@ SIZES = {
     "yolov8{}-obb": "nsmlx", "yolo11{}-obb": "nsmlx", "yolo12{}-obb": "nsmlx", "yolo26{}-obb": "nsmlx",
     "yolov8{}-cls": "nsmlx", "yolo11{}-cls": "nsmlx", "yolo12{}-cls": "nsmlx", "yolo26{}-cls": "nsmlx",
 }  # fmt: skip
-"""Of each the smallest is tested with --slow, some by default; with --all the others too, and each in int8."""
+"""Of each the floats of the smallest are compared with --slow, some by default; all others with --all."""
 DEFAULT = {"yolov8n-seg", "yolo26n-seg", "yolo11n-pose", "yolo26n-pose", "yolov8n-obb", "yolo26n-obb", "yolov8n-cls"}
-"""Between them: both formulas of each task, NMS and none."""
-LONG = {"yolov9c-seg", "yolo12n-pose", "yolo12n-obb", "yolo12n-cls"}
-"""What takes long to build there is in yolo12n-seg and yolov9t too, and what follows it in those of YOLO11."""
+"""Between them: both formulas of each task, NMS and none. These are built with --slow in float16, all with --all."""
+INT8 = {"yolov8n-seg", "yolo11n-pose", "yolov8n-obb", "yolov8n-cls"}
+"""These in int8 too; what is before the heads test_families.py builds in either."""
+LARGE = "yolov9c-seg"
+"""The smallest of its family, and large."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "checkpoint" in metafunc.fixturenames:
         names = {family.format(size): size == sizes[0] for family, sizes in SIZES.items() for size in sizes}
         marks = {name: pytest.mark.slow if smallest else pytest.mark.exhaustive for name, smallest in names.items()}
-        if "dtype" in metafunc.fixturenames:  # what int8 adds to a task's layout, those of DEFAULT have between them
-            often = {(name, "fp16") for name in marks if name not in LONG} | {(name, "i8") for name in DEFAULT}
+        marks[LARGE] = pytest.mark.exhaustive
+        if "dtype" in metafunc.fixturenames:
+            often = {(name, "fp16") for name in DEFAULT | {"yolov8n-pose-p6"}} | {(name, "i8") for name in INT8}
             both = [
-                pytest.param(name, dtype, marks=mark if (name, dtype) in often else pytest.mark.exhaustive)
-                for name, mark in marks.items()
+                pytest.param(name, dtype, marks=pytest.mark.slow if (name, dtype) in often else pytest.mark.exhaustive)
+                for name in marks
                 for dtype in ("fp16", "i8")
             ]
             metafunc.parametrize(("checkpoint", "dtype"), both, indirect=["checkpoint"], scope="module")
