@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -75,6 +76,39 @@ def test_folders_for_temporary_files_too(tmp_path: Path, monkeypatch: pytest.Mon
     assert left.stat().st_mode & 0o777 == 0o700
     with temporary_folder("build") as folder:
         assert list(tmp_path.iterdir()) == [folder] and folder != left
+
+
+@pytest.mark.parametrize("when", ["before it is open", "before it is held", "while it is held"])
+def test_what_another_process_takes_for_a_dead_ones_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Whoever clears a folder sees there what was made a moment ago, and is not held yet."""
+    opening, holding = os.open, fcntl.flock
+    taken: list[Path] = []
+
+    def opened(path: Path, *how: int) -> int:
+        if when == "before it is open" and Path(path).is_dir() and not taken:
+            taken.append(path)
+            path.rmdir()
+        return opening(path, *how)
+
+    def held(descriptor: int, how: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        if when != "before it is open" and not taken:
+            taken.append(path)
+            if when == "while it is held":
+                raise BlockingIOError
+            path.rmdir() if path.is_dir() else path.unlink()
+        holding(descriptor, how)
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(fcntl, "flock", held)
+    with temporary_folder("x", parent=tmp_path) as folder:
+        assert taken and folder not in taken and folder.is_dir()
+    if when != "before it is open":
+        taken.clear()
+        with temporary_file(tmp_path, ".jpg") as file:
+            assert taken and file not in taken and file.is_file()
 
 
 def test_names_cannot_be_guessed(tmp_path: Path) -> None:

@@ -62,7 +62,10 @@ def temporary_folder(kind: str, *, parent: Path | None = None, mode: int = 0o700
     while True:
         path = within / f"{'.' if parent else ''}yolorknn-{kind}-{secrets.token_hex(8)}"
         path.mkdir(mode)
-        held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:  # taken for a dead one's, and removed
+            continue
         if _hold(held):
             break
         os.close(held)
@@ -102,8 +105,12 @@ def clear_leftovers(folder: Path) -> None:
 
 def _hold(descriptor: int) -> bool:
     """Mark what was just made as a living process's; False where it was taken for a dead one's before that."""
-    with contextlib.suppress(OSError):  # a file system without locks, where nothing is ever cleared
+    try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # by who is about to remove it
+        return False
+    except OSError:  # a file system without locks, where nothing is ever cleared
+        pass
     return os.fstat(descriptor).st_nlink > 0
 
 
