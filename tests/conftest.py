@@ -16,6 +16,7 @@ import pytest
 from yolorknn import Detections, Detector
 
 os.environ["YOLO_AUTOINSTALL"] = "False"
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads of two workers that wait for work leave the other its CPU
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests in the background
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored below nohup
 
