@@ -65,7 +65,7 @@ csv = "out/found.csv"
         (GOOD + "size = [640]", ":6: cameras.door.size: must be a list of 2, not a list of 1"),
         (GOOD + 'model = "dmo"', ":6: cameras.door.model: there is no [models.dmo]; did you mean demo?"),
         (GOOD + "[cameras.a]\n[sink]", ":7: sink: there is no such key; did you mean sinks?"),
-        (GOOD + '[cameras."a b"]\nsource = "x"', ":6: cameras.a b: a name has letters"),
+        (GOOD + '[cameras."a b"]\nsource = "x"', ":6: cameras.a b: a name has letters (a to z)"),
         (GOOD + '[models.b]\nfile = "m.onnx"', ":4: cameras.door: model is missing: it is one of demo, b"),
         (GOOD + 'model = "demo"\n[models.b]\nfile = "m.onnx"', ":7: models.b: no camera is for this model"),
         (GOOD + '[sinks]\nrecord = "a.mp4"', ":7: sinks.record: 'a.mp4' is called like a file: give a folder"),

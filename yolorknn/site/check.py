@@ -87,7 +87,7 @@ class Checker:
         found = {}
         for name, entry in given.items():
             if not NAME.fullmatch(name):
-                what = "a name has letters, digits, . _ and -, at most 64, and begins with a letter or digit"
+                what = "a name has letters (a to z), digits, . _ and -, at most 64, and begins with a letter or digit"
                 self.mistakes.append(Mistake((*where, name), what))
             found[name] = self.table(kind, entry, (*where, name))
         return {name: value for name, value in found.items() if value is not None}
