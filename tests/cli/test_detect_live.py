@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -57,3 +58,21 @@ def test_a_camera_that_is_not_there_at_the_start_is_an_error(tmp_path: Path) -> 
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=60)
     assert done.returncode == 1 and "nothing listens there" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@needs_ort
+@pytest.mark.parametrize("serve", [False, True])
+def test_no_more_frames_a_second_than_are_wanted(tmp_path: Path, serve: bool) -> None:
+    """Of 25 that the camera gives, four."""
+    out = tmp_path / "out.jsonl"
+    words = ["--model", str(DEMO_ONNX), "--fps", "4", "--no-save", "--json", str(out)]
+    with RtspCamera(encoded()) as camera:
+        command = [sys.executable, "-m", "yolorknn", "detect", camera.url, *words]
+        environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+        command += ["--serve", "0"] if serve else []
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as process:
+            until(lambda: out.exists() and out.read_bytes().count(b"\n") >= 9, by=process)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+    times = [json.loads(line)["timestamp"] for line in out.read_text().splitlines()]
+    assert 0.2 < (times[-1] - times[0]) / (len(times) - 1) < 0.4

@@ -23,7 +23,7 @@ from yolorknn.stream.sinks.mqtt.address import machine_number
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A camera and a detector of numbers, a memory of one's own, no password."""
     made = number_detector(tmp_path, cores=2)
-    monkeypatch.setattr("yolorknn.predict.loaded_model.open_live", lambda *_, **__: Camera(25, pause=0.02))
+    monkeypatch.setattr("yolorknn.stream.sources.open_live.open_live", lambda *_, **__: Camera(25, pause=0.02))
     replace_function(monkeypatch, "yolorknn.predict.loaded_model.LoadedModel", made)
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     monkeypatch.delenv("YOLORKNN_MQTT_PASSWORD", raising=False)

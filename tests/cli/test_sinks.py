@@ -55,7 +55,7 @@ class Camera:
 def detector(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Recorder]:
     """Give the command a detector of numbers, and a camera as its source; work in an empty folder."""
     made = number_detector(tmp_path, cores=2)
-    monkeypatch.setattr("yolorknn.predict.loaded_model.open_live", lambda *_, **__: Camera(12, pause=0.005))
+    monkeypatch.setattr("yolorknn.stream.sources.open_live.open_live", lambda *_, **__: Camera(12, pause=0.005))
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     yield replace_function(monkeypatch, "yolorknn.predict.loaded_model.LoadedModel", made)
@@ -115,7 +115,7 @@ def test_a_camera_that_is_unplugged_leaves_its_lines(detector: Recorder, monkeyp
                 raise SourceError("camera0 stopped giving frames")
             return frame
 
-    monkeypatch.setattr("yolorknn.predict.loaded_model.open_live", lambda *_, **__: Unplugged(6, pause=0.005))
+    monkeypatch.setattr("yolorknn.stream.sources.open_live.open_live", lambda *_, **__: Unplugged(6, pause=0.005))
     words = ("detect", "camera0", "-m", "m.rknn", "--no-save", "--json", "d.jsonl")
     assert refused(*words).startswith("camera0 stopped giving frames")
     assert lines("d.jsonl")[0]["frame"] == 0
@@ -236,7 +236,7 @@ def test_what_cannot_be_recorded(detector: Recorder, tmp_path: Path, monkeypatch
     class Images(Camera):
         live, fps = False, 0.0
 
-    monkeypatch.setattr("yolorknn.predict.loaded_model.open_source", lambda _: Images())
+    monkeypatch.setattr("yolorknn.stream.sources.open_live.open_source", lambda _: Images())
     assert refused("detect", "in", "-m", "m.rknn", "--record", "rec").startswith("--record is for a video, camera")
     assert misused("detect", "in", "-m", "m.rknn", "--quota", "lots").startswith("Invalid value for --quota: 'lots'")
 

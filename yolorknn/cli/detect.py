@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,6 +53,9 @@ def detect_command(
     agnostic_nms: Annotated[
         bool, typer.Option("--agnostic-nms", help="Let a box suppress overlapping ones of other classes too.")
     ] = False,
+    fps: Annotated[
+        float | None, typer.Option(help="Of a camera or stream: the most frames a second [default: all].")
+    ] = None,
     tile: Tile = None,
     overlap: Overlap = None,
     *,
@@ -82,7 +86,7 @@ def detect_command(
     if on_ray.address is not None:
         alone: dict[str, object] = {"--track": tracks.given, "--serve": serving.serve, "--tile": tile, "--names": names}
         alone |= {"--device": device or device_id, "--anchors": anchors, "--contexts": contexts, "--dataset": dataset}
-        alone |= {"--overlap": overlap, "--serve-token": serving.serve_token, "--toolkit": toolkit}
+        alone |= {"--fps": fps, "--overlap": overlap, "--serve-token": serving.serve_token, "--toolkit": toolkit}
         on_ray.check(outputs, alone)
         kept = {"conf": conf, "iou": iou, "max_det": max_det, "agnostic_nms": agnostic_nms}
         where = {"simulate": simulate, "runtime": runtime}
@@ -94,6 +98,7 @@ def detect_command(
     outputs.check()
     tracks.check()
     serving.check(source)
+    _check_fps(fps, source)
     place = place_of(simulate=simulate, dataset=dataset, device=device, device_id=device_id, toolkit=toolkit)
     tiling = parse_tiling(tile, overlap)
     told: dict[str, Any] = {"names": read_names(names), "anchors": given_anchors(anchors)}
@@ -119,9 +124,9 @@ def detect_command(
         outputs.check_task(model, loaded.metadata.task, chosen=bool(classes))
         read = [path for path in (model, model.with_suffix(".json"), names, dataset) if path]
         if serving.serve:
-            watch_and_serve(loaded, source, read, tracks, outputs, serving, parse_classes(classes))
+            watch_and_serve(loaded, source, read, tracks, outputs, serving, parse_classes(classes), fps=fps)
             return
-        summary = _run(loaded, source, read, tracks, outputs)
+        summary = _run(loaded, source, read, tracks, outputs, fps=fps)
     if summary.failures:
         raise SourceError(
             f"{len(summary.failures)} of {summary.frames + len(summary.failures)} frames could not be read: "
@@ -129,7 +134,18 @@ def detect_command(
         )
 
 
-def _run(loaded: LoadedModel[Any], source: str, read: list[Path], tracks: Tracks, outputs: Outputs) -> Summary:
+def _check_fps(fps: float | None, source: str) -> None:
+    from yolorknn.stream.sources.open_source import is_live
+
+    if fps is not None and not 0 < fps < math.inf:
+        raise typer.BadParameter(f"is above 0, not {fps:g}", param_hint="--fps")
+    if fps is not None and not is_live(source):
+        raise typer.BadParameter("is for a camera or stream: of files every frame is taken", param_hint="--fps")
+
+
+def _run(
+    loaded: LoadedModel[Any], source: str, read: list[Path], tracks: Tracks, outputs: Outputs, *, fps: float | None
+) -> Summary:
     """Detect on a source, into the sinks that the options ask for, and tell how it went."""
     from yolorknn.stream.run import run
     from yolorknn.stream.run_folder import run_folder
@@ -140,7 +156,7 @@ def _run(loaded: LoadedModel[Any], source: str, read: list[Path], tracks: Tracks
     if outputs.save and (lost := missing(loaded.metadata.names)):
         say(lost)
     with ExitStack() as stack:
-        stream = stack.enter_context(loaded.stream(source))
+        stream = stack.enter_context(loaded.stream(source, fps=fps))
         opened = stream.source
         steps = stack.enter_context(tracks.steps(opened, loaded.metadata))
         folder = None

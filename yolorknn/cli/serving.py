@@ -109,6 +109,8 @@ def watch_and_serve(
     outputs: Outputs,
     serving: Serving,
     classes: Sequence[str] | None,
+    *,
+    fps: float | None = None,
 ) -> None:
     """Detect on a camera until that is ended, with a page.
 
@@ -120,6 +122,7 @@ def watch_and_serve(
         outputs: sinks beside the page.
         serving: where the page is.
         classes: ids or names that are kept until somebody changes it.
+        fps: the most frames a second that are wanted; None for all.
     """
     from yolorknn.files import state_folder
     from yolorknn.live.camera import Camera
@@ -160,7 +163,8 @@ def watch_and_serve(
         steps: list[Step] = []
         if tracks.given or loaded.metadata.task != "classify":
             steps.append(stack.enter_context(tracks.step(named, loaded.metadata, told=told)))
-        watcher = Watcher(loaded, [Camera(name, source)], sinks, steps={name: steps}, settings=settings, told=told)
+        cameras = [Camera(name, source, fps=fps)]
+        watcher = Watcher(loaded, cameras, sinks, steps={name: steps}, settings=settings, told=told)
         page = stack.enter_context(Page(watcher, hub, host=host, port=port, token=serving.token))
         stack.enter_context(watcher)
         say(f"{name} is at {page.url}")

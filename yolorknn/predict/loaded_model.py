@@ -21,8 +21,7 @@ from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.cores import Runtime
 from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.engine import Drop
-from yolorknn.stream.sources.open_live import open_live
-from yolorknn.stream.sources.open_source import is_live, open_source
+from yolorknn.stream.sources.open_live import open_any
 from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stream import Stream
 from yolorknn.stream.tiled import Tiling, stages_of
@@ -133,7 +132,11 @@ class LoadedModel(Generic[Found]):
         return self._stages.pool.dead
 
     def stream(
-        self, source: str | Path | int | Iterable[NDArray[Any]] | Source, *, drop: Drop | None = None
+        self,
+        source: str | Path | int | Iterable[NDArray[Any]] | Source,
+        *,
+        drop: Drop | None = None,
+        fps: float | None = None,
     ) -> Stream[Found]:
         """Run on every frame of a source, on threads, giving the results in order.
 
@@ -144,6 +147,7 @@ class LoadedModel(Generic[Found]):
                 or a Source of one's own.
             drop: "none" for every frame; "old" to skip to the newest frame when the model is slower than the source.
                 Default is "old" for cameras and streams, "none" for files.
+            fps: of a camera or stream the most frames a second that are wanted, above 0; None for all.
 
         Returns:
             An iterator of (frame, index, timestamp, what was found), and a context manager.
@@ -156,8 +160,7 @@ class LoadedModel(Generic[Found]):
             raise ValueError(f"drop is 'none' or 'old', not {drop!r}")
         if self._stages.pool.closed:
             raise BackendError("the model is closed")
-        live = isinstance(source, (str, Path, int)) and is_live(str(source))
-        opened = open_live(str(source), keep=drop == "none") if live else open_source(source)
+        opened = open_any(source, keep=drop == "none", fps=fps)
         policy: Drop = drop or ("old" if opened.live else "none")
         workers = self._stages.workers(newest=policy == "old")
         stream: Stream[Found] = Stream(opened, self._stages, workers=workers, drop=policy)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from yolorknn.stream.sources.camera_names import camera_name, device_of
 from yolorknn.stream.sources.device_links import found_again, links_to
-from yolorknn.stream.sources.open_source import kept_source, open_connection
+from yolorknn.stream.sources.open_source import is_live, kept_source, open_connection, open_source
 from yolorknn.stream.sources.returning import SILENCE, SLICE, ReturningSource
 from yolorknn.stream.sources.source import LostError, Source
 from yolorknn.text import shown_url, url_name
@@ -18,17 +21,38 @@ from yolorknn.text import shown_url, url_name
 _logger = logging.getLogger(__name__)
 
 
-def open_live(source: str, *, keep: bool = False) -> ReturningSource:
+def open_any(
+    source: str | Path | int | Iterable[NDArray[Any]] | Source, *, keep: bool = False, fps: float | None = None
+) -> Source:
+    """Open what is streamed: a camera or stream so that it comes back, all else as open_source() does.
+
+    Args:
+        source: see open_source().
+        keep: see open_live().
+        fps: of a camera or stream, see open_live().
+
+    Raises:
+        SourceError: it cannot be opened.
+        ValueError: fps of something else, or not above 0.
+    """
+    live = isinstance(source, (str, Path, int)) and is_live(str(source))
+    if fps is not None and not (live and 0 < fps < math.inf):
+        raise ValueError(f"fps is of a camera or stream, and above 0, not {fps!r}")
+    return open_live(str(source), keep=keep, fps=fps) if live else open_source(source)
+
+
+def open_live(source: str, *, keep: bool = False, fps: float | None = None) -> ReturningSource:
     """Open a camera or stream that is there now, and comes back whenever it is lost.
 
     Args:
         source: camera0, /dev/video0, /dev/v4l/by-id/..., a stream's URL, or "@FILE" that holds one.
         keep: give every frame that arrives, and have those that come meanwhile wait, in place of the newest alone.
+        fps: the most frames a second that are wanted; None for all.
 
     Raises:
         SourceError: it cannot be opened now.
     """
-    return _returning(source, first=open_connection(source, patience=SLICE), keep=keep)
+    return _returning(source, first=open_connection(source, patience=SLICE, fps=fps), keep=keep, fps=fps)
 
 
 def await_live(
