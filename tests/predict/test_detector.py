@@ -18,7 +18,7 @@ from tests.fakes.numbered import numbered_frame, numbered_frames
 from yolorknn import Detector
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import read_image
-from yolorknn.predict.loaded_model import class_ids
+from yolorknn.model.class_names import class_ids
 
 IMGSZ = NUMBERS.imgsz
 Make = Callable[..., Detector]

@@ -129,7 +129,7 @@ def watch_and_serve(
     from yolorknn.live.camera_settings import CameraSettings
     from yolorknn.live.settings import Settings
     from yolorknn.live.watcher import Watcher
-    from yolorknn.predict.loaded_model import names_of
+    from yolorknn.model.class_names import names_of
     from yolorknn.serve.hub import Hub
     from yolorknn.serve.page import Page
     from yolorknn.stream.sinks.amounts import RECORDED

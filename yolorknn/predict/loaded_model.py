@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from operator import index
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import read_image
 from yolorknn.model.anchor_sizes import AnchorSizes
+from yolorknn.model.class_names import class_ids
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.predict.open_model import HERE, Place, open_model, read_metadata
 from yolorknn.runtime.backend import Backend
@@ -220,33 +219,3 @@ class LoadedModel(Generic[Found]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def names_of(metadata: ModelMetadata, classes: Sequence[int | str] | None) -> tuple[str, ...] | None:
-    """Return the names of classes given by id or name; None for all.
-
-    Raises:
-        ModelError: the model has no such class.
-    """
-    return None if classes is None else tuple(metadata.names[class_ids(metadata, entry)[0]] for entry in classes)
-
-
-def class_ids(metadata: ModelMetadata, entry: int | str) -> list[int]:
-    """Return the id of a class given by id, of any type of whole numbers, or the ids that have a name.
-
-    Raises:
-        ModelError: the model has no such class.
-    """
-    if named := [number for number, name in enumerate(metadata.names) if name == entry]:
-        return named
-    if isinstance(entry, str):
-        number = int(entry) if entry.isdecimal() and len(entry) < 10 else -1
-    else:
-        number = index(entry) if hasattr(entry, "__index__") else -1
-    if 0 <= number < len(metadata.names):
-        return [number]
-    close = difflib.get_close_matches(str(entry), metadata.names, n=1)
-    hint = (
-        f"did you mean '{close[0]}'?" if close else f"its {len(metadata.names)} classes are listed by 'yolorknn info'"
-    )
-    raise ModelError(f"the model has no class '{entry}': {hint}")

@@ -12,8 +12,9 @@ from yolorknn.live.camera_settings import CameraSettings
 from yolorknn.live.progress import Progress
 from yolorknn.live.settings import Settings
 from yolorknn.live.watcher import Watcher
+from yolorknn.model.class_names import names_of
 from yolorknn.model.kept import DIGITS
-from yolorknn.predict.loaded_model import LoadedModel, names_of
+from yolorknn.predict.loaded_model import LoadedModel
 from yolorknn.site.events import Event, Tell, of_camera
 from yolorknn.site.followed import Followed
 from yolorknn.site.model_file import ModelFile

@@ -177,7 +177,7 @@ def _unknown(site: Site) -> Iterator[Mistake]:
         ]
         if all(classes is None for _, classes in wanted):
             continue
-        from yolorknn.predict.loaded_model import names_of  # noqa: PLC0415
+        from yolorknn.model.class_names import names_of  # noqa: PLC0415
         from yolorknn.predict.open_model import read_metadata  # noqa: PLC0415
 
         try:
