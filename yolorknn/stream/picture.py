@@ -13,6 +13,7 @@ from yolorknn.stream.result import Result
 from yolorknn.stream.scene import Outline, Scene
 from yolorknn.tasks.drawing import Label, draw_labels, line_width
 from yolorknn.tasks.known import showing
+from yolorknn.tasks.lettering import drawable
 
 PAINT = (255, 255, 255)
 """Of zones and lines, BGR; no class has it."""
@@ -43,7 +44,8 @@ def _draw_outlines(canvas: Image, scene: Scene) -> None:
         cv2.polylines(canvas, [points], outline.closed, UNDER, line + 2)
         cv2.polylines(canvas, [points], outline.closed, PAINT, line, cv2.LINE_AA)
         x, y = points[points[:, 1].argmin()].tolist()
-        labels.append(Label((x, y), f"{outline.name} {_counted(outline, scene)}".rstrip(), None, PAINT))
+        name = drawable(outline.name, otherwise="")  # people call zones what they like
+        labels.append(Label((x, y), f"{name} {_counted(outline, scene)}".strip(), None, PAINT))
     draw_labels(canvas, labels)
 
 

@@ -18,8 +18,8 @@ FONTS = tuple(
     for folder in ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
 )
 _FACE = cv2.FONT_HERSHEY_SIMPLEX
-_BESIDE = "#0123456789.%"
-"""In a label: the confidence, a number."""
+_BESIDE = "#0123456789.%inout"
+"""In a label: the confidence, a number, and which way a line was crossed."""
 _TALL = 22
 """Height in pixels of this face's capitals at scale 1."""
 
