@@ -19,13 +19,16 @@ from tests.fakes.waiting import until
 from tests.fakes.watched import WATCHED
 from tests.site.conftest import SINKS, Rig, camera, ticking, write_model
 from yolorknn.errors import OutputError, RestartsError
+from yolorknn.live.camera import CameraStatus
 from yolorknn.serve.hub import Hub
 from yolorknn.serve.metrics import registry_of
 from yolorknn.serve.watched import Watched
+from yolorknn.site.broker import health_of
 from yolorknn.site.keeper import Keeper
 from yolorknn.site.read import read_site
 from yolorknn.site.sinks import SiteSinks
 from yolorknn.stream.sinks.mqtt.topics import Health
+from yolorknn.stream.sources.status import SourceStatus
 from yolorknn.tasks.task import Wording
 
 pytestmark = needs_mosquitto
@@ -213,3 +216,12 @@ def test_what_mqtt_loses_is_counted_as_of_other_sinks(rig: Rig, broker: Broker) 
             assert registry.get_sample_value("yolorknn_sink_dropped_total", {"sink": "JSON lines"}) is not None
     finally:
         sinks.close()
+
+
+def test_a_file_at_its_end_is_no_problem() -> None:
+    def problem(state: Any, why: str = "") -> str:
+        source = SourceStatus("clip.mp4", state, why, 1, 0.0, (360, 640), 9.0, {}, {"read": 300}, 0)
+        return health_of(CameraStatus("clip", 1.0, source, 300, 0, 0, 0.0, 9.0, 9.0)).problem
+
+    assert problem("ended") == "" and problem("ended", "clip.mp4: it is cut off") == "clip.mp4: it is cut off"
+    assert problem("opening") == "it is being opened" and problem("waiting", "no answer") == "no answer"

@@ -118,7 +118,8 @@ def health_of(status: CameraStatus | None) -> Health:
     """Return how a camera does; None of one whose model does not run just now."""
     if status is None:
         return Health(0.0, online=False, problem="its model is begun anew")
-    problem = "" if status.up else status.source.why or "it is being opened"
+    over = status.source.state == "ended"  # a file, which is at its end
+    problem = "" if status.up else status.source.why or ("" if over else "it is being opened")
     return Health(status.detect_fps, online=status.up, problem=problem)
 
 
