@@ -189,6 +189,8 @@ token_file = "token"
         after = read_site(folder / "site.toml")
         assert changes(before, after) == changed
         before = after
+    after = read_site(written(folder, text + '[log]\nformat = "json"\n'))
+    assert changes(before, after) == "log changed, which needs a restart"
     assert mistakes(folder, text + 'held = ""') == [":17: page.held: there is no such key"]
 
 

@@ -62,6 +62,11 @@ class Settings:
         """Return a camera's; the default of one that is not known."""
         return self._now.get(camera, _DEFAULT)
 
+    def differing(self, camera: str) -> tuple[str, ...]:
+        """Return which of a camera's settings are not as by default."""
+        now, default = self.of(camera), self._defaults.get(camera, _DEFAULT)
+        return tuple(name for name in ("conf", "classes", "zones") if getattr(now, name) != getattr(default, name))
+
     def listen(self, changed: Callable[[], None]) -> None:
         """Have a function called after each change, in the thread that made it."""
         self._listeners.append(changed)

@@ -48,6 +48,7 @@ class ModelPart:
         self._progress = Progress()
         self._followed = Followed(tell)
         self._settings: Settings | None = None
+        self._differing: dict[str, object] = {}
 
     def words(self, masks: MaskForm) -> Wording:
         """Return how results are said."""
@@ -119,6 +120,16 @@ class ModelPart:
             self._settings = Settings(own, defaults, path=path, told=self._of_camera)
         else:
             self._settings.fit(own, defaults)
+        for name, default in defaults.items():
+            self._tell_differing(name, default, self._settings.differing(name))
+
+    def _tell_differing(self, camera: str, default: CameraSettings, differing: Sequence[str]) -> None:
+        """Tell once that the file does not say how a camera is watched, as who changes the file sees no change."""
+        if differing and self._differing.get(camera) != (default, differing):
+            where = state_folder() / f"settings-{self.name}.json"
+            what = f"{camera}: {', '.join(differing)} stay as they were changed on the page, which {where} keeps"
+            self._tell(Event("page", f"{what}: what the site says of them does not count", "info", camera))
+        self._differing[camera] = (default, differing)
 
     def _of_camera(self, text: str) -> None:
         self._tell(of_camera(text, [camera.name for camera in self.cameras]))

@@ -195,7 +195,7 @@ def changes(before: Site, after: Site) -> str:
         }
         words += [f"{what} {how}: {', '.join(names)}" for how, names in groups.items() if names]
     words += [
-        f"{what} changed"
+        f"{what} changed{', which needs a restart' if what == 'log' else ''}"
         for what in ("track", "sinks", "mqtt", "page", "log")
         if getattr(before, what) != getattr(after, what)
     ]
