@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -39,14 +40,22 @@ class Pool(Generic[Lent]):
         """By ticket: which is lent."""
         self._dead: dict[int, str] = {}
         self._closed = False
-        lock = threading.RLock()
-        self._lock, self._changed = lock, threading.Condition(lock)
-        self._queue: deque[object] = deque()
         on = [getattr(backend, "core", None) for backend in self._all]
         self._core = [number - len(self._all) if core is None else core for number, core in enumerate(on)]
         self._busy = dict.fromkeys(self._core, 0.0)
         self._since: dict[int, float] = {}
         """By core: since when one or more of its backends are lent."""
+        self._queue: deque[object] = deque()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have nothing lent: also in a process that was forked, whose other threads, which gave it back, are no more."""
+        lock = threading.RLock()
+        self._lock, self._changed = lock, threading.Condition(lock)
+        self._lent.clear()
+        self._since.clear()
+        self._queue.clear()
+        self._process = os.getpid()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -100,6 +109,8 @@ class Pool(Generic[Lent]):
 
     def _take(self, ticket: object) -> int:
         """Wait for one; whatever comes then, _give_back() is to be called with the ticket."""
+        if self._process != os.getpid():
+            self._begin()
         with self._lock:
             self._queue.append(ticket)
             self._changed.wait_for(
@@ -147,6 +158,8 @@ class Pool(Generic[Lent]):
 
     def close(self) -> None:
         """Wait until everything is given back, then close every backend; a second call does nothing."""
+        if self._process != os.getpid():
+            self._begin()
         self.hurry()
         with self._lock:
             first = not self._closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -44,6 +45,7 @@ class Engine:
         self._inferring = workers
         self._reading: Slot | None = None  # its frame is being letterboxed
         self._ended = self._stopped = False
+        self._process = os.getpid()
         lock = threading.RLock()
         self._room, self._work, self._outputs, self._ready = (threading.Condition(lock) for _ in range(4))
         targets: list[tuple[str, Callable[[], None]]] = [("read", self._read), ("decode", self._decode)]
@@ -67,6 +69,10 @@ class Engine:
 
     def take_result(self) -> Slot | None:
         """Wait for the next slot in order; None at the end."""
+        if self._process != os.getpid():
+            raise BackendError(
+                "the stream was begun by the process that this one was forked from: open the model after the fork"
+            )
         with self._ready:
             self._ready.wait_for(lambda: self._stopped or self._exhausted() or self._next_done())
             if self._stopped or not (slot := self._next_done()):
@@ -98,6 +104,8 @@ class Engine:
 
     def close(self) -> None:
         """Stop, and join every thread but the caller's, and but one that its source holds up for PATIENCE."""
+        if self._process != os.getpid():  # a fork has none of them, and may have the lock of one
+            return
         with self._ready:
             if not self._stopped:
                 let_go()
