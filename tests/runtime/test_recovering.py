@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.fakes.scripted_core import FINE, Core, pressing_ctrl_c, rgb, same
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
+from yolorknn.runtime.pool import Pool
 from yolorknn.runtime.recovering import MOST_HANGS, Patience, RecoveringSession
 
 
@@ -141,6 +144,41 @@ def test_a_hang_while_opening_again_costs_a_frame(core: Callable[..., Core]) -> 
         backend.infer(rgb(1))
     assert same(backend.infer(rgb(2)), 2)
     backend.close()
+
+
+def test_an_end_does_not_wait_for_a_context_that_is_opened_again(core: Callable[..., Core]) -> None:
+    one = core([InferenceError("no")], "hang")
+    session = one.session(Patience(opening=600, least=0.2))
+
+    def end() -> None:
+        assert one.hangs.wait(30)
+        session.hurry()
+
+    threading.Thread(target=end).start()
+    with pytest.raises(CoreHungError, match=r"did not open the model in 0\.\d s"):
+        session.run({"images": rgb(1)[None]})
+    session.close()
+
+
+def test_an_end_is_hurried_of_what_began_meanwhile(core: Callable[..., Core]) -> None:
+    """Between hurry() and the end an inference may begin, which is told nothing by the first."""
+    one = core(["hang"])
+    backend = one.backend(Patience(first=600, least=0.2))
+    pool, lent, closing = Pool([backend]), threading.Event(), threading.Event()
+
+    def infer() -> None:
+        with pool.lend() as mine, contextlib.suppress(CoreHungError):
+            lent.set()
+            assert closing.wait(30)
+            mine.infer(rgb(1))
+
+    thread = threading.Thread(target=infer)
+    thread.start()
+    assert lent.wait(30)
+    threading.Timer(0.2, closing.set).start()
+    pool.close()
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_ctrl_c_while_a_model_is_opened(core: Callable[..., Core]) -> None:

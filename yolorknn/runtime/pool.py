@@ -17,6 +17,10 @@ from yolorknn.runtime.backend import Backend
 _logger = logging.getLogger(__name__)
 
 
+HURRY_EVERY = 0.5
+"""Seconds between two calls of hurry() while an end is waited for."""
+
+
 class Closable(Protocol):
     """What a pool asks of what it lends."""
 
@@ -49,7 +53,7 @@ class Pool(Generic[Lent]):
         self._begin()
 
     def _begin(self) -> None:
-        """Have nothing lent: also in a process that was forked, whose other threads, which gave it back, are no more."""
+        """Have nothing lent: also in a forked process, which has none of the threads that would give it back."""
         lock = threading.RLock()
         self._lock, self._changed = lock, threading.Condition(lock)
         self._lent.clear()
@@ -166,7 +170,8 @@ class Pool(Generic[Lent]):
             self._closed = True
             self._changed.notify_all()
             while first and self._lent:
-                self._changed.wait()
+                self._changed.wait(HURRY_EVERY)
+                self.hurry()  # again, as one may have begun meanwhile
         if first:
             for backend in reversed(self._all):  # last the one whose weights others may share
                 backend.close()

@@ -8,9 +8,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from concurrent.futures import wait
 from dataclasses import dataclass
+from typing import Any
 
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
 from yolorknn.runtime.context import Context, Outputs
@@ -133,7 +134,7 @@ class RecoveringSession:
         return self._context.opened.result() if self._context is not None else None
 
     def hurry(self) -> None:
-        """Have an inference that is under way count as hung soon: after Patience.least more."""
+        """Have an inference, or opening, that is under way count as hung soon: after Patience.least more."""
         self._hurried = True
 
     def close(self) -> None:
@@ -145,8 +146,9 @@ class RecoveringSession:
         """Open a context in its thread; one core after the other, so that none waits for another's hang."""
         with _opening:
             context = Context(self._open)
+            start = time.monotonic()
             try:
-                wait([context.opened], self._patience.opening)
+                self._await(context.opened, self._patience.opening)
             except BaseException:  # Ctrl-C
                 context.end()
                 self._abandon()
@@ -154,9 +156,10 @@ class RecoveringSession:
             if not context.opened.done():
                 context.end()
                 self._abandon()
+                waited = min(round(time.monotonic() - start, 1), self._patience.opening)
                 raise BackendError(
-                    f"{self._where}: the runtime did not open the model in {self._patience.opening:g} s: restart the "
-                    "board, and see 'yolorknn doctor'"
+                    f"{self._where}: the runtime did not open the model in {waited:g} s: restart the board, and see "
+                    "'yolorknn doctor'"
                 )
         context.opened.result()
         return context
@@ -176,7 +179,7 @@ class RecoveringSession:
             try:
                 self._context = self._fresh()
             except BackendError as exc:
-                self._hangs += 1
+                self._hangs += not self._hurried
                 raise self._lost(f"could not be opened again ({exc})", "the frame is lost") from exc
         limit = self._patience.seconds(self._measured)
         start = time.monotonic()
@@ -184,16 +187,7 @@ class RecoveringSession:
         if isinstance(session, GivesUp):
             session.timeout = limit * GIVES_UP_AT
         answer = self._context.submit(arrays)
-        # Unlike the vendor's call, this lets Ctrl-C through. In slices, so that a process that was stopped and goes on
-        # (SIGSTOP, a debugger) leaves the core its time.
-        waited, hurried = 0.0, False
-        while not answer.done() and waited < limit:
-            part = min(limit - waited, SLICE_SECONDS)
-            with contextlib.suppress(NotYet):
-                answer.exception(part)  # waits, and costs a third of concurrent.futures.wait
-            waited += part
-            if self._hurried and not hurried:
-                limit, hurried = min(limit, waited + self._patience.least), True
+        hurried = self._await(answer, limit)
         hung: CoreHungError | None = None
         try:
             outputs = answer.result() if answer.done() else None
@@ -209,6 +203,22 @@ class RecoveringSession:
         self._measured.append(time.monotonic() - start)
         self._hangs = 0
         return outputs
+
+    def _await(self, future: Future[Any], limit: float) -> bool:
+        """Wait for it, for `limit` seconds, or Patience.least from hurry() on; return whether that was called.
+
+        Unlike the vendor's calls, this lets Ctrl-C through. It waits in slices, so that a process that was stopped and
+        goes on (SIGSTOP, a debugger) leaves the core its time.
+        """
+        waited, hurried = 0.0, False
+        while not future.done() and waited < limit:
+            part = min(limit - waited, SLICE_SECONDS)
+            with contextlib.suppress(NotYet):
+                future.exception(part)  # waits, and costs a third of concurrent.futures.wait
+            waited += part
+            if self._hurried and not hurried:
+                limit, hurried = min(limit, waited + self._patience.least), True
+        return hurried
 
     def _mark(self, arrays: Arrays, outputs: Outputs) -> Mark | None:
         session = self.current()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from yolorknn.errors import BackendError, SourceError
+from yolorknn.runtime.pool import HURRY_EVERY
 from yolorknn.stream.opencv_threads import hold_back, let_go
 from yolorknn.stream.slot import Slot
 from yolorknn.stream.sources.source import Frame, Source
@@ -116,9 +117,13 @@ class Engine:
             stop()
         if threading.current_thread() not in self._threads:
             self._stages.hurry()
-            for number, thread in enumerate(self._threads):
-                if thread.ident:
-                    thread.join(None if number else PATIENCE)
+            reading, *others = self._threads
+            if reading.ident:
+                reading.join(PATIENCE)
+            for thread in others:
+                while thread.is_alive():
+                    self._stages.hurry()  # again, as an inference may have begun meanwhile
+                    thread.join(HURRY_EVERY)
 
     def replace(self, stages: Stages, patience: float) -> bool:
         """Have all further frames go through other stages; wait until nothing is left to infer with those before.
