@@ -121,6 +121,7 @@ def test_a_process_from_its_begin_to_sigterm(site: Path, service: Service) -> No
         site.write_text(SITE + sinks + '[cameras.gone]\nsource = "camera63"\n')
         process.send_signal(signal.SIGHUP)
         until(lambda: told("cameras new: gone"), by=process)
+        assert not told("log changed"), "what --log says is no change"
         assert service.heard().index("RELOADING=1") < len(service.heard()) - service.heard()[::-1].index("READY=1")
         site.write_text("[nonsense]")
         process.send_signal(signal.SIGHUP)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -47,16 +46,16 @@ def watch_command(
             "nothing is wrong with it"
         )
         return
-    watch(replace(site, log=replace(site.log, format=log or site.log.format)), file)
+    watch(site, file, log or site.log.format)
 
 
-def watch(site: Site, file: Path) -> None:
-    """Watch a site until it ends or is stopped; SIGHUP has its file read anew."""
+def watch(site: Site, file: Path, form: Literal["text", "json"]) -> None:
+    """Watch a site until it ends or is stopped, telling in a form of its own; SIGHUP has its file read anew."""
     from yolorknn.site.events import Event
     from yolorknn.site.keeper import Keeper
     from yolorknn.site.notify import Notifier
 
-    shown = Log(site.log.format, site.log.level)
+    shown = Log(form, site.log.level)
     logging.getLogger().addHandler(shown)
     asked: list[int] = []
     before = signal.signal(signal.SIGHUP, lambda number, _: asked.append(number))

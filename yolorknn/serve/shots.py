@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import cv2
 
+from yolorknn.stream.picture import picture_of
 from yolorknn.stream.result import Result, record
 from yolorknn.stream.sinks.snapshots import jpeg
-from yolorknn.tasks.draw import draw
 from yolorknn.tasks.task import Wording
 from yolorknn.text import dumps
 
@@ -19,7 +19,7 @@ class Look(NamedTuple):
 
     camera: str
     annotated: bool = False
-    """With what was found drawn into the picture."""
+    """With what was found, zones and lines drawn into the picture."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def make_shot(look: Look, number: int, result: Result[Any], wording: Wording, *,
     Raises:
         OutputError: OpenCV cannot encode it.
     """
-    picture = draw(result.frame, result.detections, wording.names) if look.annotated else result.frame
+    picture = picture_of(result, wording.names) if look.annotated else result.frame
     if (scale := longest / max(picture.shape[:2])) < 1:
         height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
