@@ -140,3 +140,10 @@ def test_lists_and_labels_as_windows_writes_them(data: Path) -> None:
         assert listed.images[0] == image and listed.images[1].name == "0001.jpg"
         rows = listed.labelled().labels[0]
         assert rows is not None and len(rows.boxes) == len(label.read_text().split("\n")) - 1
+
+
+@pytest.mark.parametrize(("shape", "sigmas"), [("[17, 3]", ()), ("[17, 2]", (1 / 17,) * 17), ("[5, 2]", ())])
+def test_points_without_visibility_are_no_persons(data: Path, shape: str, sigmas: tuple[float, ...]) -> None:
+    """As ultralytics' val takes them: a person's sigmas are for kpt_shape [17, 3] alone."""
+    data.write_text(data.read_text() + f"kpt_shape: {shape}\n")
+    assert Dataset.open(data).sigmas == sigmas

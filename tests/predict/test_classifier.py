@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import DEMO_ONNX, needs_ort
 from tests.fakes.rknn_files import write_rknn
 from yolorknn import Classifier, Detector, ModelError, SimulatedNpu
+from yolorknn.measure.bench import bench
 from yolorknn.model.metadata import Build, ModelMetadata, Output
 from yolorknn.predict.loaded_model import LoadedModel
 from yolorknn.stream.tiled import Tiling
@@ -36,6 +37,8 @@ def test_a_classifier_has_no_tiles(tmp_path: Path) -> None:
     model = write_rknn(tmp_path / "m.rknn", FACTS)
     with pytest.raises(ModelError, match=r"classifies whole images: tiles are for models that find objects in them"):
         LoadedModel(model, thresholds=Thresholds(), backends=[SimulatedNpu(FACTS, 0.1)], tiling=Tiling())
+    with pytest.raises(ModelError, match=r"classifies whole images: tiles are for models that find objects in them"):
+        bench(model, npu_ms=1, tiling=Tiling())
 
 
 def test_a_detector_is_no_classifier() -> None:

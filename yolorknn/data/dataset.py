@@ -19,6 +19,7 @@ LISTING = "dataset.txt"
 """The list of images in a folder that `yolorknn calibrate` made."""
 
 MOST_CLASSES = 100_000
+PERSON_POINTS = 17
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,8 @@ def _keypoints(data: dict[str, Any], file: Path) -> tuple[tuple[int, int] | None
     wrong = not isinstance(sigmas, list) or not all(isinstance(some, (int, float)) and some > 0 for some in sigmas)
     if wrong or len(sigmas) not in (0, shape[0]):
         raise DatasetError(f"{file}: kpt_oks_sigmas are {shape[0]} numbers above 0, one a keypoint, not {sigmas}")
+    if not sigmas and shape == [PERSON_POINTS, 2]:
+        sigmas = [1 / PERSON_POINTS] * PERSON_POINTS  # ultralytics takes points without visibility for no person's
     return (shape[0], shape[1]), tuple(float(some) for some in sigmas)
 
 

@@ -32,7 +32,7 @@ from yolorknn.stream.sources.open_source import open_source
 from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stages import Stages
 from yolorknn.stream.stream import Stream
-from yolorknn.stream.tiled import Tiling, stages_of
+from yolorknn.stream.tiled import Tiling, check_tiled, stages_of
 from yolorknn.tasks.agreement import agreement, total, unlike
 from yolorknn.tasks.classification import Classification
 from yolorknn.tasks.detections import Detections
@@ -90,6 +90,8 @@ def bench(
         tiling=tiling,
         progress=progress,
     )
+    if tiling is not None:
+        check_tiled(model, read_metadata(model, anchors=anchors), tiling)
     why, npu = "", "real"
     if npu_ms is not None:
         npu = f"simulated, {npu_ms:g} ms an inference"

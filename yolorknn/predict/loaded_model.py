@@ -23,7 +23,7 @@ from yolorknn.stream.engine import Drop
 from yolorknn.stream.sources.open_live import open_any
 from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stream import Stream
-from yolorknn.stream.tiled import Tiling, stages_of
+from yolorknn.stream.tiled import Tiling, check_tiled, stages_of
 from yolorknn.tasks.classification import Found
 from yolorknn.tasks.task import Thresholds
 
@@ -80,8 +80,7 @@ class LoadedModel(Generic[Found]):
         self._streams: weakref.WeakSet[Stream[Found]] = weakref.WeakSet()
         self.metadata: ModelMetadata = metadata
         try:
-            if tiling is not None and metadata.task == "classify":
-                raise ModelError(f"{model} classifies whole images: tiles are for models that find objects in them")
+            check_tiled(model, metadata, tiling)
             self.keep(thresholds, classes)
         except BaseException:
             self.close()

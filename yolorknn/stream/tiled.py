@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, product
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from yolorknn.errors import BackendError
+from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import Image, check_image
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.runtime.pool import BackendPool
@@ -88,6 +89,16 @@ def tiling_of(tile: int | tuple[int, int] | None, overlap: float | None = None) 
         raise ValueError(f"overlap is a number between 0 and {MOST_OVERLAP}, not {overlap!r}")
     size = (int(sides[0]), int(sides[1]))
     return Tiling(size) if overlap is None else Tiling(size, overlap)
+
+
+def check_tiled(model: str | Path, metadata: ModelMetadata, tiling: Tiling | None) -> None:
+    """Refuse tiles for a model whose results are of no place in an image.
+
+    Raises:
+        ModelError: it is such a model.
+    """
+    if tiling is not None and metadata.task == "classify":
+        raise ModelError(f"{model} classifies whole images: tiles are for models that find objects in them")
 
 
 def stages_of(
