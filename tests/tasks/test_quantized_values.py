@@ -7,13 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from yolorknn.model.metadata import Tensor
-from yolorknn.model.values import (
-    floats,
-    numbers_of,
-    usable,
-    values_of,
-)
-from yolorknn.tasks.cells import values_at
+from yolorknn.model.values import floats, limit, numbers_of, usable, values_of
+from yolorknn.tasks.cells import above, values_at
 
 
 @pytest.mark.parametrize(
@@ -47,3 +42,11 @@ def test_values_at_takes_from_each_stride_its_own() -> None:
     parts = [np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2), np.array([[[[50]], [[60]]]], np.float32)]
     assert values_at(parts, np.array([1, 3, 4])).tolist() == [[1, 3, 50], [5, 7, 60]]
     assert values_at(parts, np.zeros(0, np.int64)).shape == (2, 0)
+
+
+def test_a_threshold_of_minus_0_is_0() -> None:
+    """Its bits are those of a large number; and what is known of one of them serves the other, as they are equal."""
+    scores = np.array([[[[0, 0.25]]]], np.float32)
+    for conf in (-0.0, 0.0):
+        limit.cache_clear()
+        assert above([("scores", scores)], conf, multi_label=False).score.tolist() == [0.25]

@@ -109,7 +109,7 @@ def limit(dtype: str, scale: float, zero_point: int, threshold: float) -> int:
         threshold: compared in float32, as it is with an output of float32.
     """
     if dtype == "float32":
-        return int(np.array(threshold, np.float32).view(np.uint32))
+        return int(np.array(threshold or 0.0, np.float32).view(np.uint32))  # -0.0 has a bit
     if dtype == "float16":
         bits = np.arange(0x7C01, dtype=np.uint16)  # from 0 to infinity
         return int(bits.view(np.float16).astype(np.float32).searchsorted(np.float32(threshold), side="right")) - 1
