@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,6 +145,28 @@ def test_outputs_are_their_owners_and_memory_is_used_again(library: Library, mod
     del views, view
     again = {session.run(batch(0))["cls8"].__array_interface__["data"][0] for _ in range(50)}
     assert len(again) <= 2
+    session.close()
+
+
+def test_what_a_library_writes_of_its_outputs_is_asked_for_anew(library: Library, model: Path) -> None:
+    """A larger size would have it write beyond the memory; released ones may be set to nothing."""
+    session = one_core(model)
+    call, asked = session._library.call, list[object]()
+
+    def writing(name: str, *arguments: Any) -> int:
+        if name == "rknn_outputs_get":
+            asked.append([(one.size, one.data is None, one.preallocated) for one in arguments[2]])
+        code = call(name, *arguments)
+        for one in arguments[2] if name == "rknn_outputs_get" else ():
+            one.size += 4096
+        for one in arguments[2] if name == "rknn_outputs_release" else ():
+            one.data, one.preallocated = None, 0
+        return code
+
+    session._library.call = writing  # type: ignore[method-assign]
+    for number in range(3):
+        session.run(batch(number))
+    assert asked[0] == asked[1] == asked[2]
     session.close()
 
 

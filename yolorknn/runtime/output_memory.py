@@ -9,6 +9,7 @@ import math
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
+from ctypes import memmove
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ class Memory:
             wanted.index, wanted.preallocated, wanted.want_float = number, 1, tensor.dtype == "float32"
             wanted.data, wanted.size = address + start, stop - start
             self._addresses.append(wanted.data)
+        self._asked = bytes(self.wanted)
+
+    def ask(self) -> None:
+        """Ask for the same again: what a library wrote of the last frame, as another size, is none of this memory's."""
+        memmove(self.wanted, self._asked, len(self._asked))
 
     def is_where_they_are(self) -> bool:
         """Tell whether the library wrote the outputs here."""
@@ -62,6 +68,7 @@ class OutputMemory:
         """Return memory that nobody uses, and the arrays in it; with the last of these it comes back by itself."""
         try:
             memory = self._spare.pop()
+            memory.ask()
         except IndexError:
             memory = Memory(self._outputs, self._places[-1][2])
         whole = np.frombuffer(memory.bytes, np.uint8)  # the base of all arrays in it, and of all views of these

@@ -114,11 +114,12 @@ class RknnRtSession:
         memory, arrays = self._memory.take()
         try:
             self._call("rknn_outputs_get", len(self.outputs), memory.wanted, byref(got))
+            there = memory.is_where_they_are()  # before a library may forget it
         finally:
             released = self._library.call("rknn_outputs_release", self._handle, len(self.outputs), memory.wanted)
         if released:
             raise InferenceError(f"{words('rknn_outputs_release', released)} for {self._where}")
-        if not memory.is_where_they_are():
+        if not there:
             raise InferenceError(f"{self._where}: librknnrt did not write the outputs where it was asked to")
         self._check_number(ran.frame_id, got.frame_id)
         return arrays
