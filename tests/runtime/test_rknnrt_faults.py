@@ -67,6 +67,25 @@ def test_no_context_is_opened_of_a_file_that_is_another_by_now(
             detector.detect(picture(1))
 
 
+def test_a_file_that_becomes_another_while_it_is_opened(
+    library: Library, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = write_rknn(model.with_name("o.rknn"), replace(METADATA, names=tuple(reversed(METADATA.names)))).read_bytes()
+    read = Path.read_bytes
+
+    def reading(path: Path) -> bytes:
+        if path == model:
+            path.write_bytes(other)
+        return read(path)
+
+    library.set(FAIL=f"{RUN}:-1@2")
+    with Detector(model, runtime="c") as detector:
+        is_of(detector.detect(picture(0)), 0)
+        monkeypatch.setattr(Path, "read_bytes", reading)
+        with pytest.raises(InferenceError, match=r"m\.rknn was replaced or removed since the model was opened: open"):
+            detector.detect(picture(1))
+
+
 def test_the_same_file_again_is_no_other(library: Library, model: Path) -> None:
     """As when it is sent to the board once more."""
     library.set(FAIL=f"{RUN}:-1@2")

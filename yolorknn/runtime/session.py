@@ -71,10 +71,19 @@ def unchanged(seen: Seen | None, open_session: Callable[[], Session]) -> Callabl
     What was read of it, as names and scales, would be said of another's outputs. What is returned raises BackendError.
     """
 
-    def opened() -> Session:
+    def check() -> None:
         if seen is not None and not seen.is_there:
             raise BackendError(f"{seen.path} was replaced or removed since the model was opened: open it again")
-        return open_session()
+
+    def opened() -> Session:
+        check()
+        session = open_session()
+        try:
+            check()  # it may have been while the runtime read it: 100 MB from an SD card take seconds
+        except BackendError:
+            session.close()
+            raise
+        return session
 
     return opened
 
