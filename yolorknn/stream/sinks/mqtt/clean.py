@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from yolorknn.errors import OutputError
@@ -32,14 +32,16 @@ def clean(
     Raises:
         OutputError: the broker is away or refuses, or the board is connected.
     """
-    topics = Topics(address.prefix, board, discovery)
     path = published.path_of(address, board, memory)
     remembered = published.read(path)
+    places = {Topics(address.prefix, board, discovery)}
+    if remembered:  # which may be below another prefix than who asks gave
+        places.add(Topics(remembered.prefix, board, remembered.discovery))
     client = Client(address, f"{board}-clean", None)
     try:
         client.connect()
-        kept = _kept(client, topics)
-        if not force and kept.get(topics.status) == ONLINE:
+        kept = _kept(client, places)
+        if not force and any(kept.get(topics.status) == ONLINE for topics in places):
             raise OutputError(
                 f"{board} is connected to {address}: end yolorknn on it first, or it publishes all again; or --force"
             )
@@ -68,10 +70,10 @@ def _until(client: Client, happened: Callable[[], bool]) -> None:
         client.wait(0.2)
 
 
-def _kept(client: Client, topics: Topics) -> dict[str, bytes]:
+def _kept(client: Client, places: Collection[Topics]) -> dict[str, bytes]:
     """Return what the broker keeps below the board's topics: all has come when a message of our own comes back."""
-    mark = f"{topics.base}/clean"
-    client.hear(f"{topics.base}/#", *([topics.config] if topics.config else []))
+    client.hear(*(f"{topics.base}/#" for topics in places), *{topics.config for topics in places if topics.config})
+    mark = f"{next(iter(places)).base}/clean"
     client.publish(Message(mark, b"mark", retain=False))
     _until(client, lambda: any(message.topic == mark for message in client.heard))
     return {message.topic: message.payload for message in client.heard if message.retain and message.payload}
