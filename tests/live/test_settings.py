@@ -62,6 +62,8 @@ def test_they_are_kept_over_runs_also_of_cameras_that_are_away(tmp_path: Path) -
     assert settings.of("a").to_json() == {"conf": 0.5, "classes": None, "zones": DOOR}
     assert settings.of("b").classes == ("car",)
     assert Settings({"b": ("cat",)}, path=path).of("b").classes is None  # another model
+    Settings({"b": NAMES}, path=path).change("b", {"classes": []})
+    assert Settings({"b": NAMES}, path=path).of("b").classes == (), "none is not all"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"cameras": []}', '{"cameras": null}', "[" * 100000])

@@ -108,8 +108,8 @@ class Settings:
         default, given, names = self._defaults.get(camera, _DEFAULT), self._kept.get(camera), self._names[camera]
         if given is None:
             return default
-        if isinstance(given, dict) and isinstance(given.get("classes"), list):  # of another model, maybe
-            given = {**given, "classes": [name for name in given["classes"] if name in names] or None}
+        if isinstance(wanted := given.get("classes"), list) and wanted:  # of another model, maybe
+            given = {**given, "classes": [name for name in wanted if name in names] or None}
         settings = default
         for name, value in given.items():
             try:
