@@ -41,8 +41,8 @@ enum { FAILED = -1, BAD_PARAMETER = -5, BAD_MODEL = -6, BAD_CONTEXT = -7, BAD_IN
 enum { TIMED_OUT = -2 };
 enum { QUERY_COUNTS = 0, QUERY_INPUT = 1, QUERY_OUTPUT = 2, QUERY_DURATION = 4, QUERY_VERSION = 5, QUERY_MEMORY = 6,
        QUERY_DYNAMIC_RANGE = 13, QUERY_CURRENT_INPUT = 14, QUERY_CURRENT_OUTPUT = 15 };
-enum { TYPE_FLOAT32, TYPE_FLOAT16, TYPE_INT8, TYPE_UINT8, TYPE_INT16, TYPE_UINT16, TYPE_INT32, TYPE_UINT32, TYPE_INT64, TYPES };
-static const uint32_t type_size[TYPES] = { 4, 2, 1, 1, 2, 2, 4, 4, 8 };
+enum { TYPE_FLOAT32, TYPE_FLOAT16, TYPE_INT8, TYPE_UINT8, TYPE_INT16, TYPE_UINT16, TYPE_INT32, TYPE_UINT32, TYPE_INT64, TYPE_BOOL, TYPES };
+static const uint32_t type_size[TYPES] = { 4, 2, 1, 1, 2, 2, 4, 4, 8, 1 };
 enum { NCHW = 0, NHWC = 1 };
 enum { NO_QUANTIZATION = 0, AFFINE = 2 };
 enum { BLOCK = 16 }; /* channels that lie together in the NPU's memory: C2 of NC1HWC2 */
@@ -368,7 +368,7 @@ static float get(const void *from, uint32_t i, int type)
     case TYPE_FLOAT32: return ((const float *)from)[i];
     case TYPE_FLOAT16: return (float)((const _Float16 *)from)[i];
     case TYPE_INT8: return ((const int8_t *)from)[i];
-    case TYPE_UINT8: return ((const uint8_t *)from)[i];
+    case TYPE_UINT8: case TYPE_BOOL: return ((const uint8_t *)from)[i];
     case TYPE_INT16: return ((const int16_t *)from)[i];
     case TYPE_UINT16: return ((const uint16_t *)from)[i];
     case TYPE_INT32: return (float)((const int32_t *)from)[i];

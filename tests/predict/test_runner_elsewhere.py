@@ -17,7 +17,7 @@ from tests.fakes.standin import Library, compile_standin, needs_compiler, write_
 from tests.fakes.tiny_onnx import IMAGE, VECTOR, Node, computed, of_nodes
 from yolorknn import Place, Runner, Tensor, build
 from yolorknn.convert.toolkit import process
-from yolorknn.errors import CalibrationError, MetadataError, ModelError
+from yolorknn.errors import CalibrationError, InputError, MetadataError, ModelError
 from yolorknn.model import rknn_file
 from yolorknn.model.generic import GenericMetadata
 from yolorknn.model.metadata import Build
@@ -82,6 +82,37 @@ def test_on_librknnrt_every_input_arrives_as_the_library_converts_it(
     library.check()
     assert {call["ret"] for call in library.calls("rknn_inputs_set")} == {0}
     assert len({call["ctx"] for call in library.calls("rknn_run")}) > 1, "the stream uses several cores"
+
+
+@needs_compiler
+def test_on_librknnrt_inputs_of_types_that_images_never_have(
+    standin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As masks are of bool, which the library says too; float64 and uint64 it does not take."""
+    call = rknn_api.Library.call
+
+    def saying_bool(library: rknn_api.Library, name: str, *arguments: Any) -> int:
+        code = call(library, name, *arguments)
+        if name == "rknn_query" and arguments[1] == rknn_api.INPUT and arguments[2]._obj.index == 0:
+            arguments[2]._obj.type = 9
+        return code
+
+    monkeypatch.setattr(rknn_api.Library, "call", saying_bool)
+    monkeypatch.setattr(rknn_api, "LIBRARIES", (str(standin),))
+    monkeypatch.setattr(cores, "this_platform", lambda: PLATFORMS["rk3588"])
+    library = Library(tmp_path / "calls.jsonl", monkeypatch)
+    library.set(SOC="rk3588", REPLAY=write_replay(tmp_path / "replay.bin", {0: [np.ones((1, 3))]}))
+    names = ("bool", "float64", "uint64")
+    model = write_generic(
+        tmp_path / "m.rknn", dict.fromkeys(names, (1, 4)), {"y": (1, 3)}, dtypes={name: name for name in names}
+    )
+    with Runner(model, runtime="c") as runner:
+        given: dict[str, Any] = {"bool": [True, False, True, True], "float64": [0.5, 1e300, -1, 2], "uint64": range(4)}
+        assert np.array_equal(runner.run(given)["y"], np.ones((1, 3)))
+        with pytest.raises(InputError, match="input uint64 has numbers beyond int64, which librknnrt does not take"):
+            runner.run({**given, "uint64": np.full(4, 2**63, np.uint64)})
+    library.check()
+    assert {call["ret"] for call in library.calls("rknn_inputs_set")} == {0}
 
 
 def test_on_the_wheel_inputs_are_a_list_of_floats_and_images_are_nhwc(

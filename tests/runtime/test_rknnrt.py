@@ -64,7 +64,11 @@ def test_inputs_of_any_type(library: Library, model: Path, dtype: str) -> None:
     wanted = {name: array.copy() for name, array in session.run(batch(2)).items()}
     turned = np.asfortranarray(batch(2)["images"].astype(dtype))
     assert all(np.array_equal(array, wanted[name]) for name, array in session.run({"images": turned}).items())
-    for wrong in (np.zeros((1, 64, 64, 3), np.uint8), np.zeros((64, 96, 3), np.uint8), np.zeros((1, 64, 96, 3))):
+    for wrong in (
+        np.zeros((1, 64, 64, 3), np.uint8),
+        np.zeros((64, 96, 3), np.uint8),
+        np.zeros((1, 64, 96, 3), complex),
+    ):
         with pytest.raises(ValueError, match=r"takes images \(1, 64, 96, 3\), got"):
             session.run({"images": wrong})
     session.close()

@@ -43,9 +43,14 @@ TYPES = {
     6: "int32",
     7: "uint32",
     8: "int64",
+    9: "bool",
+    10: "int4",
+    11: "bfloat16",
 }
 """numpy's names of the library's types of numbers."""
 TYPE_OF = {name: number for number, name in TYPES.items()}
+GIVEN_AS = {"float64": "float32", "uint64": "int64"}
+"""What an array of a type that the library does not take is given as."""
 NCHW, NHWC = 0, 1
 AFFINE = 2
 """The quantization whose value is scale * (number - zero point)."""

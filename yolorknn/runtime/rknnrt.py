@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.errors import BackendError, CoreHungError, InferenceError
+from yolorknn.errors import BackendError, CoreHungError, InferenceError, InputError
 from yolorknn.model.metadata import Tensor
 from yolorknn.model.rknn_file import RknnFile
 from yolorknn.runtime import rknn_api
@@ -178,6 +178,11 @@ class RknnRtSession:
 
     def _lay(self, number: int, tensor: Tensor, array: NDArray[Any]) -> NDArray[Any]:
         """Describe an input to the library; what is returned must live until it has read it."""
+        if wider := rknn_api.GIVEN_AS.get(array.dtype.name):
+            if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(wider).max:
+                raise InputError(f"input {tensor.name} has numbers beyond {wider}, which librknnrt does not take")
+            with np.errstate(over="ignore"):  # it is infinite in the chip's float16 by far
+                array = array.astype(wider)
         kind = rknn_api.TYPE_OF.get(array.dtype.name)
         if array.shape != tensor.shape or kind is None:
             raise ValueError(f"{self._where} takes {tensor.name} {tensor.shape}, got {array.dtype} {array.shape}")
