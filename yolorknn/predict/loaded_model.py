@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -78,6 +79,8 @@ class LoadedModel(Generic[Found]):
             metadata, opened = open_model(path, place, names=names, anchors=anchors, runtime=runtime, contexts=contexts)
         self._stages = stages_of(BackendPool(opened), metadata, thresholds, tiling)
         self._streams: weakref.WeakSet[Stream[Found]] = weakref.WeakSet()
+        self._begun = threading.RLock()
+        """Held while a stream begins, which replace() and close() would miss else."""
         self.metadata: ModelMetadata = metadata
         try:
             check_tiled(model, metadata, tiling)
@@ -160,9 +163,10 @@ class LoadedModel(Generic[Found]):
             raise BackendError("the model is closed")
         opened = open_any(source, keep=drop == "none", fps=fps)
         policy: Drop = drop or ("old" if opened.live else "none")
-        workers = self._stages.workers(newest=policy == "old")
-        stream: Stream[Found] = Stream(opened, self._stages, workers=workers, drop=policy)
-        self._streams.add(stream)
+        with self._begun:
+            workers = self._stages.workers(newest=policy == "old")
+            stream: Stream[Found] = Stream(opened, self._stages, workers=workers, drop=policy)
+            self._streams.add(stream)
         return stream
 
     def keep(self, thresholds: Thresholds, classes: Sequence[int | str] | None = None) -> None:
@@ -202,14 +206,18 @@ class LoadedModel(Generic[Found]):
         """
         if not self.finds_as(other):
             raise ModelError("another model takes over only where its task, classes and keypoints are the same")
-        old, self._stages, self.metadata = self._stages, other._stages, other.metadata
-        for stream in list(self._streams):
+        with self._begun:
+            old, self._stages, self.metadata = self._stages, other._stages, other.metadata
+            streams = list(self._streams)
+        for stream in streams:
             stream.replace(self._stages, patience)
         old.pool.close()
 
     def close(self) -> None:
         """Stop every stream and free the backends; a second call does nothing."""
-        for stream in list(self._streams):
+        with self._begun:
+            streams = list(self._streams)
+        for stream in streams:
             stream.abort(BackendError("the model was closed while its stream was open"))
         self._stages.pool.close()
 
