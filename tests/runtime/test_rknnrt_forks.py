@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import select
 import signal
+import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +17,10 @@ import pytest
 
 from tests.fakes.pictured import is_of, picture
 from tests.fakes.standin import Library, needs_compiler
-from tests.fakes.waiting import LONGEST
+from tests.fakes.waiting import LONGEST, until
 from yolorknn import Detections, Detector
-from yolorknn.errors import YolorknnError
+from yolorknn.errors import BackendError, YolorknnError
+from yolorknn.runtime import vendor_text
 from yolorknn.stream.stream import Stream
 
 pytestmark = needs_compiler
@@ -67,3 +71,28 @@ def test_a_fork_in_the_middle_of_a_stream(library: Library, model: Path, work: W
         assert said in forked(lambda: work(detector, stream))
         for result in itertools.islice(stream, 6):
             is_of(result.detections, result.index)
+
+
+def test_a_fork_while_a_model_is_opened(library: Library, model: Path) -> None:
+    """What opens it holds locks and stderr, and is not in the process that is forked."""
+    library.set(FAIL="hang_rknn_init:600000@1")
+
+    def open_one() -> None:
+        with contextlib.suppress(BackendError):
+            Detector(model, runtime="c")
+
+    opening = threading.Thread(target=open_one)
+    opening.start()
+    until(lambda: vendor_text._kept)
+    time.sleep(0.1)  # it hangs by now
+
+    def work() -> None:
+        library.set(FAIL="", LOG=f"{library.log}.forked")
+        with Detector(model, runtime="c") as detector:
+            is_of(detector.detect(picture(0)), 0)
+        assert os.path.samestat(os.fstat(2), before)
+
+    before = os.fstat(vendor_text._kept[0].descriptor or -1)
+    assert forked(work) == "ended"
+    opening.join(30)
+    library.let_go()

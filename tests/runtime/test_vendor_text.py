@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,7 @@ import pytest
 from tests.fakes.pictured import is_of, picture
 from tests.fakes.standin import Library, needs_compiler
 from yolorknn import Detector
+from yolorknn.runtime.vendor_text import caught_stderr, give_back_stderr
 
 SAYS = """
 import os, sys
@@ -45,3 +48,15 @@ def test_a_program_whose_stderr_is_closed(closed: str) -> None:
     command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", SAYS]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.splitlines()) == (0, ["no such device"] * 2 + ["closed"])
+
+
+def test_one_that_hung_and_returns_does_not_end_the_next() -> None:
+    """Both may have the same descriptor as the copy of stderr."""
+    with contextlib.ExitStack() as hung, open(os.devnull) as before:
+        hung.enter_context(caught_stderr())
+        give_back_stderr()
+        before.close()
+        with caught_stderr() as said:
+            hung.close()
+            os.write(2, b"E no such device\n")
+        assert said() == "no such device"

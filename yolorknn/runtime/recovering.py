@@ -25,7 +25,8 @@ SLICE_SECONDS = 0.25
 GIVES_UP_AT = 0.9
 """Of the limit: when a runtime that can is to give up by itself, which leaves no thread behind."""
 
-_opening = threading.Lock()
+_opening: dict[int, threading.Lock] = {}
+"""By process: one that is forked while a model is opened has the lock, and not the thread that would let it go."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class RecoveringSession:
 
     def _fresh(self) -> Context:
         """Open a context in its thread; one core after the other, so that none waits for another's hang."""
-        with _opening:
+        with _opening.setdefault(os.getpid(), threading.Lock()):
             context = Context(self._open)
             start = time.monotonic()
             try:

@@ -9,7 +9,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from typing import TextIO, TypeAlias, cast
+from dataclasses import dataclass
+from typing import TextIO, cast
 
 VENDOR_LOGGER = "acuityLogger"
 """The wheel's; librknnrt itself has stderr only."""
@@ -44,10 +45,20 @@ def heard_log() -> Iterator[Callable[[], str]]:
 
 
 _stderr_lock = threading.Lock()
-_Kept: TypeAlias = tuple[int | None, TextIO | None]
+
+
+@dataclass(frozen=True, eq=False)  # of the next catch the same descriptor may be the copy
+class _Kept:
+    """The real stderr; a program may have none."""
+
+    descriptor: int | None
+    stream: TextIO | None
+    """Python's."""
+    process: int
+
+
 _kept: list[_Kept] = []
-"""While stderr is caught, and until someone gives it back: the real one, as descriptor and as Python's; a program may
-have none of both."""
+"""While stderr is caught, and until someone gives it back."""
 
 
 def give_back_stderr() -> None:
@@ -61,12 +72,12 @@ def _give_back(kept: _Kept) -> None:
         _kept.remove(kept)  # the first to come does it
     except ValueError:
         return
-    descriptor, sys.stderr = kept
-    if descriptor is None:
+    sys.stderr = cast(TextIO, kept.stream)
+    if kept.descriptor is None:
         os.close(2)
     else:
-        os.dup2(descriptor, 2)
-        os.close(descriptor)
+        os.dup2(kept.descriptor, 2)
+        os.close(kept.descriptor)
     _stderr_lock.release()
 
 
@@ -100,11 +111,14 @@ def _file() -> TextIO:
 
 def _take(caught: TextIO) -> _Kept:
     """Have stderr written there, and return the real one."""
+    for kept in _kept.copy():
+        if kept.process != os.getpid():  # the thread that caught it is not in this one, which was forked
+            _give_back(kept)
     _stderr_lock.acquire()
     try:
         with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or nobody reads it
             sys.stderr.flush()
-        kept = (_copied(2), sys.stderr)
+        kept = _Kept(_copied(2), sys.stderr, os.getpid())
         os.dup2(caught.fileno(), 2)
     except BaseException:
         _stderr_lock.release()
