@@ -108,6 +108,7 @@ csv = "out/found.csv"
             GOOD.replace("camera0", "@ftp").replace("ftp", "empty"),
             ":5: cameras.door.source: {folder}/empty holds no source",
         ),
+        (GOOD.replace("camera0", "@held"), ":5: cameras.door.source: @{folder}/held holds no camera or stream: name a"),
         (GOOD + '[sinks]\nwebhook = "ftp://x/y"', ":7: sinks.webhook: a webhook needs a URL as https://server/path"),
         (GOOD + '[sinks]\nwebhook = "@ftp"', ":7: sinks.webhook: a webhook needs a URL as https://server/path"),
         (GOOD + '[page]\nport = 80\ntoken_file = "short"', ":8: page.token_file: a token for the page is 16 char"),
@@ -127,6 +128,7 @@ def test_a_mistake_and_its_line(folder: Path, text: str, said: str) -> None:
     (folder / "short").write_text("s3cret\n")
     (folder / "ftp").write_text("ftp://s3cret/\n")
     (folder / "empty").write_text("\n")
+    (folder / "held").write_text("me:s3cret@cam/clip.mp4\n")
     said = said.format(folder=folder)
     assert any(mistake.startswith(said) for mistake in mistakes(folder, text)), mistakes(folder, text)
     assert "s3cret" not in "".join(mistakes(folder, text))

@@ -10,6 +10,7 @@ from yolorknn.files import state_folder
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.site.events import Event, Tell
 from yolorknn.site.tables import Site
+from yolorknn.stream.sources.open_source import is_live
 from yolorknn.stream.step import Step
 from yolorknn.tracking.memory import memory_file
 from yolorknn.tracking.places import Places
@@ -70,7 +71,7 @@ class Followed:
             names,
             track=site.track is not None,
             lost=site.track.lost if site.track else LOST,
-            memory=memory_file(state_folder(), camera) if site.track else None,
+            memory=memory_file(state_folder(), camera) if site.track and _comes_back(site, camera) else None,
             told=lambda text: self._tell(Event("camera", f"{camera}: {text}", "warning", camera)),
         )
 
@@ -79,3 +80,9 @@ class Followed:
         for _, tracking in self._begun.values():
             tracking.close()
         self._begun = {}
+
+
+def _comes_back(site: Site, camera: str) -> bool:
+    """Tell whether it is a camera or stream, as @FILE always holds: a video begins with no counts."""
+    source = site.cameras[camera].source
+    return source.startswith("@") or is_live(source)

@@ -19,7 +19,7 @@ from yolorknn.stream.sources.schemes import SCHEMES, USUAL, scheme_of
 from yolorknn.text import reason_of
 
 # What few sites need is imported where it is needed, as --check is to be quick.
-_GIVE = "give camera0, /dev/video0, a stream's URL, a file, or @FILE that holds one of these"
+_GIVE = "give camera0, /dev/video0, a stream's URL, a file, or @FILE that holds a camera or URL"
 
 
 def outside(site: Site) -> Iterator[Mistake]:
@@ -71,7 +71,9 @@ def _check_source(source: str) -> None:
         if _may_be_read(source, SourceError):
             from yolorknn.stream.sources.open_source import kept_source  # noqa: PLC0415
 
-            _check_scheme(kept_source(source))
+            _check_scheme(held := kept_source(source))
+            if device_of(held) is None and "://" not in held:
+                raise SourceError(f"{source} holds no camera or stream: name a video or folder here itself")
         return
     if not source.strip():
         raise SourceError(f"is empty: {_GIVE}")

@@ -57,7 +57,7 @@ class ModelTable:
 class CameraTable:
     """A camera, stream or file."""
 
-    source: str = key("camera0, /dev/video0, a stream's URL, a file, or @FILE that holds one of these.", secret=True)
+    source: str = key("camera0, /dev/video0, a stream's URL, a file, or @FILE that holds a camera or URL.", secret=True)
     model: str | None = key("Which of the models; the only one where there is one.", None)
     weight: float = key("Its share of the NPU, beside the others'.", 1.0, above=0, most=1e6)
     fps: float | None = key("The most frames a second that are wanted; all where it is left out.", None, above=0)
