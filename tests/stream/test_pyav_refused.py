@@ -47,6 +47,12 @@ def test_who_is_not_there(camera: RtspCamera) -> None:
         assert refusal(url).reason == "broken"
 
 
+def test_a_password_that_makes_no_address() -> None:
+    for password in ("s3cret/x", "s3cret#x", "s3cret?x"):
+        assert "the address is not right" in (said := str(refusal(f"rtsp://me:{password}@127.0.0.1/live"))), said
+        assert "%2F" in said
+
+
 def test_a_password() -> None:
     with RtspCamera(encoded(), login=("me", "s3cret")) as camera:
         opened = open_source(camera.url)

@@ -32,4 +32,7 @@ def loss_of(exc: Exception, errors: Any, *, opening: bool) -> tuple[Reason, str]
     said = getattr(exc, "strerror", None) or type(exc).__name__
     if not opening:
         return "ended", f"the connection was cut ({said})"
+    if number == errno.EINVAL:  # no such port, as where a password has a /
+        written = "in a password / is written %2F, # is %23, ? is %3F"
+        return "broken", f"the address is not right, or what answers is no video ({said}): {written}"
     return "broken", f"what answers is no video ({said})"
