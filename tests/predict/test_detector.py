@@ -73,6 +73,9 @@ def test_classes_by_any_whole_number_or_name_also_set_later(make: Make) -> None:
         for wrong in (["none"], [5], [-1], [1.0], [None]):
             with pytest.raises(ModelError, match="the model has no class"):
                 detector.classes = wrong
+        wrong = "nought"
+        with pytest.raises(ValueError, match=r"a list of ids or names, as \['nought'\], not 'nought'"):
+            detector.classes = wrong
         assert detector.classes == (3,), "as before"
 
 

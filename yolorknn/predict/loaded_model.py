@@ -174,7 +174,10 @@ class LoadedModel(Generic[Found]):
 
         Raises:
             ModelError: it has no such class.
+            ValueError: classes is one name and no list of such.
         """
+        if isinstance(classes, str):  # whose letters would be taken for names, one by one
+            raise ValueError(f"classes is a list of ids or names, as [{classes!r}], not {classes!r}")
         kept = None if classes is None else [number for entry in classes for number in class_ids(self.metadata, entry)]
         self._stages.thresholds = replace(thresholds, classes=None if kept is None else tuple(dict.fromkeys(kept)))
 
