@@ -53,6 +53,7 @@ def test_a_camera_fails_alone_and_comes_back(
     until(lambda: len(sink.by) == 3)
     cameras[1].down("rst")
     until(lambda: not by_name(watcher)["cam1"].up)
+    assert by_name(watcher)["cam1"].detect_fps == 0 < by_name(watcher)["cam0"].detect_fps
     before = dict(sink.by)
     until(lambda: all(sink.by[name] > before[name] + 30 for name in ("cam0", "cam2")))
     assert "cam1" in {status.name for status in watcher.status() if status.source.why}

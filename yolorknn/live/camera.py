@@ -81,7 +81,7 @@ class CameraStatus:
     replaced: int
     """Good frames that a newer one replaced as they waited for the NPU; beside those in source.frames["dropped"]."""
     detect_fps: float
-    """Frames a second that are detected in now, as measured."""
+    """Frames a second that are detected in now, as measured; 0 while it gives none."""
     detect_age: float | None
     """Seconds since the newest frame that was detected in arrived; None before the first."""
     quiet: float

@@ -179,15 +179,15 @@ class Watcher:
 
     def _status(self, camera: Camera, feed: Feed) -> CameraStatus:
         assert self._source is not None and self._stream is not None
-        now, newest = time.monotonic(), self._newest.get(camera.name)
+        now, newest, source = time.monotonic(), self._newest.get(camera.name), feed.status()
         return CameraStatus(
             name=camera.name,
             weight=camera.weight,
-            source=feed.status(),
+            source=source,
             detected=self._detected[camera.name],
             lost=self._stream.failed[camera.name],
             replaced=self._source.replaced[camera.name],
-            detect_fps=self._rates[camera.name].fps(now),
+            detect_fps=self._rates[camera.name].fps(now) if source.state == "live" else 0.0,
             detect_age=None if newest is None else now - newest,
             quiet=now - (newest or self._begun[camera.name]),
         )

@@ -69,7 +69,7 @@ class Ahead:
             state="ended" if self.ended else "live" if self._count else "opening",
             why=self._why,
             epoch=min(1, self._count),
-            fps=self._rate.fps(now),
+            fps=0.0 if self.ended else self._rate.fps(now),
             size=self._size,
             age=None if self._arrived is None else now - self._arrived,
             losses={},
