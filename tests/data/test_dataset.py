@@ -42,6 +42,7 @@ def spoil(data: Path, label: str) -> None:
         ("0 0.5 0.5 0.1 0.1\n1 320 200 64 64", r"0003.txt, line 2: coordinates are shares"),
         ("0 0.5 0.5 0.1", r"0003.txt, line 1 has 4 numbers: a label is 'class x y width height'$"),
         ("0 0.5 0.5 0.1 0.1" + " 0.5 0.5 2" * 17, r"56 numbers: .*, of a pose with kpt_shape: \[17, 3\]"),
+        ("0 0.5 0.5 0.1 0.1 0.3", r"6 numbers: .* height', or of a polygon 'class x1 y1 x2 y2 x3 y3' and so on$"),
         ("0 0.5 nan 0.1 0.1", r"coordinates are shares"),
         ("ball 0.5 0.5 0.1 0.1", r"0003.txt, line 1: 'ball 0.5 0.5 0.1 0.1' is not numbers"),
         ("nan 0.5 0.5 0.1 0.1", r"class nan is not one"),
@@ -140,6 +141,19 @@ def test_lists_and_labels_as_windows_writes_them(data: Path) -> None:
         assert listed.images[0] == image and listed.images[1].name == "0001.jpg"
         rows = listed.labelled().labels[0]
         assert rows is not None and len(rows.boxes) == len(label.read_text().split("\n")) - 1
+
+
+@pytest.mark.parametrize("seen", ["nan", "inf", "-1"])
+def test_visibilities_that_are_none(data: Path, seen: str) -> None:
+    spoil(data, f"0 0.5 0.5 0.1 0.1 0.5 0.5 2 0.5 0.5 {seen}")
+    with pytest.raises(DatasetError, match=r"0003.txt, line 1: the visibility of a keypoint, .* is 0, 1 or 2$"):
+        labels(data.parent / "images" / "0003.jpg", classes=6, keypoints=(2, 3))
+
+
+def test_true_is_no_number_of_keypoints(data: Path) -> None:
+    data.write_text(data.read_text() + "kpt_shape: [true, 3]\n")
+    with pytest.raises(DatasetError, match="kpt_shape is how many keypoints there are"):
+        Dataset.open(data)
 
 
 @pytest.mark.parametrize(("shape", "sigmas"), [("[17, 3]", ()), ("[17, 2]", (1 / 17,) * 17), ("[5, 2]", ())])

@@ -191,7 +191,7 @@ def _keypoints(data: dict[str, Any], file: Path) -> tuple[tuple[int, int] | None
     shape, sigmas = data.get("kpt_shape"), data.get("kpt_oks_sigmas") or []
     if shape is None:
         return None, ()
-    whole = isinstance(shape, list) and len(shape) == 2 and all(isinstance(side, int) for side in shape)
+    whole = isinstance(shape, list) and len(shape) == 2 and all(type(side) is int for side in shape)
     if not whole or shape[0] < 1 or shape[1] not in (2, 3):
         raise DatasetError(f"{file}: kpt_shape is how many keypoints there are, and 2 or 3 values, not {shape}")
     wrong = not isinstance(sigmas, list) or not all(isinstance(some, (int, float)) and some > 0 for some in sigmas)

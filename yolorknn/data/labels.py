@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,11 +89,16 @@ def _numbers(line: str, classes: int, where: str, keypoints: tuple[int, int] | N
         )
     if keypoints is None and len(numbers) != 4 and not polygon:
         posed = len(numbers) > 4 and (len(numbers) - 4) % 3 == 0
-        hint = f", of a pose with kpt_shape: [{(len(numbers) - 4) // 3}, 3] in the data.yaml" if posed else ""
-        raise DatasetError(f"{where} has {len(numbers) + 1} numbers: a label is 'class x y width height'{hint}")
+        hint = f", or of a pose with kpt_shape: [{(len(numbers) - 4) // 3}, 3] in the data.yaml" if posed else ""
+        outline = ", or of a polygon 'class x1 y1 x2 y2 x3 y3' and so on" if len(numbers) > 4 else ""
+        raise DatasetError(
+            f"{where} has {len(numbers) + 1} numbers: a label is 'class x y width height'{outline}{hint}"
+        )
     if not class_id.is_integer() or not 0 <= class_id < classes:
         raise DatasetError(f"{where}: class {class_id:g} is not one of the {classes} classes, 0 to {classes - 1}")
     visibilities = range(6, len(numbers), 3) if keypoints and keypoints[1] == 3 else ()
+    if not all(0 <= numbers[at] < math.inf for at in visibilities):
+        raise DatasetError(f"{where}: the visibility of a keypoint, behind its x and y, is 0, 1 or 2")
     shares = [number for at, number in enumerate(numbers) if at not in visibilities]
     if not all(-TOLERANCE <= share <= 1 + TOLERANCE for share in shares):
         raise DatasetError(f"{where}: coordinates are shares of the image's sides, 0 to 1, not {line.strip()[:60]}")
