@@ -41,7 +41,7 @@ def spoil(data: Path, label: str) -> None:
         ("7 0.5 0.5 0.1 0.1", r"0003.txt, line 1: class 7 is not one of the 6 classes, 0 to 5"),
         ("0 0.5 0.5 0.1 0.1\n1 320 200 64 64", r"0003.txt, line 2: coordinates are shares"),
         ("0 0.5 0.5 0.1", r"0003.txt, line 1 has 4 numbers: a label is 'class x y width height'$"),
-        ("0 0.5 0.5 0.1 0.1" + " 0.5 0.5 2" * 17, r"56 numbers: .*, of a pose with kpt_shape: \[17, 3\]"),
+        ("0 0.5 0.5 0.1 0.1" + " 0.5 0.5 2" * 17, r"56 numbers: .*, or of a pose with kpt_shape: \[17, 3\]"),
         ("0 0.5 0.5 0.1 0.1 0.3", r"6 numbers: .* height', or of a polygon 'class x1 y1 x2 y2 x3 y3' and so on$"),
         ("0 0.5 nan 0.1 0.1", r"coordinates are shares"),
         ("ball 0.5 0.5 0.1 0.1", r"0003.txt, line 1: 'ball 0.5 0.5 0.1 0.1' is not numbers"),
