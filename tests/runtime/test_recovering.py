@@ -160,6 +160,30 @@ def test_an_end_does_not_wait_for_a_context_that_is_opened_again(core: Callable[
     session.close()
 
 
+def test_an_end_does_not_wait_for_a_context_of_another_model(core: Callable[..., Core]) -> None:
+    """They are opened one after the other, and another's may hang."""
+    one, other = core([InferenceError("no")]), core("hang")
+    session = one.session(Patience(opening=600, least=0.2))
+    abandoned = threading.Event()
+
+    def open_another() -> None:
+        with contextlib.suppress(BackendError):
+            RecoveringSession(other, where="m", patience=Patience(opening=20), abandon=abandoned.set)
+
+    thread = threading.Thread(target=open_another)
+    thread.start()
+    assert other.hangs.wait(30)
+    threading.Timer(0.2, session.hurry).start()
+    with pytest.raises(CoreHungError, match="was not opened, as another context was being opened"):
+        session.run({"images": rgb(1)[None]})
+    assert not abandoned.is_set(), "the other is still waited for"
+    other.go_on.set()
+    thread.join(30)
+    assert not thread.is_alive() and len(other.opened) == 1
+    session.run({"images": rgb(1)[None]})
+    session.close()
+
+
 def test_an_end_is_hurried_of_what_began_meanwhile(core: Callable[..., Core]) -> None:
     """Between hurry() and the end an inference may begin, which is told nothing by the first."""
     one = core(["hang"])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,16 +17,12 @@ from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, Inferenc
 from yolorknn.runtime.context import Context, Outputs
 from yolorknn.runtime.mark import Mark, mark_of, same
 from yolorknn.runtime.session import Arrays, GivesUp, Numbers, Session
+from yolorknn.runtime.turns import SLICE_SECONDS, turn
 
 MOST_HANGS = 3
 """Contexts in a row that may hang, or not open, before it is no loss of a frame any more but a broken core."""
-SLICE_SECONDS = 0.25
-"""The longest wait between two looks at whether hurry() was called."""
 GIVES_UP_AT = 0.9
 """Of the limit: when a runtime that can is to give up by itself, which leaves no thread behind."""
-
-_opening: dict[int, threading.Lock] = {}
-"""By process: one that is forked while a model is opened has the lock, and not the thread that would let it go."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,9 @@ class RecoveringSession:
 
     def _fresh(self) -> Context:
         """Open a context in its thread; one core after the other, so that none waits for another's hang."""
-        with _opening.setdefault(os.getpid(), threading.Lock()):
+        with turn(lambda: self._patience.least if self._hurried else math.inf) as mine:
+            if not mine:
+                raise BackendError(f"{self._where} was not opened, as another context was being opened")
             context = Context(self._open)
             start = time.monotonic()
             try:
