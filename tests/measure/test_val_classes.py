@@ -24,7 +24,7 @@ NAMES = tuple("abcdefg")
 SIDE = 96
 
 
-def test_top_1_and_top_5_are_ultralytics(tmp_path: Path) -> None:
+def test_top_1_and_top_5_are_ultralytics(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """On images that need no resizing, as PIL's is another; classes are what the model says third, second or first."""
     from ultralytics import YOLO
 
@@ -50,6 +50,10 @@ def test_top_1_and_top_5_are_ultralytics(tmp_path: Path) -> None:
     assert shown.stdout.splitlines()[0] == "30 images; +/-: difference to 1" and shown.stdout.count("+0.0000") == 2
     (row,) = json.loads(CliRunner().invoke(app, ["val", str(onnx), "--data", str(folder), "--json"]).stdout)
     assert row == ours.to_json()
+    assert not caplog.text
+    (folder / "val" / "a").rename(folder / "val" / "h")
+    assert validate_classes(onnx, folder).top1 < ours.top1
+    assert f"class 0 is 'a' in the model and 'b' in {folder}" in caplog.text
     shutil.rmtree(folder / "val" / "g")
     with pytest.raises(DatasetError, match="has 6 classes, the model 7"):
         validate_classes(onnx, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -22,6 +23,8 @@ from yolorknn.runtime.cores import Runtime
 from yolorknn.stream.result import Result
 from yolorknn.tasks.classification import Classification
 from yolorknn.text import printable
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,10 @@ def _measured(
             f"{listed.folder} has {len(listed.names)} classes, the model {len(opened.metadata.names)}: "
             "give the folder that it was trained with"
         )
+    for number, (name, other) in enumerate(zip(opened.metadata.names, listed.names, strict=True)):
+        if name != other:
+            _logger.warning("class %d is '%s' in the model and '%s' in %s", number, name, other, listed.folder)
+            break
     places: list[int] = []
     for number, class_ids in opened.finds(listed.images):
         places.append(int((class_ids == listed.class_ids[number]).argmax()))
