@@ -131,6 +131,21 @@ def test_silence_is_a_loss_though_the_connection_lives() -> None:
     source.close()
 
 
+@pytest.mark.parametrize(("period", "expected"), [(60.0, [1, 1]), (0.0, [1, 2])])
+def test_frames_that_are_not_wanted_are_no_silence_while_none_is(period: float, expected: list[int]) -> None:
+    """One in half a minute is what somebody may want of a camera that gives 25 a second."""
+    connection = Connection()
+
+    def unwanted() -> SilentError:
+        connection.unfit["unwanted"] += 1
+        return SilentError("nothing that is wanted", "silent")
+
+    connection._does = iter([slowly(frame()), *[unwanted] * 60, slowly(frame())])
+    source = Camera(connection, Connection(slowly(frame()))).source(silence=0.3, period=period)
+    assert epochs(source, 2) == expected
+    source.close()
+
+
 def test_damaged_frames_only_are_as_silence_and_say_so() -> None:
     damaged = Connection(slowly(frame()), *[SilentError("damaged frames only", "damaged")] * 60)
     camera = Camera(damaged, Connection(slowly(frame())))

@@ -100,6 +100,7 @@ def _returning(
         camera=camera,
         told=told,
         silence=silence,
+        period=1 / fps if fps else 0.0,
         wake=wake,
         first=first,
         keep=keep,

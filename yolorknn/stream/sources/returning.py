@@ -52,6 +52,7 @@ class ReturningSource:
         camera: its name among several.
         told: is told, once each, that it is lost and that it is back; from any thread.
         silence: seconds without a good frame after which it is lost.
+        period: seconds between two frames that are wanted, in which those that are not wanted are a sign of life.
         wake: is set whenever there may be something to take.
         first: a connection that is open already.
         backoff: the waits between tries.
@@ -70,6 +71,7 @@ class ReturningSource:
         camera: str = "",
         told: Callable[[str], None] = _logger.warning,
         silence: float = SILENCE,
+        period: float = 0.0,
         wake: threading.Event | None = None,
         first: Source | None = None,
         backoff: Backoff | None = None,
@@ -77,7 +79,7 @@ class ReturningSource:
     ) -> None:
         self.name, self.source, self.camera = name, source, camera
         self.fps = first.fps if first is not None else 30.0
-        self._connect, self._silence = connect, silence
+        self._connect, self._silence, self._period = connect, silence, period
         self._told = (lambda text: told(f"{camera}: {text}")) if camera else told
         self._wake = wake or threading.Event()
         self._first, self._backoff = first, backoff or Backoff(quick=QUICK)
@@ -184,7 +186,7 @@ class ReturningSource:
 
     def _follow(self, turn: Turn, connection: Source) -> SourceError | None:
         """Give a connection's frames until it is lost; return why, None at its end."""
-        good, first, counted = time.monotonic(), 0.0, Counter[str]()
+        good, alive, first, counted = time.monotonic(), 0.0, 0.0, Counter[str]()
         why: SourceError | None = None
         self.fps = connection.fps
         while self._is_up(turn):
@@ -193,7 +195,9 @@ class ReturningSource:
                 frame = connection.read()
             except SilentError as exc:
                 why = exc if why is None or exc.reason != "silent" else why
-                if time.monotonic() - good >= self._silence:
+                if getattr(connection, "unfit", counted)["unwanted"] > counted["unwanted"]:
+                    alive = min(time.monotonic(), good + self._period)
+                if time.monotonic() - max(good, alive) >= self._silence:
                     return why
                 continue
             finally:
