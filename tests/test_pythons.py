@@ -19,6 +19,7 @@ NEEDED = ["numpy", "opencv-python-headless", "typer>=0.19", "rich>=13", "pytest>
 TESTS = [
     "tests/runtime/test_rknnrt.py",
     "tests/runtime/test_rknnrt_faults.py",
+    "tests/runtime/test_rknnrt_forks.py",
     "tests/runtime/test_recovering.py",
     "tests/runtime/test_recovering_streams.py",
     "tests/tasks",
