@@ -166,7 +166,7 @@ def _misplaced(site: Site, cameras: dict[str, Any]) -> Iterator[Mistake]:
 
 
 def _unknown(site: Site) -> Iterator[Mistake]:
-    """Give classes that a model has not. Where its file cannot be read here, what opens it says why."""
+    """Give classes and tiles that a model has not. Where its file cannot be read here, what opens it says why."""
     for name, table in site.models.items():
         wanted: list[tuple[Where, tuple[int | str, ...] | None]] = [(("models", name, "classes"), table.classes)]
         wanted += [
@@ -175,7 +175,7 @@ def _unknown(site: Site) -> Iterator[Mistake]:
             for place, given in places.items()
             if site.model_of(given.camera) == name
         ]
-        if all(classes is None for _, classes in wanted):
+        if table.tile is None and all(classes is None for _, classes in wanted):
             continue
         from yolorknn.model.class_names import names_of  # noqa: PLC0415
         from yolorknn.predict.open_model import read_metadata  # noqa: PLC0415
@@ -184,6 +184,8 @@ def _unknown(site: Site) -> Iterator[Mistake]:
             metadata = read_metadata(table.file, names=read_names(table.names), anchors=given_anchors(table.anchors))
         except YolorknnError:
             continue
+        if table.tile is not None and metadata.task == "classify":
+            yield Mistake(("models", name, "tile"), "is for models that find objects in images, not classify the whole")
         for where, classes in wanted:
             try:
                 names_of(metadata, classes)
