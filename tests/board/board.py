@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from yolorknn import Detections
+from yolorknn import Detections, Detector
 from yolorknn.__main__ import main
+from yolorknn.image import read_image
 from yolorknn.runtime.cores import chosen
 
 if "YOLORKNN_BOARD_DATA" not in os.environ:
@@ -38,6 +39,16 @@ def check(found: Detections, wanted: list[list[float]], *, half: bool = False) -
     assert found.confidence == pytest.approx(scores.astype(np.float32), abs=1e-6)
     boxes = np.array([row[:4] for row in wanted]).ravel()
     assert found.xyxy.ravel() == pytest.approx(boxes, abs=0.05 if half else 1e-3)
+
+
+def loses_one_frame(detector: Detector) -> None:
+    """Stream frames of which one is lost to a hung core; what is found in the others is right, and in their order."""
+    stream = detector.stream(read_image(path) for path in FRAMES * 6)
+    indices = []
+    for result in stream:
+        check(result.detections, WANTED[FRAMES[result.index % len(FRAMES)].name])
+        indices.append(result.index)
+    assert stream.lost == 1 and len(indices) == 6 * len(FRAMES) - 1 and indices == sorted(indices)
 
 
 def boxes(row: dict[str, Any]) -> list[list[float]]:

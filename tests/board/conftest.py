@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.standin import Library
+from yolorknn.runtime import recovering
 
 
 @pytest.fixture
@@ -21,3 +23,9 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library
     library.set(REPLAY=DATA / "replay.bin")
     yield library
     library.check()
+
+
+@pytest.fixture
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    patience = functools.partial(recovering.Patience, first=60, factor=5, least=4)
+    monkeypatch.setattr(recovering, "Patience", patience)

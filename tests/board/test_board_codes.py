@@ -5,15 +5,12 @@ Started by tests/runtime/test_board_emulator.py. The same on this machine, witho
 
 from __future__ import annotations
 
-import functools
-
 import pytest
 
-from tests.board.board import FRAMES, MODEL, WANTED, WHEEL, check
+from tests.board.board import FRAMES, MODEL, WANTED, WHEEL, check, loses_one_frame
 from tests.fakes.standin import Library
 from yolorknn import Detector, errors
-from yolorknn.image import read_image
-from yolorknn.runtime import recovering, rknn_api
+from yolorknn.runtime import rknn_api
 
 CODES = (*range(-1, -14, -1), -99) if WHEEL else (*range(-1, -14, -1), -99, 1)
 """The wheel takes what is above 0 for success, and frees outputs that it was not given; librknnrt has no such codes."""
@@ -46,17 +43,12 @@ def test_every_code_of_every_call_of_an_inference_costs_no_frame(library: Librar
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("function", ["rknn_inputs_set", "rknn_run", "rknn_outputs_get"])
-def test_a_hang_in_each_call_costs_a_frame(library: Library, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
-    monkeypatch.setattr(recovering, "Patience", functools.partial(recovering.Patience, first=60, factor=5, least=4))
+@pytest.mark.usefixtures("little_patience")
+def test_a_hang_in_each_call_costs_a_frame(library: Library, function: str) -> None:
     library.set(MS=20, FAIL=f"hang_{function}:600000@4", DEAF=1)
     try:
         with Detector(MODEL) as detector:
-            stream = detector.stream(read_image(path) for path in FRAMES * 6)
-            indices = []
-            for result in stream:
-                check(result.detections, WANTED[FRAMES[result.index % len(FRAMES)].name])
-                indices.append(result.index)
-            assert stream.lost == 1 and len(indices) == 6 * len(FRAMES) - 1
+            loses_one_frame(detector)
     finally:
         library.let_go()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.board.board import DATA, FRAMES, MODEL, WANTED, WHEEL, check, command, once
+from tests.board.board import DATA, FRAMES, MODEL, WANTED, WHEEL, check, command, loses_one_frame, once
 from tests.fakes.backends_of import on_core_0
 from tests.fakes.standin import Library
 from yolorknn import Detector, errors
@@ -98,23 +98,12 @@ def test_an_npu_that_always_fails(library: Library, fault: str) -> None:
         detector.detect(FRAMES[0])
 
 
-@pytest.fixture
-def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    patience = functools.partial(recovering.Patience, first=60, factor=5, least=4)
-    monkeypatch.setattr(recovering, "Patience", patience)
-
-
 @pytest.mark.usefixtures("little_patience")
 def test_a_hung_core_costs_a_frame_and_not_the_stream(library: Library) -> None:
     library.set(MS=40, FAIL="core1:600000@3", DEAF=1)
     try:
         with Detector(MODEL) as detector:
-            stream = detector.stream(read_image(path) for path in FRAMES * 6)
-            indices = []
-            for result in stream:
-                check(result.detections, WANTED[FRAMES[result.index % len(FRAMES)].name])
-                indices.append(result.index)
-            assert stream.lost == 1 and len(indices) == 6 * len(FRAMES) - 1
+            loses_one_frame(detector)
             assert len(library.calls("rknn_destroy")) == 0, "a context in use is not released under its core"
     finally:
         library.let_go()

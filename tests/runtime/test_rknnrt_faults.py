@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,27 +93,6 @@ def test_the_same_file_again_is_no_other(library: Library, model: Path) -> None:
         again = model.with_name("again.rknn")
         again.write_bytes(model.read_bytes())
         again.replace(model)
-        is_of(detector.detect(picture(1)), 1)
-
-
-def test_a_process_that_was_forked_is_told_so_at_once(library: Library, model: Path) -> None:
-    with Detector(model, runtime="c") as detector:
-        is_of(detector.detect(picture(0)), 0)
-        reading, writing = os.pipe()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # from Python 3.12 on, of a fork beside threads
-            child = os.fork()
-        if child == 0:
-            try:
-                detector.detect(picture(1))
-            except InferenceError as exc:
-                os.write(writing, str(exc).encode())
-            finally:
-                os._exit(0)
-        os.close(writing)
-        with open(reading) as said:
-            assert "opened by the process that this one was forked from: open the model after the fork" in said.read()
-        os.waitpid(child, 0)
         is_of(detector.detect(picture(1)), 1)
 
 

@@ -96,3 +96,11 @@ def test_a_fork_while_a_model_is_opened(library: Library, model: Path) -> None:
     assert forked(work) == "ended"
     opening.join(30)
     library.let_go()
+
+
+def test_a_fork_is_told_so_at_once_and_its_parent_goes_on(library: Library, model: Path) -> None:
+    with Detector(model, runtime="c") as detector:
+        is_of(detector.detect(picture(0)), 0)
+        said = forked(lambda: detector.detect(picture(1)))
+        assert "opened by the process that this one was forked from: open the model after the fork" in said
+        is_of(detector.detect(picture(1)), 1)
