@@ -36,9 +36,11 @@ def test_a_sink_that_is_something_else(folder: Path, sinks: str, said: str) -> N
     (folder / "to-x").symlink_to("x")
     (folder / "to-site").symlink_to("site.toml")
     os.link(folder / "m.onnx", folder / "linked")
-    (folder / "door.source").write_text(f"{folder}/clip\n")
+    (folder / "door.source").write_text("camera0\n")
     (folder / "hook").write_text("http://host/\n")
-    told = mistakes(folder, GOOD.replace("camera0", "@door.source") + f"[sinks]\n{sinks}")
+    (folder / "clip").touch()
+    source = "clip" if '"clip"' in sinks else "@door.source"
+    told = mistakes(folder, GOOD.replace("camera0", source) + f"[sinks]\n{sinks}")
     assert len(told) == 1 and told[0].startswith(said.format(folder)), told
 
 
