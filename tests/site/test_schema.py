@@ -49,8 +49,9 @@ WHOLE: dict[str, Any] = {
     "page": {"port": 8080, "host": "localhost", "token_file": "m.onnx"},
     "log": {"format": "json", "level": "error"},
 }  # fmt: skip
-READ = ("quota", "rotate", "file", "names", "webhook_secret_file", "password_file", "token_file")
-"""What only the checker looks into: what a text means, and whether a file is there."""
+WRITTEN = ("json", "csv", "record", "snapshots", "crops")
+READ = (*WRITTEN, "quota", "rotate", "file", "names", "webhook_secret_file", "password_file", "token_file")
+"""What only the checker looks into: what a text means, whether a file is there, and how what is written is called."""
 
 
 def test_it_is_a_schema() -> None:
