@@ -19,7 +19,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import socket
 import sys
 import threading
@@ -108,15 +107,19 @@ def last_error(text: str) -> str:
 
 
 def exit_with_parent() -> None:
-    """End when the parent is gone: it holds the other end of stdin."""
+    """End when the parent is gone: it holds the other end of stdin. A parent that was killed leaves the tidying to us.
+
+    Another program in this process' place removes the folder: it ends the vendor's threads first, which would write
+    there yet, and make the folder again.
+    """
     scratch = os.getcwd()
     while os.read(0, 1):
         pass
-    for _ in range(100):  # which a parent that was killed can no longer do; the vendor may be writing there yet
-        shutil.rmtree(scratch, ignore_errors=True)
-        if not os.path.exists(scratch):
-            break
-    os._exit(1)
+    remove = "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True); sys.exit(1)"
+    try:
+        os.execv(sys.executable, [sys.executable, "-ISc", remove, scratch])
+    finally:
+        os._exit(1)
 
 
 def main() -> None:
