@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from yolorknn.model.metadata import Tensor
 from yolorknn.model.values import floats, limit, numbers_of, usable, values_of
-from yolorknn.tasks.cells import above, values_at
+from yolorknn.tasks.cells import Places, above, values_at
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_values_of_a_sessions_output() -> None:
 
 def test_values_at_takes_from_each_stride_its_own() -> None:
     parts = [np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2), np.array([[[[50]], [[60]]]], np.float32)]
-    assert values_at(parts, np.array([1, 3, 4])).tolist() == [[1, 3, 50], [5, 7, 60]]
-    assert values_at(parts, np.zeros(0, np.int64)).shape == (2, 0)
+    assert values_at(parts, Places.of_any(np.array([4, 1, 3]), parts)).tolist() == [[50, 1, 3], [60, 5, 7]]
+    assert values_at(parts, Places.of_any(np.zeros(0, np.int64), parts)).shape == (2, 0)
 
 
 def test_a_threshold_of_minus_0_is_0() -> None:

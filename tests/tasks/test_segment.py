@@ -67,7 +67,7 @@ def test_masks_are_ultralytics(source: tuple[int, int], imgsz: tuple[int, int], 
     assert len(found) > 3 and found.mask is not None and found.mask.shape == (len(found), *source)
     from yolorknn.tasks.boxes import gather, postprocess
 
-    weights = gather(outputs, facts, "mask", postprocess(outputs, facts, Thresholds()))
+    (weights,) = gather(outputs, facts, postprocess(outputs, facts, Thresholds()), "mask")
     theirs = process_mask_native(
         torch.from_numpy(outputs[-1][0]),
         torch.from_numpy(weights.T.copy()),

@@ -18,7 +18,7 @@ from yolorknn.model.values import Values, numbers_of, with_numbers
 from yolorknn.tasks import objectness
 from yolorknn.tasks.anchors import corners, dfl
 from yolorknn.tasks.candidate import FAR, NOTHING, Boxes
-from yolorknn.tasks.cells import above, chosen, values_at, values_of
+from yolorknn.tasks.cells import Places, above, chosen, values_at
 from yolorknn.tasks.nms import nms
 from yolorknn.tasks.objectness import has_objectness
 from yolorknn.tasks.sound import check_numbers, check_scores
@@ -100,20 +100,24 @@ def _check(
     check_numbers(values, named, anchor)
 
 
-def gather(outputs: Sequence[Values], metadata: ModelMetadata, role: str, found: Boxes) -> Floats:
-    """Return what a split head's outputs of one role say of the anchors of boxes, (channels, N), in their order.
+def gather(outputs: Sequence[Values], metadata: ModelMetadata, found: Boxes, *roles: str) -> list[Floats]:
+    """Return what a split head's outputs say of the anchors of boxes, in their order: (channels, N) for each role.
 
     Args:
         outputs: in the order and shapes of the metadata.
         metadata: the model's layout.
-        role: one that each stride has an output of.
         found: decoded from these outputs.
+        roles: ones that each stride has an output of.
     """
-    numbers = [scale.others[role] for scale in scales_of(metadata.outputs)]
-    parts = [outputs[number] for number in numbers]
-    values = values_at(parts, found.places) if found.places else values_of(parts, found.anchor)
-    _check(values, outputs, metadata, numbers, found.anchor)
-    return values
+    places, gathered = found.places, []
+    for role in roles:
+        numbers = [scale.others[role] for scale in scales_of(metadata.outputs)]
+        parts = [outputs[number] for number in numbers]
+        places = places or Places.of_any(found.anchor, parts)
+        values = values_at(parts, places)
+        _check(values, outputs, metadata, numbers, found.anchor)
+        gathered.append(values)
+    return gathered
 
 
 def _decoded(output: Values, metadata: ModelMetadata, conf: float, multi_label: bool) -> Boxes:

@@ -30,6 +30,8 @@ class Places(NamedTuple):
     """The number of each part's first cell, and behind them that of all."""
     columns: Sequence[Ints]
     """Those of each part, counted from its own first cell."""
+    back: Ints | None = None
+    """Which of them come in turn, where another order was asked for."""
 
     @classmethod
     def of(cls, cell: Ints, starts: Ints) -> Places:
@@ -38,8 +40,16 @@ class Places(NamedTuple):
         spans = zip(starts.tolist(), itertools.pairwise(cuts), strict=False)
         return cls(cell, starts, [cell[low:high] - start if start else cell[:high] for start, (low, high) in spans])
 
+    @classmethod
+    def of_any(cls, cell: Ints, parts: Sequence[Values]) -> Places:
+        """Return where cells in any order, (N,), are in outputs, one for each stride."""
+        order = cell.argsort(kind="stable")
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return cls.of(cell.take(order), _plan(_kinds(parts)).starts)._replace(back=back)
+
     def take(self, index: Ints) -> Places:
-        """Return some, chosen by ascending indices."""
+        """Return some of ascending ones, chosen by ascending indices."""
         return Places.of(self.cell.take(index), self.starts)
 
 
@@ -192,17 +202,15 @@ def chosen(scores: NDArray[Any], limits: NDArray[Any], multi_label: bool) -> tup
     return column, class_id.take(column)
 
 
-def values_at(parts: Sequence[Values], places: Places | Ints) -> Floats:
+def values_at(parts: Sequence[Values], places: Places) -> Floats:
     """Return the values of some cells, as float32 (channels, N).
 
     Args:
         parts: an output (1, channels, ...) for each stride.
-        places: of above(), with other outputs of these strides; or the cells' numbers, ascending.
+        places: of above(), with other outputs of these strides, or Places.of_any(), whose order is kept.
     """
     kinds = _kinds(parts)
     plan, dtype = _plan(kinds), kinds[0][0]
-    if not isinstance(places, Places):
-        places = Places.of(places, plan.starts)
     pieces = []
     for part, column in zip(parts, places.columns, strict=True):
         table = numbers_of(part)
@@ -210,15 +218,8 @@ def values_at(parts: Sequence[Values], places: Places | Ints) -> Floats:
     if not plan.alike:
         dtype = np.dtype(np.float32)
         pieces = [floats(with_numbers(part, piece)) for part, piece in zip(parts, pieces, strict=True)]
-    return _as_floats(np.concatenate(pieces, axis=1), dtype, plan, places.cell)
-
-
-def values_of(parts: Sequence[Values], cell: Ints) -> Floats:
-    """Return the same of cells in any order, (N,)."""
-    order = cell.argsort(kind="stable")
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    return values_at(parts, cell.take(order)).take(back, axis=1)
+    values = _as_floats(np.concatenate(pieces, axis=1), dtype, plan, places.cell)
+    return values if places.back is None else values.take(places.back, axis=1)
 
 
 def _as_floats(numbers: NDArray[Any], dtype: np.dtype[Any], plan: _Plan, cell: Ints) -> Floats:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 from yolorknn.model.values import Quantized, Values, floats, numbers_of, sigmoid, with_numbers
-from yolorknn.tasks.cells import values_of
+from yolorknn.tasks.cells import Places, values_at
 from yolorknn.tasks.sound import check_numbers
 from yolorknn.tasks.split import STRIDES, cells_of, grids_of, one_a_stride
 from yolorknn.tasks.task import Floats, Ints
@@ -95,7 +95,8 @@ def said_over_all(outputs: Sequence[Values], metadata: ModelMetadata, anchor: In
     values, name = outputs[-1], metadata.outputs[-1].name
     numbers = numbers_of(values)
     numbers = numbers.reshape(1, -1, numbers.shape[-1])
-    found = values_of([with_numbers(values, numbers)], anchor)
+    parts = [with_numbers(values, numbers)]
+    found = values_at(parts, Places.of_any(anchor, parts))
     check_numbers(found, [(name, numbers.shape[2])], anchor)
     return found
 

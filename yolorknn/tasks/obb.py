@@ -143,12 +143,12 @@ def _turned(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata) ->
 def _radians(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata, scale: Scale) -> Floats:
     """Return the angles of boxes, (N,)."""
     if "radians" in scale.others:
-        return gather(outputs, metadata, "radians", found).ravel()
+        return gather(outputs, metadata, found, "radians")[0].ravel()
     if metadata.outputs[-1].role == "angles":
         angle = said_over_all(outputs, metadata, found.anchor).ravel()
         check_scores(metadata.outputs[-1].name, angle)
     else:
-        angle = gather(outputs, metadata, "angle", found).ravel()
+        angle = gather(outputs, metadata, found, "angle")[0].ravel()
     angle -= 0.25
     angle *= math.pi
     return angle

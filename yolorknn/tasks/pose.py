@@ -99,14 +99,15 @@ def _keypoints(outputs: Sequence[Values], metadata: ModelMetadata, boxes: Boxes)
         found = said_over_all(outputs, metadata, anchor).reshape(len(metadata.keypoints), 3, len(anchor))
         return np.ascontiguousarray(found.transpose(2, 0, 1))
     scales = scales_of(metadata.outputs)
-    x, y, stride = anchor_points(metadata.imgsz, tuple(scale.stride for scale in scales)).take(anchor, axis=1)
-    offsets = gather(outputs, metadata, "keypoints", boxes).reshape(len(metadata.keypoints), 2, -1)
+    roles = [role for role in ("keypoints", "visibility") if role in scales[0].others]
+    offsets, *logits = gather(outputs, metadata, boxes, *roles)
+    table = anchor_points(metadata.imgsz, tuple([scale.stride for scale in scales])).take(anchor, axis=1)
+    ways = offsets.reshape(len(metadata.keypoints), 2, len(anchor)) * table[2]
+    ways += table[:2]
     points = np.ones((len(anchor), len(metadata.keypoints), 3), np.float32)
-    points[..., 0] = (offsets[:, 0] * stride + x).T
-    points[..., 1] = (offsets[:, 1] * stride + y).T
-    if "visibility" in scales[0].others:
-        logits = gather(outputs, metadata, "visibility", boxes).T
-        points[..., 2] = sigmoid(logits)
+    points[..., :2] = ways.transpose(2, 0, 1)
+    if logits:
+        points[..., 2] = sigmoid(logits[0].T)
     return points
 
 

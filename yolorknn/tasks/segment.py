@@ -71,7 +71,7 @@ class Segment(BoxTask):
         """Decode, suppress duplicates, and undo the letterbox; masks of what remains."""
         boxes = postprocess(outputs, metadata, thresholds)
         xyxy = placed.undo(boxes.xyxy)
-        weights = gather(outputs, metadata, "mask", boxes)
+        (weights,) = gather(outputs, metadata, boxes, "mask")
         (at,) = (number for number, output in enumerate(metadata.outputs) if output.role == "proto")
         masks = _masks(weights.T, outputs[at], metadata.outputs[at], xyxy, placed)
         return Detections(xyxy, boxes.confidence, boxes.class_id, mask=masks)
