@@ -17,12 +17,14 @@ from tests.fakes.rtsp import RtspCamera
 from tests.fakes.waiting import until
 from tests.fakes.watched import WATCHED, WholeBackend, watched_detector
 from yolorknn.live.camera import Camera
+from yolorknn.live.camera_settings import CameraSettings
 from yolorknn.live.settings import Settings
 from yolorknn.live.watcher import Watcher
 from yolorknn.predict.detector import Detector
 from yolorknn.serve.hub import Hub
 from yolorknn.serve.watched import Watched
 from yolorknn.tasks.task import Wording
+from yolorknn.tracking.zones import Line
 
 NAMES = WATCHED.names
 CELLS = (
@@ -31,6 +33,9 @@ CELLS = (
     Cell(16, 12, 10, 2, 0.3, (1.0, 1.0, 1.0, 1.0)),
 )
 """What is found: one of class n0 at the left, one of n1 at the right, and one of n2 that is doubtful."""
+
+KERB = Line("kerb", (0.1, 0.95), (0.9, 0.95))
+"""In the first camera's picture; nothing is found there."""
 
 
 class FindsThree(WholeBackend):
@@ -72,7 +77,8 @@ def serving(
     every += [Camera(name, "rtsp://user:secret@127.0.0.1:9/live") for name in absent]
     wording = Wording.of(WATCHED)
     hub = Hub({camera.name: wording for camera in every})
-    settings = Settings({camera.name: NAMES for camera in every}, path=folder / "settings.json")
+    lines = {names[0]: CameraSettings(lines=(KERB,))}
+    settings = Settings({camera.name: NAMES for camera in every}, lines, path=folder / "settings.json")
     try:
         with (
             contextlib.closing(hub),

@@ -59,7 +59,7 @@ def test_they_are_kept_over_runs_also_of_cameras_that_are_away(tmp_path: Path) -
     Settings({"a": NAMES, "b": NAMES}, path=path).change("a", {"conf": 0.5, "zones": DOOR})
     Settings({"b": NAMES}, path=path).change("b", {"classes": ["car"]})
     settings = Settings({"a": NAMES, "b": NAMES}, path=path)
-    assert settings.of("a").to_json() == {"conf": 0.5, "classes": None, "zones": DOOR}
+    assert settings.of("a").to_json() == {"conf": 0.5, "classes": None, "zones": DOOR, "lines": {}}
     assert settings.of("b").classes == ("car",)
     assert Settings({"b": ("cat",)}, path=path).of("b").classes is None  # another model
     Settings({"b": NAMES}, path=path).change("b", {"classes": []})

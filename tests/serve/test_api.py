@@ -95,7 +95,8 @@ def test_conf_and_classes_act_at_once_and_below_what_the_model_began_with(ask: h
     zones = {"gate": [[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]}
     assert ask.patch(url, json={"conf": 0.25, "classes": None, "zones": zones}).json()["zones"] == zones
     until(lambda: names() == ["n0", "n1", "n2"])
-    assert ask.get(url).json() == {"conf": 0.25, "classes": None, "zones": zones}
+    lines = {"kerb": [[0.1, 0.95], [0.9, 0.95]]}
+    assert ask.get(url).json() == {"conf": 0.25, "classes": None, "zones": zones, "lines": lines}
     assert ask.get(f"{V1}/status").json()["settings"]["door"]["zones"] == zones
 
 

@@ -128,11 +128,16 @@ def test_nothing_lies_over_the_first_picture(chrome: Any, page: Page) -> None:
 def test_layers_are_switched_off(chrome: Any, page: Page) -> None:
     chrome.get(f"{page.url}/")
     until(lambda: chrome.find_elements("css selector", '[data-camera="door"][data-shots]'))
-    for button in chrome.find_elements("css selector", "#layers button"):
+    buttons = chrome.find_elements("css selector", "#layers button")
+    for button in buttons:
         button.click()
     assert not any(pixels(chrome, "door", "overlay"))
-    for button in chrome.find_elements("css selector", "#layers button"):
-        button.click()
+    (places,) = (button for button in buttons if button.text == "Zones")
+    places.click()
+    assert any(pixels(chrome, "door", "overlay")), "the line is drawn"
+    for button in buttons:
+        if button != places:
+            button.click()
     assert any(pixels(chrome, "door", "overlay"))
 
 

@@ -73,8 +73,12 @@ class CameraSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return them as plain JSON values."""
-        zones = {zone.name: [list(corner) for corner in zone.polygon] for zone in self.zones}
-        return {"conf": self.conf, "classes": None if self.classes is None else list(self.classes), "zones": zones}
+        return {
+            "conf": self.conf,
+            "classes": None if self.classes is None else list(self.classes),
+            "zones": {zone.name: [list(corner) for corner in zone.polygon] for zone in self.zones},
+            "lines": {line.name: [list(line.start), list(line.end)] for line in self.lines},
+        }
 
 
 def _conf(value: Any) -> float:

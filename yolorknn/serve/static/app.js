@@ -92,7 +92,7 @@ function showStatus() {
   for (const how of status.cameras) {
     const view = views.get(how.name), settings = status.settings[how.name];
     if (!view) continue;
-    if (settings && !(panel && panel.view === view)) view.zones = settings.zones;
+    if (settings && !(panel && panel.view === view)) view.places = settings;
     view.status(how);
     if (panel && panel.view === view) { panel.status(how); if (settings) panel.follow(structuredClone(settings)) }
   }

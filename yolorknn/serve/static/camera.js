@@ -7,7 +7,7 @@ export class CameraView {
   constructor(name, layers) {
     this.name = name;
     this.layers = layers;
-    this.zones = {};
+    this.places = { zones: {}, lines: {} };
     this.result = null;
     this.how = null;
     this.shots = 0;
@@ -56,7 +56,7 @@ export class CameraView {
   }
 
   paint() {
-    paint(this.overlay, this.result, this.zones, this.layers);
+    paint(this.overlay, this.result, this.places, this.layers);
     if (this.editor) this.editor.paint();
   }
 

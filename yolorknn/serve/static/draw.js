@@ -37,6 +37,12 @@ export function within(result, name, polygon) {
   return objects(result).filter((object) => inside(foot(object, result), polygon)).length;
 }
 
+// How many crossed a line, each way; nothing where there is no tracker to say it.
+function crossed(result, name) {
+  const ways = Object.entries((result.lines || {})[name] || {});
+  return ways.map(([way, counts]) => ` · ${way} ${Object.values(counts).reduce((sum, many) => sum + many, 0)}`).join("");
+}
+
 // The part of a canvas that the picture is shown in: all of it fits, in the middle.
 export function placed(canvas, width, height) {
   const scale = Math.min(canvas.width / width, canvas.height / height);
@@ -50,7 +56,7 @@ export function fit(canvas) {
   return ratio;
 }
 
-export function paint(canvas, result, zones, layers) {
+export function paint(canvas, result, { zones, lines }, layers) {
   const ratio = fit(canvas), context = canvas.getContext("2d");
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
@@ -58,7 +64,10 @@ export function paint(canvas, result, zones, layers) {
   const at = placed(canvas, result.width, result.height);
   context.setTransform(at.scale, 0, 0, at.scale, at.x, at.y);
   const pixel = ratio / at.scale;
-  if (layers.zones) paintZones(context, result, zones, pixel);
+  if (layers.zones) {
+    paintZones(context, result, zones, pixel);
+    paintLines(context, result, lines, pixel);
+  }
   for (const object of [...objects(result)].reverse()) paintObject(context, object, layers, pixel);
   if (layers.labels) paintLabels(context, result, pixel);
 }
@@ -81,6 +90,20 @@ function paintZones(context, result, zones, pixel) {
     context.setLineDash([]);
     const [x, y] = polygon.reduce((best, corner) => (corner[1] < best[1] ? corner : best));
     tag(context, `${name} · ${within(result, name, polygon)}`, x * result.width, y * result.height, "#0b3b31", "#7af0d3", pixel, result);
+  }
+}
+
+function paintLines(context, result, lines, pixel) {
+  context.lineWidth = 2.5 * pixel;
+  context.strokeStyle = "#7af0d3";
+  for (const [name, ends] of Object.entries(lines)) {
+    const [from, to] = ends.map(([x, y]) => [x * result.width, y * result.height]);
+    context.beginPath();
+    context.moveTo(...from);
+    context.lineTo(...to);
+    context.stroke();
+    const [x, y] = to[1] < from[1] ? to : from;
+    tag(context, name + crossed(result, name), x, y, "#0b3b31", "#7af0d3", pixel, result);
   }
 }
 

@@ -61,7 +61,7 @@ export class Panel {
     this.touched = performance.now();
     Object.assign(this.settings, values);
     Object.assign(this.wanted, values);
-    this.view.zones = this.settings.zones;
+    this.view.places = this.settings;
     this.view.paint();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.send(), 150);
@@ -94,7 +94,7 @@ export class Panel {
   show() {
     this.conf.value = this.settings.conf;
     say(this.confSaid, this.settings.conf.toFixed(2));
-    this.view.zones = this.settings.zones;
+    this.view.places = this.settings;
     this.showClasses();
     this.showZones();
     this.view.paint();
