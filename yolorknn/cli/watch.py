@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MISTAKES, GAVE_UP = 78, 69
 """Exit statuses, as sysexits.h has them: EX_CONFIG, EX_UNAVAILABLE. A service is not begun again on either."""
+BOOTED = 120.0
+"""Seconds since the machine began, before which a device that is missing may yet come."""
 
 
 def watch_command(
@@ -79,7 +82,8 @@ def watch(site: Site, file: Path, form: Literal["text", "json"]) -> None:
             say(f"error: {exc}")
         else:
             raise
-        raise typer.Exit(GAVE_UP if exc.diagnosis else 1) from None
+        final = exc.diagnosis and time.clock_gettime(time.CLOCK_BOOTTIME) > BOOTED
+        raise typer.Exit(GAVE_UP if final else 1) from None
     except KeyboardInterrupt:
         shown.tell(Event("ended", "stopped"))
         raise
