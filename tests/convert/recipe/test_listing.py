@@ -44,15 +44,16 @@ def listed(place: Path, text: str) -> str:
 
 
 def test_every_kind_of_file_becomes_what_the_toolkit_reads(place: Path) -> None:
-    (place / "scratch").mkdir()
-    made = listing(place / "list.txt", place / "scratch", INPUTS)
+    folder = place / "of blanks in its name"
+    folder.mkdir()
+    made = listing(place / "list.txt", folder, INPUTS)
     lines = [line.split() for line in made.path.read_text().splitlines()]
     assert made.rows == 4 and [len(line) for line in lines] == [2] * 4
     assert [[Path(name).suffix for name in line] for line in lines] == [[".png", ".npy"], [".npy"] * 2] * 2
-    vectors = [np.load(line[1]) for line in lines]
+    vectors = [np.load(folder / line[1]) for line in lines]
     for number, vector in enumerate(vectors, 1):
         assert np.array_equal(vector, VECTOR * number)
-    both = np.load(lines[1][0])
+    both = np.load(folder / lines[1][0])
     assert both.dtype == np.float32 and np.allclose(both, np.load(place / "both.npz")["image"])
     given = [read_row(row, INPUTS) for row in rows_of(place / "list.txt")]
     assert all(np.array_equal(row["a/b"], vector) for row, vector in zip(given, vectors, strict=True))
@@ -95,7 +96,9 @@ def test_what_is_no_row_is_one_sentence(place: Path) -> None:
 @pytest.mark.toolkit
 @needs_ort
 @needs_toolkit
-def test_int8_of_two_inputs(place: Path) -> None:
+def test_int8_of_two_inputs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "for temporary files").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place / "for temporary files"))
     net = two_inputs(place / "two.onnx")
     given = read_row([place / "both.npz"], INPUTS)
     expected = computed(net, {name: array.astype(np.float32) for name, array in given.items()})["y"]

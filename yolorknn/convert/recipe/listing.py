@@ -21,7 +21,7 @@ class Listing(NamedTuple):
     """Calibration files as the toolkit wants them."""
 
     path: Path
-    """The list: one line per inference, a file per input."""
+    """The list: one line per inference, a file of the list's folder per input."""
     rows: int
     digest: str
     """sha256 over the files, in order."""
@@ -44,7 +44,8 @@ def listing(dataset: Path, scratch: Path, inputs: Sequence[Tensor] = ()) -> List
     lines = [_files(row, dataset, scratch, inputs) for row in rows]
     made = scratch / "dataset.txt"
     with writing(made):
-        made.write_text("".join(" ".join(line) + "\n" for line in lines))
+        # names alone, as the toolkit parts a line at blanks, and the folder may have such
+        made.write_text("".join(" ".join(Path(file).name for file in line) + "\n" for line in lines))
     return Listing(made, len(rows), sha256(*(path for row in rows for path in row)))
 
 
