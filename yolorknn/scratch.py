@@ -23,8 +23,13 @@ _cleared: set[Path] = set()
 
 
 @contextlib.contextmanager
-def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
+def temporary_file(folder: Path, suffix: str, *, mode: int = 0o666) -> Iterator[Path]:
     """Make an empty file of a name of its own in `folder`, and remove it in the end, if it still has that name.
+
+    Args:
+        folder: where.
+        suffix: how its name ends.
+        mode: its permissions, before the umask.
 
     Raises:
         OSError: the folder cannot be written.
@@ -33,7 +38,7 @@ def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
     while True:
         path = folder / f".yolorknn-{secrets.token_hex(8)}{suffix}"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        held = os.open(path, flags, 0o666)
+        held = os.open(path, flags, mode)
         if _hold(held):
             break
         os.close(held)

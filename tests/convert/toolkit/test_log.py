@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,14 +21,27 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_goes_unless_an_error_names_it(scratch: Path) -> None:
     with temporary_log("x") as log:
         log.write("words")
-        assert log.path.parent == scratch and log.path.name.startswith("yolorknn-x-")
+        assert log.path.parent == scratch and log.path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(ValueError, match="another"), temporary_log("x"):
         raise ValueError("another")
     assert list(scratch.iterdir()) == []
     with pytest.raises(ValueError, match=r"\(log: "), temporary_log("x") as log:
         log.write("words")
         raise ValueError(log.name())
-    assert log.path.read_text() == "words\n"
+    assert log.path.read_text() == "words\n" and log.path.name.startswith("yolorknn-x-")
+
+
+def test_that_of_a_killed_process_goes_with_the_next_run_and_one_that_was_named_stays(scratch: Path) -> None:
+    code = (
+        "import os, signal\nfrom yolorknn.convert.toolkit.log import temporary_log\n"
+        "with temporary_log('x'), temporary_log('named') as named:\n"
+        "    named.name()\n    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(scratch)}, check=False)
+    assert len(list(scratch.iterdir())) == 2
+    with temporary_log("x") as log:
+        (named,) = set(scratch.iterdir()) - {log.path}
+    assert named.name.startswith("yolorknn-named-")
 
 
 def test_an_error_that_was_dealt_with_keeps_it_too(scratch: Path) -> None:

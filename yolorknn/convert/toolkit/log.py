@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from yolorknn.files import open_log
+from yolorknn.scratch import temporary_file
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _BAR = re.compile(r"I (\w[\w ]{0,60}?) {0,40}: {1,40}(\d{1,3})%")
@@ -70,14 +72,29 @@ class Log:
         return [line for line in lines if line and not _BAR.match(line)]
 
 
+class _Temporary(Log):
+    """A log of which nothing stays unless an error names it, also where this process is killed."""
+
+    def __init__(self, path: Path, command: str) -> None:
+        super().__init__(path)
+        self._kept = path.with_name(f"yolorknn-{command}-{secrets.token_hex(4)}.log")
+
+    def name(self) -> str:
+        """Return how an error names it; it has a name then that nobody clears away."""
+        if self.path != self._kept:
+            with contextlib.suppress(OSError):  # someone else cleared the folder
+                os.rename(self.path, self._kept)
+                self.path = self._kept
+        return super().name()
+
+
 @contextlib.contextmanager
 def temporary_log(command: str) -> Iterator[Log]:
     """Give a log in the folder for temporary files, which is removed in the end unless an error named it."""
-    descriptor, name = tempfile.mkstemp(prefix=f"yolorknn-{command}-", suffix=".log")
-    os.close(descriptor)
-    log = Log(Path(name))
-    try:
-        yield log
-    finally:
-        if not log.named:
-            log.path.unlink(missing_ok=True)
+    with temporary_file(Path(tempfile.gettempdir()), ".log", mode=0o600) as path:
+        log = _Temporary(path, command)
+        try:
+            yield log
+        finally:
+            if not log.named:
+                log.path.unlink(missing_ok=True)
