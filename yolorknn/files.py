@@ -8,6 +8,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -229,3 +230,18 @@ def decoded(data: bytes) -> str:
         if b"\0" in data:
             raise
         return data.decode("cp1252")
+
+
+def file_names(data: bytes) -> list[tuple[str, ...]]:
+    """Return the lines of a list of files: each as any system may have meant it, the likeliest first.
+
+    Names are bytes, which may be no text, or have what is an end of a line in Unicode alone.
+
+    Raises:
+        UnicodeDecodeError: it is no text.
+    """
+    texts = [decoded(data)]
+    if b"\0" not in data:  # nor UTF-16
+        texts.append(os.fsdecode(data))
+    lines = zip(*(re.split(r"\r\n|\r|\n", text) for text in texts), strict=True)
+    return [tuple(dict.fromkeys(name.strip() for name in names)) for names in lines]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from yolorknn.convert.recipe.calibration import Calibration
+from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Labelled
 from yolorknn.errors import CalibrationError, DatasetError
 from yolorknn.image import Canvas, letterbox, read_image
@@ -74,6 +76,16 @@ def test_each_set_is_letterboxed_once(data: Path, tmp_path: Path, monkeypatch: p
     assert {few: chosen.of(few=few) for few in (True, False)} == made
     with pytest.raises(CalibrationError, match="calibration image"):
         sets(plan, tmp_path / "again").of(few=True)
+
+
+@pytest.mark.parametrize("name", [b"0 \xff caf\xc3\xa9.jpg", "0 two\u2028lines\x85.jpg".encode(), b"0 caf\xe9.jpg"])
+def test_the_list_of_a_set_names_what_any_system_wrote(data: Path, tmp_path: Path, name: bytes) -> None:
+    image = (data.parent / "images/0000.jpg").rename(data.parent / "images" / os.fsdecode(name))
+    listing, calibration = sets(GatePlan.make(data), tmp_path / "sets").of(few=True)
+    again = CalibrationSet.open(listing)
+    assert image.resolve() in again.images and len(again.images) == 5
+    (tmp_path / "again").mkdir()
+    assert again.write(tmp_path / "again", canvas=canvas()).digest == calibration.arrays.digest
 
 
 def test_a_set_of_the_users_is_never_cut_short(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

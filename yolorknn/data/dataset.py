@@ -10,7 +10,7 @@ from typing import Any, Literal
 from yolorknn.data.labels import Labels, label_file, labels
 from yolorknn.data.yaml_file import read_yaml
 from yolorknn.errors import DatasetError
-from yolorknn.files import decoded, is_file, is_folder
+from yolorknn.files import file_names, is_file, is_folder
 from yolorknn.image import IMAGE_SUFFIXES
 
 Split = Literal["train", "val"]
@@ -129,13 +129,14 @@ def read_list(listing: Path) -> list[Path]:
         DatasetError: it cannot be read, or an image does not exist.
     """
     try:
-        lines = decoded(listing.read_bytes()).splitlines()
+        lines = file_names(listing.read_bytes())
     except (OSError, UnicodeDecodeError) as exc:
         raise DatasetError(f"cannot read the list {listing}: {exc}") from exc
     images = []
-    for number, line in enumerate(lines, 1):
-        if name := line.strip():
-            image = next(filter(is_file, (listing.parent / way for way in _ways(name))), listing.parent / name)
+    for number, names in enumerate(lines, 1):
+        if name := names[0]:
+            ways = (listing.parent / way for each in names for way in _ways(each))
+            image = next(filter(is_file, ways), listing.parent / name)
             if not is_file(image):
                 raise DatasetError(f"{listing}, line {number}: there is no image {image}")
             images.append(image)

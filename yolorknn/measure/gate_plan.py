@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,7 +93,7 @@ class CalibrationSets:
             source = selected.source
             if not self._plan.own:
                 source = folder / "images.txt"
-                write_bytes(source, "".join(f"{image.resolve()}\n" for image in selected.images).encode())
+                write_bytes(source, b"".join(os.fsencode(image.resolve()) + b"\n" for image in selected.images))
             letterboxed = selected.write(folder, canvas=self._canvas, colour=self._colour, progress=self._progress)
             self._made[few] = source, Calibration(letterboxed)
         return self._made[few]
