@@ -71,9 +71,24 @@ def test_the_oldest_go(tmp_path: Path) -> None:
         sink.write(result(number, grey=number))
         assert sum((tmp_path / name).stat().st_size for name in names(tmp_path)) <= 12_000
     sink.close()
-    (tmp_path / "camera0-000061-x.part.jpg").write_bytes(b"half")
+    (tmp_path / "camera0-000061-19700101T000001Z.part.jpg").write_bytes(b"half")
     Snapshots(tmp_path, name="camera0", names=NAMES).close()
     assert 5 < len(names(tmp_path)) < 60 and names(tmp_path)[-1].startswith("camera0-000060-")
+
+
+def test_files_of_a_camera_whose_name_begins_alike_are_not_its_own(tmp_path: Path) -> None:
+    with closing(Snapshots(tmp_path, name="yard-123456", names=NAMES)) as other:
+        other.write(result(timestamp=NOON))
+        with closing(Snapshots(tmp_path, name="yard", names=NAMES, quota=1)) as sink:
+            sink.write(result(timestamp=NOON))
+    assert names(tmp_path) == ["yard-123456-000001-20251126T120000Z.jpg"]
+
+
+def test_crops_of_a_class_with_a_dot_in_its_name_are_counted_by_the_next_run(tmp_path: Path) -> None:
+    for second, quota in enumerate((1 << 20, 1)):
+        with closing(Snapshots(tmp_path, name="yard", names={1: "St. Bernard"}, what="crops", quota=quota)) as sink:
+            sink.write(result(found=detections(((0, 0, 9, 9), 0.9, 1)), timestamp=NOON + second))
+    assert not names(tmp_path)
 
 
 def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:

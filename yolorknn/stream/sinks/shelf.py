@@ -17,6 +17,8 @@ from yolorknn.text import file_word
 
 PART = ".part"
 """In the name of a file that is not finished, before its suffix."""
+_STAMP = r"(?:\d{8}T\d{6}Z|\d{6,}s|unknown)"
+"""What stamp() returns."""
 
 
 def stamp(timestamp: float, clock: Clock) -> str:
@@ -61,7 +63,9 @@ class Shelf:
         name = file_word(name)
         self._folder, self._name, self._quota = folder, name, quota
         ends = "|".join(map(re.escape, suffixes))
-        self._ours = re.compile(rf"{re.escape(name)}-(\d{{6,12}})-[\w-]+(?P<part>{re.escape(PART)})?(?:{ends})")
+        # What is between number and end is a stamp, or files of a camera called NAME-123456 would be NAME's too.
+        rest = rf"{_STAMP}(?:-[\w.-]+?)?(?P<part>{re.escape(PART)})?(?:{ends})"
+        self._ours = re.compile(rf"{re.escape(name)}-(\d{{6,12}})-{rest}")
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
