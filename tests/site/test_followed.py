@@ -32,3 +32,31 @@ def test_a_video_begins_without_what_its_last_run_counted(rig: Rig, monkeypatch:
     Followed(rig.told.append).fit(site, site.cameras, WATCHED)
     state = rig.folder / "state"
     assert remembered == [None, *(state / f"tracking-c{number}.json" for number in (1, 2, 3))]
+
+
+def test_of_two_models_one_leaves_a_camera_before_the_other_follows_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered of it is one run's alone."""
+    held: list[Path] = []
+
+    def tracking(*_: Any, memory: Path, **__: Any) -> Mock:
+        assert memory not in held
+        held.append(memory)
+        return Mock(zones=(), close=lambda: held.remove(memory))
+
+    def write(door: str, yard: str) -> None:
+        cameras = f'[cameras.door]\nmodel = "{door}"\nsource = "camera62"\n'
+        cameras += f'[cameras.yard]\nmodel = "{yard}"\nsource = "camera63"\n'
+        rig.write(f"{cameras}[track]\n", "".join(f'[models.{one}]\nfile = "m.rknn"\n' for one in "ab"))
+
+    monkeypatch.setattr(followed, "Tracking", tracking)
+    write("a", "b")
+    with rig.keeper() as keeper:
+        write("b", "a")
+        assert keeper.reload() and not rig.said("are not as the site says")
+        assert len(held) == 2 and {part.name: [c.name for c in part.cameras] for part in keeper._parts} == {
+            "a": ["yard"],
+            "b": ["door"],
+        }
+    assert not held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from yolorknn.errors import ModelError
@@ -74,6 +74,11 @@ class Followed:
             memory=memory_file(state_folder(), camera) if site.track and _comes_back(site, camera) else None,
             told=lambda text: self._tell(Event("camera", f"{camera}: {text}", "warning", camera)),
         )
+
+    def leave(self, cameras: Collection[str]) -> None:
+        """Follow only these from now on; what was counted of others is kept for who follows them next."""
+        for camera in self._begun.keys() - cameras:
+            self._begun.pop(camera)[1].close()
 
     def close(self) -> None:
         """Keep what was counted; a second call does nothing."""

@@ -179,6 +179,8 @@ class Keeper:
     def _fit(self, *, strict: bool = False) -> None:
         """Have the sinks, and then the cameras, that the site has."""
         running = self._parts.running
+        for part in running.values():  # before another begins with the camera, and sinks have its classes
+            part.leave(self.site)
         models, masks = {name: self.site.model_of(name) for name in self.site.cameras}, self.site.sinks.masks
         words = {name: running[model].words(masks) for name, model in models.items() if model in running}
         try:

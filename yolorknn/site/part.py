@@ -100,6 +100,19 @@ class ModelPart:
         else:
             self.watcher.change(cameras, {name: steps.get(name, []) for name in names})
 
+    def leave(self, site: Site) -> None:
+        """Watch no more what is not this model's: another one has the device, and goes on with what was counted."""
+        names = [name for name in site.cameras if site.model_of(name) == self.name]
+        stay = tuple(camera for camera in self.cameras if camera.name in names)
+        if len(stay) == len(self.cameras):
+            return
+        self.cameras = stay
+        if not stay:
+            self._end()
+        elif self.watcher is not None:
+            self.watcher.change(stay)
+        self._followed.leave(names)
+
     def _settle(self, site: Site, names: Sequence[str]) -> None:
         """Have that kept of what the model finds which the site says, or, with a page, who looks at it."""
         assert self.loaded is not None and self.table is not None
