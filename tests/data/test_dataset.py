@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX
-from yolorknn.data.dataset import Dataset
+from yolorknn.data.dataset import Dataset, read_folder
 from yolorknn.data.labels import labels
 from yolorknn.errors import DatasetError
 
@@ -161,3 +161,17 @@ def test_points_without_visibility_are_no_persons(data: Path, shape: str, sigmas
     """As ultralytics' val takes them: a person's sigmas are for kpt_shape [17, 3] alone."""
     data.write_text(data.read_text() + f"kpt_shape: {shape}\n")
     assert Dataset.open(data).sigmas == sigmas
+
+
+def test_images_are_found_through_links_and_none_that_are_hidden(data: Path, tmp_path: Path) -> None:
+    """As ultralytics finds them; a copy of Jupyter's has no labels, and would count as an image of nothing."""
+    images = data.parent / "images"
+    (images / ".ipynb_checkpoints").mkdir()
+    for name in (".ipynb_checkpoints/0001-checkpoint.jpg", "._0001.jpg"):
+        (images / name).touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/linked.jpg").touch()
+    (images / "more").symlink_to(tmp_path / "elsewhere")
+    (images / "round").symlink_to(images.parent)
+    names = {str(path.relative_to(images)) for path in read_folder(images)}
+    assert "more/linked.jpg" in names and not {name for name in names if "round" in name or name.startswith(".")}

@@ -116,3 +116,14 @@ def test_corners_and_boxes_are_each_other() -> None:
     boxes = boxes_of(corners.astype(np.float32))
     assert np.allclose(corners_of(boxes), corners, atol=1e-3)
     assert np.allclose(np.diag(overlaps(boxes, boxes)), 1, atol=1e-3)
+
+
+def test_poses_none_of_which_is_marked_may_not_be_found() -> None:
+    """COCO's AP of nothing to find is -1, which is in no mean; ultralytics counts such labels, which nothing finds."""
+    labels = Labels(np.array([[1, 0.1, 0.1, 0.4, 0.4]]), (None,), np.zeros((1, 3, 3)))
+    nothing = Prediction.of(Detections.empty(), SIZE)
+    truth = [of_labels(labels, SIZE, "keypoints")]
+    (entry,) = precision_of(
+        [of_found(nothing, "keypoints")], truth, kind="keypoints", names=NAMES, max_det=300, sigmas=(0.1,) * 3
+    )
+    assert (entry.labels, entry.map, entry.coco_map) == (1, 0, 0)

@@ -42,6 +42,7 @@ def test_folders_globs_and_images_with_awkward_names(tmp_path: Path) -> None:
     folder = tmp_path / "sp ace é [1]"
     write_images(folder, "b.png", "a 1.png", "C.PNG")
     (folder / "notes.txt").write_text("no image")
+    (folder / "._b.png").write_text("what macOS leaves beside each file on other disks")
     source = open_source(folder)
     assert isinstance(source, ImageFiles)
     assert [path.name for path in source.paths] == ["C.PNG", "a 1.png", "b.png"]

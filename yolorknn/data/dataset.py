@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,8 +113,22 @@ def images_of(file: Path, *, splits: tuple[Split, ...]) -> list[Path]:
 
 
 def read_folder(folder: Path) -> list[Path]:
-    """Return every image below a folder, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    """Return every image below a folder, sorted; as ultralytics, through links, and nothing that is hidden.
+
+    Jupyter keeps copies in `.ipynb_checkpoints`, macOS has a `._0001.jpg` that is no image beside each on other disks.
+    """
+    found = list[Path]()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        below = Path(place)
+        folders[:] = [name for name in folders if not name.startswith(".") and not _holds(below / name, below)]
+        images = (below / name for name in files if not name.startswith("."))
+        found += [path for path in images if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    return sorted(found)
+
+
+def _holds(folder: Path, below: Path) -> bool:
+    """Tell whether a folder is a link to one that it lies in itself, in which a walk would go round and round."""
+    return folder.is_symlink() and below.resolve().is_relative_to(folder.resolve())
 
 
 def thin(images: Sequence[Path], limit: int) -> list[Path]:

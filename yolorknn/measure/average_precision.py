@@ -25,6 +25,8 @@ from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.rotated import overlaps
 
 RECALLS = np.linspace(0, 1, 101)
+IOUS = 10
+"""0.50, 0.55, ... 0.95."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def precision_of(
             evaluation.computeIoU = partial(_turned, evaluation)
         evaluation.evaluate()
         evaluation.accumulate()
-    precision = evaluation.eval["precision"][..., 0, 0]  # (IoU, recall, class)
+    precision = np.maximum(evaluation.eval["precision"][..., 0, 0], 0)  # (IoU, recall, class); -1 is of none to find
     matches: dict[int, list[Any]] = {class_id: [] for class_id in classes}
     for entry in evaluation.evalImgs:
         if entry is not None:
@@ -161,11 +163,11 @@ def _interpolated(matches: list[Any], labels: int) -> NDArray[np.float64]:
 
     The curve begins at precision 1 and recall 0, and falls to 0 at the highest recall reached.
     """
-    scores = np.concatenate([entry["dtScores"] for entry in matches])
-    hits = np.concatenate([entry["dtMatches"] > 0 for entry in matches], axis=1)[:, np.argsort(-scores, kind="stable")]
-    areas = np.zeros(len(hits))
+    areas = np.zeros(IOUS)
+    scores = np.concatenate([np.zeros(0), *(entry["dtScores"] for entry in matches)])
     if len(scores) == 0:
         return areas
+    hits = np.concatenate([entry["dtMatches"] > 0 for entry in matches], axis=1)[:, np.argsort(-scores, kind="stable")]
     for number, hit in enumerate(hits):
         true = np.cumsum(hit)
         recall = true / labels

@@ -40,7 +40,8 @@ def open_source(source: str | Path | int | Iterable[Image] | Source) -> Source:
     path = Path(text)
     if is_folder(path):
         try:
-            images = sorted(entry for entry in path.iterdir() if _is_image(entry))
+            shown = (entry for entry in path.iterdir() if not entry.name.startswith("."))  # as of a glob
+            images = sorted(entry for entry in shown if _is_image(entry))
         except OSError as exc:
             raise SourceError(f"cannot read the folder {path}: {reason_of(exc)}") from exc
         return _images(images, path.resolve().name, f"the folder {path} has no images")
