@@ -98,6 +98,16 @@ CASES = {
     "kmeans": (make_pipeline(StandardScaler(), KMeans(4, n_init=2, random_state=0)), IRIS + 1000, None),
     "pca, scaler and mlp": (make_pipeline(StandardScaler(), PCA(8), StandardScaler(), mlp()), DIGITS, DIGIT),
     "pca and pca": (make_pipeline(PCA(8), PCA(3)), DIGITS, None),
+    "no mean taken": (
+        make_pipeline(StandardScaler(with_mean=False), PCA(3), StandardScaler(with_mean=False), LogisticRegression()),
+        IRIS,
+        KIND,
+    ),
+    "scaled target of two axes": (
+        TransformedTargetRegressor(Ridge(), transformer=StandardScaler(with_mean=False)),
+        DIABETES,
+        PROGRESS[:, None],
+    ),
     "passthrough": (make_pipeline(MaxAbsScaler(), "passthrough", Ridge()), DIABETES, PROGRESS),
 }
 METHODS = ("predict", "predict_proba", "decision_function", "transform")
@@ -133,6 +143,22 @@ def test_answers_are_the_estimators_own(name: str, tmp_path: Path, monkeypatch: 
         assert predictor.n_features_in_ == estimator.n_features_in_ and called >= 3
         if hasattr(estimator, "classes_") and name != "several labels":
             assert predictor.classes_ is not None and np.array_equal(predictor.classes_, estimator.classes_)
+
+
+@pytest.mark.parametrize("told", [{"multi_class": "ovr"}, {"solver": "liblinear"}])
+def test_classes_that_were_fitted_one_by_one(told: dict[str, str], tmp_path: Path) -> None:
+    """As scikit-learn before 1.8 can do: of each class a sigmoid, and these divided by their sum."""
+    estimator = LogisticRegression(max_iter=1000).fit(IRIS, KIND)
+    estimator.__dict__.update(told)
+    convert(estimator, tmp_path / "m.onnx")
+    with load(tmp_path / "m.onnx") as predictor:
+        each = 1 / (1 + np.exp(-estimator.decision_function(IRIS)))
+        assert np.allclose(predictor.predict_proba(IRIS), each / each.sum(axis=1, keepdims=True), atol=1e-5)
+        assert np.array_equal(predictor.predict(IRIS), estimator.predict(IRIS))
+    two = LogisticRegression().fit(IRIS[:100], KIND[:100])
+    two.__dict__["multi_class"] = "multinomial"
+    with pytest.raises(ConversionError, match="two classes with multi_class='multinomial'"):
+        convert(two, tmp_path / "m.onnx")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from yolorknn.errors import BuildError, CalibrationError, ConversionError
 from yolorknn.files import check_folder, sha256, write_bytes
 from yolorknn.integrations.sklearn.estimators import Converted, converted
 from yolorknn.integrations.sklearn.narrow import KEPT, balanced, calibrating, keep, scaled
-from yolorknn.integrations.sklearn.predictor import FLOAT16_MAX, Predictor, load
+from yolorknn.integrations.sklearn.predictor import FLOAT16_MAX, PROBABLE, Predictor, load
 from yolorknn.integrations.sklearn.surroundings import SUFFIX, Ending
 from yolorknn.model.platforms import Dtype
 from yolorknn.predict.open_model import Place
@@ -189,6 +189,6 @@ def _compared(
     else:
         same = predictor.predict(rows) == estimator.predict(rows)
         agreement = float(same.reshape(len(rows), -1).all(1).mean())
-    if ending in ("softmax", "sigmoid", "labels"):
+    if ending in PROBABLE:
         probability = float(np.abs(predictor.predict_proba(rows) - estimator.predict_proba(rows)).max())
     return replace(made, held_back=len(rows), agreement=agreement, probability_error=probability, error=error)

@@ -92,8 +92,8 @@ def converted(estimator: Any) -> Converted:
             scaling,
             made.classes,
             made.decides,
-            target,
-            made.flat,
+            target and target.scaling,
+            made.flat if target is None else target.flat and len(layers[-1].bias) == 1,
         ),
     )
 

@@ -77,7 +77,15 @@ def _mlp_regressor(network: Any) -> Network:
 
 
 def _probable(model: Any) -> Network:
+    """Return what says one of several classes, which scikit-learn before 1.8 may have fitted one by one."""
     ending: Ending = "sigmoid" if len(model.classes_) == 2 else "softmax"
+    told = getattr(model, "multi_class", "auto")
+    if ending == "sigmoid" and told == "multinomial":
+        raise ConversionError(
+            f"a {type(model).__name__} of two classes with multi_class='multinomial' does not go: fit it without that"
+        )
+    if ending == "softmax" and (told == "ovr" or (told != "multinomial" and model.solver == "liblinear")):
+        ending = "shares"
     return Network(_linear(model), ending, np.asarray(model.classes_), decides=True)
 
 

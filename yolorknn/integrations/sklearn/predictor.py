@@ -19,6 +19,8 @@ from yolorknn.runtime.cores import Runtime
 
 FLOAT16_MAX = 65504.0
 """IEEE 754: the largest number of a float16."""
+PROBABLE = ("softmax", "shares", "sigmoid", "labels")
+"""The endings of estimators that have predict_proba()."""
 MOST_ROWS = 4096
 """Of a run of an .onnx, which takes as many as there are: so that what is in between stays small."""
 
@@ -83,7 +85,7 @@ class Predictor:
         values = self._values(X, "predict", but=("transform",))
         made: NDArray[Any]
         match around.ending:
-            case "softmax":
+            case "softmax" | "shares":
                 made = self._classes[values.argmax(1)]
             case "sigmoid" | "margin":
                 single = values.shape[1] == 1
@@ -105,7 +107,7 @@ class Predictor:
             InputError: rows that are none of its; or it has no predict_proba().
             InferenceError: the runtime failed.
         """
-        values = self._values(X, "predict_proba", only=("softmax", "sigmoid", "labels"))
+        values = self._values(X, "predict_proba", only=PROBABLE)
         if self._around.probability_error is not None and self._narrow and not self._warned:
             self._warned = True
             warnings.warn(
@@ -113,11 +115,15 @@ class Predictor:
                 f"{self._around.probability_error:.2g}; convert with dtype='fp16' for better ones",
                 stacklevel=2,
             )
+        made: NDArray[np.float32]
         if self._around.ending == "softmax":
             powers = np.exp(values - values.max(1, keepdims=True))
-            made: NDArray[np.float32] = powers / powers.sum(1, keepdims=True)
+            made = powers / powers.sum(1, keepdims=True)
             return made
         positive = sigmoid(values)
+        if self._around.ending == "shares":
+            made = positive / positive.sum(1, keepdims=True)
+            return made
         return np.hstack((1 - positive, positive)) if self._around.ending == "sigmoid" else positive
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:

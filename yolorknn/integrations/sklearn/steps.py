@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,15 @@ from yolorknn.integrations.sklearn.networks import dense, pca, shifted, svd
 from yolorknn.integrations.sklearn.surroundings import Affine
 
 
-def unwrapped(estimator: Any) -> tuple[list[Any], Any, Affine | None]:
+class Target(NamedTuple):
+    """What surrounds a regressor's targets."""
+
+    scaling: Affine
+    flat: bool
+    """Whether they were given as (N,), not (N, 1)."""
+
+
+def unwrapped(estimator: Any) -> tuple[list[Any], Any, Target | None]:
     """Return the steps before the last one, that one, and what its targets were scaled by."""
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.pipeline import Pipeline
@@ -22,13 +30,13 @@ def unwrapped(estimator: Any) -> tuple[list[Any], Any, Affine | None]:
         return unwrapped(estimator.best_estimator_)
     if isinstance(estimator, TransformedTargetRegressor):
         steps, final, inner = unwrapped(estimator.regressor_)
-        target = _scaler(estimator.transformer_)
-        if inner is not None or target is None:
+        scaling = _scaler(estimator.transformer_)
+        if inner is not None or scaling is None:
             raise ConversionError(
                 f"the targets are transformed by a {type(estimator.transformer_).__name__}: StandardScaler, "
                 "MinMaxScaler, MaxAbsScaler and RobustScaler go"
             )
-        return steps, final, target
+        return steps, final, Target(scaling, getattr(estimator, "_training_dim", 1) == 1)
     if isinstance(estimator, Pipeline):
         steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
         if not steps:
@@ -76,7 +84,7 @@ def _scaler(step: Any) -> Affine | None:
     match step:
         case StandardScaler():
             scale = one if step.scale_ is None else step.scale_
-            mean = zero if step.mean_ is None else step.mean_
+            mean = step.mean_ if step.with_mean else zero  # which it has without, too
             return Affine(1 / scale, -mean / scale)
         case MinMaxScaler():
             low, high = map(float, step.feature_range) if step.clip else (-np.inf, np.inf)

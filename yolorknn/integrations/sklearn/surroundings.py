@@ -15,8 +15,9 @@ from yolorknn.errors import ModelError
 from yolorknn.files import decoded, sha256
 from yolorknn.text import reason_of
 
-Ending = Literal["softmax", "sigmoid", "labels", "margin", "identity", "exp", "transform", "distances"]
-"""What the network's values are: logits of exclusive classes, of one of two classes, of labels that go together;
+Ending = Literal["softmax", "shares", "sigmoid", "labels", "margin", "identity", "exp", "transform", "distances"]
+"""What the network's values are: logits of exclusive classes, of such that were fitted one by one and whose
+probabilities are then brought to a sum of 1, of one of two classes, of labels that go together;
 margins of a classifier without probabilities; a regressor's targets, or their logarithms; features; squared distances
 to the centres, less the squared length of the row."""
 SUFFIX = ".sklearn.json"
