@@ -67,7 +67,7 @@ class Keeper:
 
         self._tell = tell_all
         self._notifier, self._restarts = notifier or Notifier({}), restarts or Restarts()
-        self._sinks = SiteSinks(tell_all, lambda camera: health_of(self.status().get(camera)))
+        self._sinks = SiteSinks(tell_all, lambda camera: health_of(self.status().get(camera)), self._say_how_it_is)
         self._parts = Parts(
             lambda name: ModelPart(name, self._sinks, tell_all, opened, self._try), self._try, tell_all, self._restarts
         )

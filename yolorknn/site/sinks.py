@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from yolorknn.stream.sinks.sink_state import SinkState
 from yolorknn.tasks.task import Wording
 
 Key = tuple[Any, ...]
+SLICE = 0.5
+"""Seconds between two calls of `meanwhile`."""
 
 
 class Wanted(NamedTuple):
@@ -41,10 +44,13 @@ class SiteSinks:
     Args:
         tell: told what becomes of sinks.
         health: how a camera does.
+        meanwhile: called now and then while sinks finish, which on a dead disk takes a minute.
     """
 
-    def __init__(self, tell: Tell, health: Callable[[str], Health]) -> None:
-        self._tell, self._broker = tell, SiteBroker(tell, health)
+    def __init__(
+        self, tell: Tell, health: Callable[[str], Health], meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        self._tell, self._broker, self._meanwhile = tell, SiteBroker(tell, health), meanwhile
         self._opened: dict[Key, tuple[str, Sink]] = {}
         self._words: dict[str, Wording] = {}
         self._to: dict[str, tuple[tuple[Key, Sink], ...]] = {}
@@ -89,8 +95,7 @@ class SiteSinks:
         gone = {key: sink for key, (_, sink) in self._opened.items() if key not in stay}
         self._opened = stay
         self._direct(site)
-        for key, sink in gone.items():
-            self._close(key, sink)
+        self._close_all(gone)
         self.failed = {}
         troubles: list[YolorknnError] = []
         try:
@@ -115,8 +120,7 @@ class SiteSinks:
     def close(self) -> None:
         """Finish all, and tell what was lost; at the broker all stays, and is said to be offline."""
         self._to = {}
-        for key, (_, sink) in self._opened.items():
-            self._close(key, sink)
+        self._close_all({key: sink for key, (_, sink) in self._opened.items()})
         self._opened = {}
         self._broker.close()
 
@@ -127,6 +131,17 @@ class SiteSinks:
             name: tuple((key, sink) for key, (camera, sink) in every.items() if camera in ("", name))
             for name in site.cameras
         }
+
+    def _close_all(self, gone: Mapping[Key, Sink]) -> None:
+        """Finish sinks, all at once: where none can, they take no longer than one."""
+        threads = [threading.Thread(target=self._close, args=entry, daemon=True) for entry in gone.items()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SLICE)
+            while thread.is_alive():
+                self._meanwhile()
+                thread.join(SLICE)
 
     def _close(self, key: Key, sink: Sink) -> None:
         with suppress(YolorknnError):  # it was told when it failed
