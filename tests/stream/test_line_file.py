@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.results import NAMES, result
 from yolorknn.errors import OutputError
+from yolorknn.stream.result import Clock
 from yolorknn.stream.sinks.csv_rows import COLUMNS, CsvRows
 from yolorknn.stream.sinks.json_lines import JsonLines
 from yolorknn.stream.sinks.line_file import LineFile, Rotation
@@ -45,6 +47,16 @@ def test_rotation_by_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             now[0] += 30
         now[0] += 1000
     assert files(tmp_path) == {"d.csv": "head\n4\n", "d.csv.1": "head\n2\n3\n", "d.csv.2": "head\n0\n1\n"}
+
+
+@pytest.mark.parametrize("kind", [JsonLines, CsvRows])
+@pytest.mark.parametrize(("clock", "count"), [("unix", 2), ("video", 1)])
+def test_a_file_grows_old_over_runs(tmp_path: Path, kind: type[CsvRows | JsonLines], clock: Clock, count: int) -> None:
+    """Or one that is begun anew each night would never have a day."""
+    for past in (90, 50, 0):
+        with closing(kind(tmp_path / "d", Wording(NAMES), append=True, rotation=Rotation(age=60))) as lines:
+            lines.write(result(timestamp=time.time() - past, clock=clock))
+    assert len(files(tmp_path)) == count
 
 
 def test_nothing_kept_and_a_line_larger_than_a_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ class CsvRows:
     def __init__(self, path: Path, words: Words, *, append: bool = False, rotation: Rotation | None = None) -> None:
         """Open the file; see JsonLines. `words` have the names of the classes."""
         self._words = words
-        self._file = LineFile(path, append=append, rotation=rotation, header=_line(COLUMNS))
+        self._file = LineFile(path, append=append, rotation=rotation, header=_line(COLUMNS), moment=_moment)
 
     def write(self, result: Result[Any]) -> None:
         names = wording_of(self._words, result).names
@@ -73,3 +74,11 @@ def _line(values: tuple[object, ...]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue().encode("utf-8", "replace")
+
+
+def _moment(line: bytes) -> float | None:
+    """Return when a row of a camera was; None of a video, and of a row that others wrote."""
+    with contextlib.suppress(ValueError, csv.Error, StopIteration):
+        row = dict(zip(COLUMNS, next(csv.reader([line.decode()])), strict=False))
+        return float(row.get("timestamp", "")) if row.get("clock") == "unix" else None
+    return None

@@ -40,7 +40,7 @@ class JsonLines:
         self._path, self._words = Path(target), words
         self._file = None
         if str(target) != "-":
-            self._file = LineFile(self._path, append=append, rotation=rotation, ours=_is_result)
+            self._file = LineFile(self._path, append=append, rotation=rotation, ours=_is_result, moment=_moment)
 
     def write(self, result: Result[Any]) -> None:
         line = dumps(record(result, self._words)) + "\n"
@@ -65,3 +65,10 @@ def _is_result(line: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(read, dict) and read.keys() >= {"source", "frame", "timestamp"}
+
+
+def _moment(line: bytes) -> float | None:
+    """Return when a result of a camera was."""
+    read = json.loads(line)  # which is a result's
+    moment = read["timestamp"] if read.get("clock") == "unix" else None
+    return float(moment) if isinstance(moment, (int, float)) else None

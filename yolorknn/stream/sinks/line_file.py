@@ -29,7 +29,7 @@ class Rotation:
     size: int | None = None
     """Bytes that a file has at most; a single larger write has a file of its own."""
     age: float | None = None
-    """Seconds from opening a file."""
+    """Seconds from its first line, also an earlier run's; from opening a file that does not say when that was."""
     keep: int = 9
     """Files beside the one that is written."""
 
@@ -58,6 +58,7 @@ class LineFile:
         rotation: Rotation | None = None,
         header: bytes = b"",
         ours: Callable[[bytes], bool] = lambda line: True,
+        moment: Callable[[bytes], float | None] = lambda line: None,
     ) -> None:
         """Open the file.
 
@@ -67,8 +68,10 @@ class LineFile:
             rotation: default is one file, without bound.
             header: the first line of each file, with its end.
             ours: where there is no header, tells whether a line can be of such a file; one without its end is cut off.
+            moment: when a line was written, in Unix seconds; None of one that does not say it.
         """
         self._path, self._rotation, self._header, self._ours = path, rotation, header, ours
+        self._moment = moment
         self._file = -1
         self._size = 0
         self._opened = 0.0
@@ -121,6 +124,7 @@ class LineFile:
                     raise OutputError(f"cannot append to {self._path}: it has other {what}; give another name")
                 if self._size < end:
                     os.ftruncate(file, self._size)
+                self._opened -= self._age()
             if not self._size:
                 self._write(self._header)
                 self._size = len(self._header)
@@ -151,6 +155,13 @@ class LineFile:
         if not self._ours(first):
             return False
         return not self._size or self._ours(_line_at(self._file, _whole_lines(self._file, self._size - 1)))
+
+    def _age(self) -> float:
+        """Return for how many seconds there has been the first line of an earlier run, which is not always known."""
+        if self._rotation is None or self._rotation.age is None or self._size <= len(self._header):
+            return 0.0
+        moment = self._moment(_line_at(self._file, len(self._header)))
+        return 0.0 if moment is None else max(0.0, time.time() - moment)
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
