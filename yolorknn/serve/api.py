@@ -101,7 +101,7 @@ class Api:
         return self._streams.answer(streams.mjpeg(self._hub, look), streams.REPLACE)
 
     async def _sse(self, request: Request) -> Any:
-        return self._streams.answer(streams.events(self._hub, self._wanted(request)), streams.EVENTS)
+        return self._streams.answer(streams.events(self._hub, self._chosen(request)), streams.EVENTS)
 
     async def _stream(self, request: Request) -> Any:
         looks = [Look(camera) for camera in self._wanted(request)]
@@ -165,11 +165,15 @@ class Api:
         return name, settings
 
     def _wanted(self, request: Request) -> Sequence[str]:
-        """Return the cameras that a query names, by default all."""
+        """Return the cameras that a query names, by default all that there are now."""
+        return self._chosen(request) or tuple(self._hub.cameras)
+
+    def _chosen(self, request: Request) -> Sequence[str] | None:
+        """Return the cameras that a query names; None for none."""
         named = list(dict.fromkeys(request.query_params.getlist("camera")))
         for camera in named:
             self._watcher(camera)
-        return named or tuple(self._hub.cameras)
+        return named or None
 
 
 def _bytes(value: Any) -> bytes:

@@ -94,7 +94,7 @@ class Hub:
             feed.newest = result
             self._number += 1
             feed.number = self._number
-            if any(result.camera in listener.cameras for listener in self._listeners):
+            if any(listener.wants(result.camera) for listener in self._listeners):
                 if len(self._pending) == MOST_PENDING:
                     self.dropped += 1
                 self._pending.append((result.camera, without_pixels(result)))
@@ -230,7 +230,7 @@ class Hub:
                 continue
             said = record_bytes(result, feed.wording)
             for listener in listeners:
-                if camera in listener.cameras:
+                if listener.wants(camera):
                     self.dropped += listener.offer(said)
 
     def _safely(self, work: Callable[[Given], None], given: Given) -> None:

@@ -153,10 +153,15 @@ async def snapshot(hub: Hub, look: Look, seconds: float) -> Shot | None:
 
 
 async def mjpeg(hub: Hub, look: Look) -> AsyncGenerator[bytes, None]:
-    """Yield the parts of multipart/x-mixed-replace; a browser shows one when the boundary behind it has come."""
+    """Yield the parts of multipart/x-mixed-replace; a browser shows one when the boundary behind it has come.
+
+    It ends where the camera is not watched any more.
+    """
     yield f"--{BOUNDARY}\r\n".encode()
-    async with contextlib.aclosing(_shots(hub, [look], 3600.0)) as found:
+    async with contextlib.aclosing(_shots(hub, [look], QUIET)) as found:
         async for shots in found:
+            if look.camera not in hub.cameras:
+                return
             for shot in shots:
                 yield b"%s\r\n--%s\r\n" % (_part("image/jpeg", shot.picture), BOUNDARY.encode())
 
@@ -187,8 +192,13 @@ async def mixed(
                 yield b"\r\n" + mark + _part("application/json", status())
 
 
-async def events(hub: Hub, cameras: Collection[str]) -> AsyncGenerator[bytes, None]:
-    """Yield server-sent events: a record of each result, and how many of them went because they were not taken."""
+async def events(hub: Hub, cameras: Collection[str] | None) -> AsyncGenerator[bytes, None]:
+    """Yield server-sent events: a record of each result, and how many of them went because they were not taken.
+
+    Args:
+        hub: has the results.
+        cameras: whose results are told; None for all, those that are watched later too.
+    """
     bell = _Bell()
     listener = Listener(cameras, bell.ring)
     hub.listen(listener)

@@ -30,15 +30,19 @@ class Listener:
     """One who is told of every result; of those it does not take in time the oldest go, and are counted.
 
     Args:
-        cameras: whose results it wants.
+        cameras: whose results it wants; None for all, those that are watched later too.
         wake: called, from any thread, when there is something to take, or when the hub was closed.
     """
 
-    def __init__(self, cameras: Collection[str], wake: Callable[[], None]) -> None:
-        self.cameras, self.wake = frozenset(cameras), wake
+    def __init__(self, cameras: Collection[str] | None, wake: Callable[[], None]) -> None:
+        self._cameras, self.wake = None if cameras is None else frozenset(cameras), wake
         self._said: deque[bytes] = deque(maxlen=MOST_SAID)
         self.missed = 0
         """Records it did not take in time."""
+
+    def wants(self, camera: str) -> bool:
+        """Tell whether it is to be told of a camera's results."""
+        return self._cameras is None or camera in self._cameras
 
     def offer(self, said: bytes) -> int:
         """Put a record into its queue; return how many went for it."""
