@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yolorknn.convert.recipe.recorded import read_recorded
 from yolorknn.integrations.ray.cluster import LOCAL, joined, workers
 from yolorknn.integrations.ray.columns import schema
 from yolorknn.integrations.ray.detector import RayDetector
@@ -36,7 +39,12 @@ class Job:
 class _ShardDetector:
     """Detects in a shard and writes it: the unit of work, which may be done again without harm."""
 
-    def __init__(self, model: Any, folder: str, form: Format, column: str | None, options: dict[str, Any]) -> None:
+    def __init__(
+        self, model: Any, folders: tuple[str, str], form: Format, column: str | None, options: dict[str, Any]
+    ) -> None:
+        here, folder = folders
+        with contextlib.suppress(OSError):
+            os.chdir(here)  # of the driver, from which a calibration set's path may be relative
         self._folder, self._form, self._column = Path(folder), form, column
         self._detector = RayDetector(model, version=INSTALLED, **options)
 
@@ -103,7 +111,8 @@ def detect(
     """
     file, folder = Path(model), Path(output).resolve()
     read_metadata(file)
-    carried = shipped(file)
+    needed = [read_recorded(file)[0]] if simulate and file.suffix.lower() == ".rknn" else []
+    carried = shipped(file, *needed)
     options: dict[str, Any] = {"conf": conf, "iou": iou, "max_det": max_det, "agnostic_nms": agnostic_nms}
     options |= {"classes": classes, "simulate": simulate, "runtime": runtime}
     every = shards(source, shard)
@@ -116,7 +125,7 @@ def detect(
         failed, actors = 0, min(needs.actors, max(1, len(left)))
         if progress is not None:
             progress(done, total)
-        arguments = (carried, str(folder), form, column, {**options, "backends": backends})
+        arguments = (carried, (os.getcwd(), str(folder)), form, column, {**options, "backends": backends})
         for _, (images, errors) in mapped(ray, _ShardDetector, arguments, left, needs._replace(actors=actors)):
             done, failed = done + images, failed + errors
             if progress is not None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from yolorknn.errors import ModelError, OutputError
+from yolorknn.errors import MissingDependencyError, ModelError, OutputError
 from yolorknn.files import check_model_file, is_file, write_bytes
+from yolorknn.model.onnx_file import external_files
 from yolorknn.text import reason_of
 
 
@@ -20,7 +22,7 @@ class Shipped:
     name: str
     data: bytes
     beside: tuple[tuple[str, bytes], ...] = ()
-    """Of each its name and content."""
+    """Of each its name, "/" between folders, and its content."""
 
     @property
     def sha256(self) -> str:
@@ -49,20 +51,32 @@ class Shipped:
 
 
 def shipped(model: str | Path, *beside: Path) -> Shipped:
-    """Return a model's file as what RayDetector takes, for nodes that have it not; the .json beside it goes along.
+    """Return a model's file as what RayDetector takes, for nodes that have it not.
+
+    The .json beside it, and of an .onnx the files that hold its weights, go along.
 
     Args:
         model: the .onnx or .rknn.
-        beside: other files of its folder that it needs.
+        beside: other files that it needs, as the .onnx with which a .rknn is simulated.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is none, or its weights are not beside it.
     """
     path = Path(model)
     check_model_file(path)
     sidecar = path.with_suffix(".json")
-    others = [*beside, *([sidecar] if is_file(sidecar) else [])]
+    others = {other.name: other for other in (*beside, *([sidecar] if is_file(sidecar) else []))}
+    for file in (path, *beside):
+        others |= {str(weights.relative_to(file.parent)): weights for weights in _weights_of(file)}
     try:
-        return Shipped(path.name, path.read_bytes(), tuple((other.name, other.read_bytes()) for other in others))
+        return Shipped(path.name, path.read_bytes(), tuple((name, file.read_bytes()) for name, file in others.items()))
     except OSError as exc:
         raise ModelError(f"cannot read the model {path}: {reason_of(exc)}") from exc
+
+
+def _weights_of(file: Path) -> tuple[Path, ...]:
+    if file.suffix.lower() != ".onnx":
+        return ()
+    with contextlib.suppress(MissingDependencyError):  # without the onnx package it is taken for one that has them
+        return external_files(file)
+    return ()
