@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import DATASET, DEMO_ONNX, needs_ort
+from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit
 from yolorknn.convert.recipe.calibration import Calibration
+from yolorknn.convert.recipe.planned import planned
+from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Labelled
-from yolorknn.errors import CalibrationError, DatasetError
+from yolorknn.errors import CalibrationError, DatasetError, ModelError
 from yolorknn.image import Canvas, letterbox, read_image
 from yolorknn.measure import gate_plan
+from yolorknn.measure.gate import build_within
 from yolorknn.measure.gate_plan import CalibrationSets, GatePlan
 from yolorknn.tasks.known import TASKS
 
@@ -112,3 +115,21 @@ def test_a_model_is_observed_once_on_a_set(data: Path, tmp_path: Path) -> None:
     for array in (tmp_path / "sets").glob("*.npy"):
         array.unlink()
     assert calibration.observed(DEMO_ONNX, mean=[0, 0, 0], std=[255, 255, 255]) is first
+
+
+@needs_ort
+@needs_toolkit
+def test_a_model_that_changes_between_two_recipes_is_refused(data: Path, tmp_path: Path) -> None:
+    """What was measured of one would be said of the other; here it changes once the float model was measured."""
+    model = Path(shutil.copy(DEMO_ONNX, tmp_path / "demo.onnx"))
+
+    def changed(step: str, _: float) -> None:
+        if step == "calibration images":
+            model.write_bytes(DEMO_ONNX.read_bytes() + b"\x32\x00")  # documentation of no length
+
+    with pytest.raises(ModelError, match=r"demo\.onnx has changed while it was read for the build: build it again$"):
+        build_within(BuildRequest(model), GatePlan.make(data), max_drop=50, progress=changed)
+    request = BuildRequest(model, dataset=data.parent / "images")
+    model.write_bytes(DEMO_ONNX.read_bytes())
+    with pytest.raises(ModelError, match="has changed"), planned(request, progress=changed):
+        pass

@@ -16,6 +16,7 @@ from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import Outcome, build_as
 from yolorknn.convert.recipe.attention import attention_blocks
 from yolorknn.convert.recipe.build_options import BuildOptions
+from yolorknn.convert.recipe.generic import checked_digest
 from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.served import ServedSession
@@ -79,7 +80,7 @@ def build_within(
         ModelError: see build(); or the platform runs no int8.
     """
     chip = int8_platform(request.platform)
-    request = replace(request, platform=chip.name, dtype="i8")
+    request = replace(request, platform=chip.name, dtype="i8", sha256=checked_digest(request))
     folder = output or request.model.parent
     check_folder(folder)
     files = ReportFiles(folder, f"{request.model.stem}-{chip.name}-i8")

@@ -13,6 +13,7 @@ import numpy as np
 from yolorknn.convert.analyze import analyze
 from yolorknn.convert.build import Outcome, build_as
 from yolorknn.convert.floating import open_floating
+from yolorknn.convert.recipe.generic import checked_digest
 from yolorknn.convert.recipe.listing import rows_of
 from yolorknn.convert.recipe.normal import normal_of
 from yolorknn.convert.recipe.plan import BuildPlan
@@ -22,7 +23,7 @@ from yolorknn.convert.simulator import SimulatorSession
 from yolorknn.convert.tables.layers import LayerError
 from yolorknn.data.input_files import read_row
 from yolorknn.errors import BuildError, CalibrationError, ModelError
-from yolorknn.files import check_folder
+from yolorknn.files import check_folder, is_file
 from yolorknn.measure.gate_report import GateReport, Trial
 from yolorknn.measure.metric import AGREEMENT, Metric, Outputs, agreeing, read_metric
 from yolorknn.measure.recipes import Recipe, recipes_of_any
@@ -76,7 +77,7 @@ def build_any_within(
         raise CalibrationError("int8 needs a calibration set beside the files to measure on: pass --dataset")
     rows = rows_of(data)
     known = {path.resolve() for row in rows_of(request.dataset) for path in row}
-    request = replace(request, platform=chip.name, dtype="i8")
+    request = replace(request, platform=chip.name, dtype="i8", sha256=_digest(request))
     if common := [path for row in rows for path in row if path.resolve() in known]:
         raise CalibrationError(
             f"{common[0]} is in {request.dataset} and in {data}: measure on files not calibrated with"
@@ -107,6 +108,11 @@ def build_any_within(
     rknn = build_as(chosen, Outcome.of(chosen, folder), accuracy=report.summary(), progress=progress)
     files.accept(report)
     return rknn, report
+
+
+def _digest(request: BuildRequest) -> str | None:
+    """Return the digest that the model has to have for all recipes; what is absent is told where it is read."""
+    return checked_digest(request) if is_file(request.model) else None
 
 
 Ran = tuple[Trial, tuple[Outputs, int] | None]

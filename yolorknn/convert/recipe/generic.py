@@ -13,6 +13,7 @@ from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.config import check_names, parameters
 from yolorknn.convert.recipe.listing import link
 from yolorknn.convert.recipe.prepared import prepare
+from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import BuildError, ModelError
 from yolorknn.files import check_model_file, sha256
 from yolorknn.model import onnx_file
@@ -87,11 +88,15 @@ def loader_of(
     arguments = {**load, **(_onnx(model, load, scratch, quantized=quantized) if loader.call == "load_onnx" else {})}
     arguments.setdefault(loader.file, link(model, scratch))
     if loader.weights:
-        weights = model.with_suffix(loader.suffix)
-        if not weights.is_file():  # the vendor would invent random ones
-            raise ModelError(f"{model} needs its weights beside it, but there is no {weights}")
-        arguments[loader.weights] = link(weights, scratch)
+        arguments[loader.weights] = link(_weights_of(model, loader), scratch)
     return loader.call, arguments
+
+
+def _weights_of(model: Path, loader: Loader) -> Path:
+    weights = model.with_suffix(loader.suffix)
+    if not weights.is_file():  # the vendor would invent random ones
+        raise ModelError(f"{model} needs its weights beside it, but there is no {weights}")
+    return weights
 
 
 def check_closed(file: OnnxFile, options: BuildOptions) -> None:
@@ -117,8 +122,23 @@ def source_digest(model: Path) -> str:
     Raises:
         ModelError: one of these is absent.
     """
-    loader = LOADERS[format_of(model)]
-    return sha256(model, model.with_suffix(loader.suffix)) if loader.weights else onnx_file.digest(model)
+    loader = LOADERS.get(format_of(model))
+    if loader is None or loader.weights is None:
+        return onnx_file.digest(model)
+    return sha256(model, _weights_of(model, loader))
+
+
+def checked_digest(request: BuildRequest) -> str:
+    """Return the digest of what is to be built, which is read several times: each time it must be the same.
+
+    Raises:
+        ModelError: the model is absent, or another than the request has the digest of.
+    """
+    check_model_file(request.model)
+    digest = source_digest(request.model)
+    if request.sha256 not in (None, digest):
+        raise ModelError(f"{request.model} has changed while it was read for the build: build it again")
+    return digest
 
 
 def _onnx(model: Path, load: Mapping[str, Any], scratch: Path, *, quantized: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from yolorknn.convert.recipe.calibration import Calibration
-from yolorknn.convert.recipe.generic import check_closed, format_of, loader_of, source_digest
+from yolorknn.convert.recipe.generic import check_closed, checked_digest, format_of, loader_of
 from yolorknn.convert.recipe.joint import check_keypoints, with_own_float16
 from yolorknn.convert.recipe.listing import listing
 from yolorknn.convert.recipe.own_ops import own_ops, registered
@@ -105,7 +105,7 @@ def _of_any(request: BuildRequest, scratch: Path) -> BuildPlan:
         loader=call,
         calibration=listed.path if listed else None,
         custom_ops=registered(known, ops),
-        generic=GenericMetadata(request.model.name, source_digest(request.model), how),
+        generic=GenericMetadata(request.model.name, checked_digest(request), how),
     )
 
 
@@ -124,6 +124,7 @@ def _of_detector(
     chip = get_platform(request.platform)
     if options.load:
         raise BuildError("[load] changes the model, so it is for generic models only: add --generic")
+    digest = checked_digest(request)
     model = onnx_file.read(request.model)
     ops = own_ops(options.custom_ops, model.ops, request.model)
     stated = metadata_of(model, names=request.names, anchors=request.anchors)
@@ -162,6 +163,7 @@ def _of_detector(
     check_calibrated_alike(request.recorded, how)
     copy = scratch / "model.onnx"
     prepare(request.model, copy)
+    checked_digest(replace(request, sha256=digest))
     if needs_repair(toolkit.version):
         repair_attention(copy)
     return BuildPlan(
@@ -182,7 +184,7 @@ def _of_detector(
         if calibration
         else None,
         custom_ops=registered(model.ops, ops),
-        metadata=replace(source, source=request.model.name, sha256=onnx_file.digest(request.model), build=how),
+        metadata=replace(source, source=request.model.name, sha256=digest, build=how),
         interface=interface_of(model),
     )
 

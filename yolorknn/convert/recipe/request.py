@@ -39,6 +39,8 @@ class BuildRequest:
     """The version of rknn-toolkit2 to build with; None for the one that toolkits.installed.choose() finds."""
     recorded: Build | None = None
     """Of a build that is repeated, what its .rknn records: the calibration set must be the same."""
+    sha256: str | None = None
+    """The digest that the model must have, where several builds are compared; None for any."""
 
     def decided(self) -> Dtype:
         """Return the dtype to build.
