@@ -43,3 +43,10 @@ def test_a_mask_is_drawn_where_its_box_begins_outside() -> None:
     )
     tint = tuple(value // 2 for value in colour(0))
     assert tuple(draw(np.zeros((100, 100, 3), np.uint8), found, ["a"])[25, 20]) == tint
+
+
+@pytest.mark.parametrize("name", ["é\nß", "chaîne\r"])
+def test_a_name_of_two_lines_is_drawn_in_one(name: str) -> None:
+    found = Detections(np.array([[10, 30, 90, 90]]), [0.5], [0])
+    picture = draw(np.zeros((100, 200, 3), np.uint8), found, [name])
+    assert np.array_equal(picture, draw(np.zeros((100, 200, 3), np.uint8), found, [" ".join(name.split())]))

@@ -52,7 +52,8 @@ def letters(text: str, height: int) -> NDArray[np.uint8]:
 
 
 def drawable(text: str, *, otherwise: str) -> str:
-    """Return the text, or what can be drawn of it here: without accents, or `otherwise` where nothing is left."""
+    """Return the text in a line, or what can be drawn of it here: without accents, or `otherwise` if none is left."""
+    text = " ".join(text.split())  # Pillow fails of a line's end
     if text.isascii() or _font_of(frozenset(text)) is not None:
         return text
     bare = plain(text)
