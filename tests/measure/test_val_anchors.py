@@ -64,6 +64,11 @@ def test_the_sizes_that_are_given_are_measured_with(zoo: Path, data: Path) -> No
     assert right > 0.95
     assert map50(zoo, data, "--anchors", "yolov7") < right / 2, "what was kept is not that of other sizes"
     assert map50(zoo, data, "--anchors", str(given)) == right
+    beside = zoo.with_name("RK_anchors.txt")
+    for sizes, same in ((ANCHORS, True), ([2 * size for size in ANCHORS], False)):
+        beside.write_text("".join(f"{size}\n" for size in sizes))
+        assert (map50(zoo, data) == right) == same, "of the sizes that stand beside the model now"
+    beside.unlink()
     given.unlink()
     with pytest.raises(MetadataError, match="whose sizes are not in the file"):
         map50(zoo, data)

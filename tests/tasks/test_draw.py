@@ -47,6 +47,6 @@ def test_a_mask_is_drawn_where_its_box_begins_outside() -> None:
 
 @pytest.mark.parametrize("name", ["é\nß", "chaîne\r"])
 def test_a_name_of_two_lines_is_drawn_in_one(name: str) -> None:
-    found = Detections(np.array([[10, 30, 90, 90]]), [0.5], [0])
+    found = Detections(np.array([[10, 30, 90, 90]], np.float32), np.array([0.5], np.float32), np.array([0]))
     picture = draw(np.zeros((100, 200, 3), np.uint8), found, [name])
     assert np.array_equal(picture, draw(np.zeros((100, 200, 3), np.uint8), found, [" ".join(name.split())]))

@@ -31,7 +31,7 @@ from yolorknn.model.anchor_sizes import given_anchors
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.onnx_file import digest
 from yolorknn.predict.detector import Detector
-from yolorknn.predict.open_model import HERE, Place
+from yolorknn.predict.open_model import HERE, Place, read_metadata
 from yolorknn.progress import Progress
 from yolorknn.runtime.cores import Runtime
 from yolorknn.stream.result import Result
@@ -101,7 +101,9 @@ def validate(
     begun = partial(opening, imgsz=size, spread=spread, progress=progress)
     kept = None
     if store is not None and not place.remote:
-        kept = Predictions(store, name=path.stem, key=(*_key(path, place, own), sizes, size, _marked(labelled)))
+        read = "" if path.suffix.lower() == ".pt" else repr(read_metadata(path, names=own, anchors=sizes))
+        key = (*_key(path, place, own), sizes, read, size, _marked(labelled))  # of what stands beside the file, too
+        kept = Predictions(store, name=path.stem, key=key)
     return _report(path, labelled, _detect(labelled, begun, kept, _telling(path, progress)), size)
 
 
