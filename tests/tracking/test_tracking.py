@@ -160,6 +160,16 @@ def test_classes_that_do_not_count() -> None:
     assert [event.type for event in events] == ["new", "entered", "update", "left"]
 
 
+def test_what_is_recognised_as_another_class_leaves_the_zones_that_count_it_no_more() -> None:
+    """Or it would be in them for as long as it is seen anywhere."""
+    step = Tracking(NAMES, zones=[Zone("people", MIDDLE.polygon, classes=("person",)), Zone("all", MIDDLE.polygon)])
+    frames = walk((0, 320, 200), (5, 320, 200))
+    named = [(moment, Detections(box.xyxy, box.confidence, np.array([moment > 1], np.int64))) for moment, box in frames]
+    left = [event for event in of(ZoneEvent, seen(step, named)) if event.type == "left"]
+    assert [(event.zone, event.class_id) for event in left] == [("people", 0)]
+    assert step.scene.zones == {"people": {}, "all": {"traffic light": 1}} and step.scene.places == (("all",),)
+
+
 def test_zones_are_moved_while_objects_are_in_them() -> None:
     step = Tracking(NAMES, zones=[MIDDLE])
     frames = walk((0, 200, 200), (2, 300, 200), (9, 300, 200))

@@ -46,6 +46,10 @@ class Places:
         """Give the lines across which objects of a class count."""
         return ((line, border) for line, border in self._borders if self._counts(line, class_id))
 
+    def without(self, class_id: int) -> list[str]:
+        """Return the names of those in which objects of a class do not count."""
+        return [name for name, counted in self._counted.items() if counted is not None and class_id not in counted]
+
     def of(self, found: Detections) -> tuple[tuple[str, ...], ...]:
         """Return the zones that each object is in, in this frame."""
         return tuple(

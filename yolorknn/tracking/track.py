@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from yolorknn.tracking.geometry import Area, Border, anchor_of
@@ -107,12 +107,20 @@ class Track:
         self.passages: dict[str, Passage] = {}
         self._votes: Counter[int] = Counter()
         self.class_id = -1
-        """What it is, as most of its sights say, each counted with its confidence."""
+        """What it is taken for."""
 
-    def vote(self, class_id: int, confidence: float) -> None:
-        """Count what a sight says that it is."""
+    def vote(self, class_id: int, confidence: float) -> int:
+        """Count what a sight says that it is; return what most do, each counted with its confidence."""
         self._votes[class_id] += confidence  # type: ignore[assignment]  # a Counter's numbers may be any
-        self.class_id = max(self._votes, key=self._votes.__getitem__)
+        return max(self._votes, key=self._votes.__getitem__)
+
+    def leave(self, names: Collection[str], moment: float) -> Iterator[tuple[str, Stay, Change]]:
+        """Forget these zones and lines; give the zones that it was in, and that it left them."""
+        for name in names:
+            self.passages.pop(name, None)
+            if (stay := self.stays.pop(name, None)) is not None:
+                for change in stay.finish(moment):
+                    yield name, stay, change
 
     @property
     def seconds(self) -> float:

@@ -150,11 +150,10 @@ class Tracking:
         gone += [line.name for line in self._places.lines if line not in self._next.lines]
         self._places = self._next
         for track in self._tracks.values() if gone else ():
-            for name in gone:
-                track.passages.pop(name, None)
-                if (stay := track.stays.pop(name, None)) is not None:
-                    for change in stay.finish(self._now):
-                        yield self._stayed(name, stay, track, change)
+            yield from self._leaves(track, gone)
+
+    def _leaves(self, track: Track, names: Sequence[str]) -> Iterator[Event]:
+        return (self._stayed(name, stay, track, change) for name, stay, change in track.leave(names, self._now))
 
     def _untracked(self, found: Detections) -> Scene:
         places = self._places.of(found)
@@ -173,7 +172,10 @@ class Tracking:
             new = track is None
             if track is None:
                 track = self._tracks[number] = Track(number, self._now)
-            track.vote(class_id, confidence)
+            kind = track.vote(class_id, confidence)
+            if not new and kind != track.class_id:
+                yield from self._leaves(track, self._places.without(kind))
+            track.class_id = kind
             before, track.sight = track.sight, Sight(self._now, xyxy)
             if new or self._now - track.told >= UPDATED:
                 track.told = self._now
