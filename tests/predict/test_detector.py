@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from tests.fakes.backends import NUMBERS, NumberBackend
@@ -19,6 +20,7 @@ from yolorknn import Detector
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import read_image
 from yolorknn.model.class_names import class_ids
+from yolorknn.runtime.pool import Pool
 
 IMGSZ = NUMBERS.imgsz
 Make = Callable[..., Detector]
@@ -53,6 +55,36 @@ def test_closing_the_detector_in_the_middle(make: Make) -> None:
         with pytest.raises(BackendError, match="closed"):
             use()
     detector.close()
+
+
+def test_a_signals_handler_may_close_whatever_it_interrupts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What holds the stream's lock just before it waits; and an inference, which ends first."""
+
+    class Closing(NumberBackend):
+        def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+            found = super().infer(image)
+            alone.close()
+            assert not self.closed
+            return found
+
+    backends = [Closing(NUMBERS), NumberBackend(NUMBERS)]
+    amid, alone = make(2, 0.1), make()
+    alone._stages.pool = Pool(backends)
+    stream, said = amid.stream(numbered_frames(500, IMGSZ)), list[str]()
+    monkeypatch.setattr(stream._engine, "_exhausted", amid.close)
+
+    def work() -> None:
+        with pytest.raises(BackendError, match="closed while its stream was open"):
+            next(stream)
+        assert alone.detect(numbered_frame(3, IMGSZ)).class_id.tolist() == [3]
+        with pytest.raises(BackendError, match="closed"):
+            alone.detect(numbered_frame(3, IMGSZ))
+        said.append("done")
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert said and all(backend.closed for backend in backends)
 
 
 def test_classes_by_any_whole_number_or_name_also_set_later(make: Make) -> None:

@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from yolorknn.errors import BackendError, CoreDeadError
 from yolorknn.runtime.backend import Backend
+from yolorknn.runtime.turns import SLICE_SECONDS
 
 _logger = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ class Pool(Generic[Lent]):
         """All, the one that was given back last at the end."""
         self._lent: dict[object, int] = {}
         """By ticket: which is lent."""
+        self._borrower: dict[object, int] = {}
+        """By ticket: the thread that asked."""
+        self._left_open = False
+        """Whether who gives the last back is to close all."""
         self._dead: dict[int, str] = {}
         self._closed = False
         on = [getattr(backend, "core", None) for backend in self._all]
@@ -57,6 +62,7 @@ class Pool(Generic[Lent]):
         lock = threading.RLock()
         self._lock, self._changed = lock, threading.Condition(lock)
         self._lent.clear()
+        self._borrower.clear()
         self._since.clear()
         self._queue.clear()
         self._process = os.getpid()
@@ -116,10 +122,13 @@ class Pool(Generic[Lent]):
         if self._process != os.getpid():
             self._begin()
         with self._lock:
+            self._borrower[ticket] = threading.get_ident()
             self._queue.append(ticket)
-            self._changed.wait_for(
-                lambda: self._closed or self._all_dead() or (self._queue[0] is ticket and self._idle())
-            )
+            # In slices: a signal's handler that closes may come just before the wait, where nobody hears it.
+            while not self._changed.wait_for(
+                lambda: self._closed or self._all_dead() or (self._queue[0] is ticket and self._idle()), SLICE_SECONDS
+            ):
+                pass
             if self._closed:
                 raise BackendError("the model is closed")
             if self._all_dead():
@@ -152,6 +161,11 @@ class Pool(Generic[Lent]):
                 del self._lent[ticket]
             if ticket in self._queue:
                 self._queue.remove(ticket)
+            self._borrower.pop(ticket, None)
+            last = self._left_open and not self._lent
+            self._left_open &= not last
+        if last:
+            self._close_all()
 
     def _idle(self) -> list[int]:
         lent = set(self._lent.values())
@@ -161,7 +175,11 @@ class Pool(Generic[Lent]):
         return len(self._dead) == len(self._all)
 
     def close(self) -> None:
-        """Wait until everything is given back, then close every backend; a second call does nothing."""
+        """Wait until everything is given back, then close every backend; a second call does nothing.
+
+        What this thread itself has lent, as where a signal's handler closes amid an inference, is not waited for: all
+        are closed when it is given back.
+        """
         if self._process != os.getpid():
             self._begin()
         self.hurry()
@@ -169,12 +187,18 @@ class Pool(Generic[Lent]):
             first = not self._closed
             self._closed = True
             self._changed.notify_all()
-            while first and self._lent:
+            own = threading.get_ident()
+            while first and any(self._borrower[ticket] != own for ticket in self._lent):
                 self._changed.wait(HURRY_EVERY)
                 self.hurry()  # again, as one may have begun meanwhile
-        if first:
-            for backend in reversed(self._all):  # last the one whose weights others may share
-                backend.close()
+            self._left_open |= first and bool(self._lent)
+            now = first and not self._left_open
+        if now:
+            self._close_all()
+
+    def _close_all(self) -> None:
+        for backend in reversed(self._all):  # last the one whose weights others may share
+            backend.close()
 
 
 BackendPool: TypeAlias = Pool[Backend]

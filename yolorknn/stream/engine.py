@@ -11,6 +11,8 @@ from typing import Literal
 
 from yolorknn.errors import BackendError, SourceError
 from yolorknn.runtime.pool import HURRY_EVERY
+from yolorknn.runtime.turns import SLICE_SECONDS
+from yolorknn.stream.crew import Crew
 from yolorknn.stream.opencv_threads import hold_back, let_go
 from yolorknn.stream.slot import Slot
 from yolorknn.stream.sources.source import Frame, Source
@@ -50,18 +52,13 @@ class Engine:
         lock = threading.RLock()
         self._room, self._work, self._outputs, self._ready = (threading.Condition(lock) for _ in range(4))
         targets: list[tuple[str, Callable[[], None]]] = [("read", self._read), ("decode", self._decode)]
-        # Daemons, so that an interpreter that exits in the middle reaches the finalizer, which joins them.
-        self._threads = [
-            threading.Thread(target=target, name=f"yolorknn-{name}", daemon=True)
-            for name, target in [*targets, *[("infer", self._infer)] * workers]
-        ]
+        self._crew = Crew(lock, [*targets, *[("infer", self._infer)] * workers])
         hold_back()
         try:
-            for thread in self._threads:
-                thread.start()
+            self._crew.start()
         except BaseException as exc:
             self.close()
-            if not self._threads[0].ident:
+            if not self._crew.threads[0].ident:
                 source.close()
             if isinstance(exc, RuntimeError):
                 what = "the system gives no more threads: end other programs, or raise 'ulimit -u'"
@@ -75,7 +72,11 @@ class Engine:
                 "the stream was begun by the process that this one was forked from: open the model after the fork"
             )
         with self._ready:
-            self._ready.wait_for(lambda: self._stopped or self._exhausted() or self._next_done())
+            # In slices: a signal's handler that closes may come just before the wait, where nobody hears it.
+            while not self._ready.wait_for(
+                lambda: self._stopped or self._exhausted() or self._next_done(), SLICE_SECONDS
+            ):
+                pass
             if self._stopped or not (slot := self._next_done()):
                 return None
             self._order.remove(slot)
@@ -115,15 +116,13 @@ class Engine:
                 condition.notify_all()
         if stop := getattr(self._source, "stop", None):
             stop()
-        if threading.current_thread() not in self._threads:
+        if threading.current_thread() not in self._crew.threads:
             self._stages.hurry()
-            reading, *others = self._threads
-            if reading.ident:
-                reading.join(PATIENCE)
+            reading, *others = self._crew.threads
+            self._crew.join(reading, PATIENCE)
             for thread in others:
-                while thread.is_alive():
+                while not self._crew.join(thread, HURRY_EVERY):
                     self._stages.hurry()  # again, as an inference may have begun meanwhile
-                    thread.join(HURRY_EVERY)
 
     def replace(self, stages: Stages, patience: float) -> bool:
         """Have all further frames go through other stages; wait until nothing is left to infer with those before.
