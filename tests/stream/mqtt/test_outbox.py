@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.results import NAMES, result
 from yolorknn.errors import OutputError
 from yolorknn.files import state_folder
 from yolorknn.stream.sinks.mqtt import published
 from yolorknn.stream.sinks.mqtt.address import Address
+from yolorknn.stream.sinks.mqtt.camera import CameraSink, known_places
 from yolorknn.stream.sinks.mqtt.outbox import Message, Outbox
 from yolorknn.stream.sinks.mqtt.session import Session
+from yolorknn.stream.sinks.mqtt.topics import Health, Topics
 from yolorknn.tasks import lettering
 
 
@@ -66,6 +69,20 @@ def test_what_was_cleared_stays_cleared_unless_it_is_there_again() -> None:
     outbox.put_state("a", b"2")
     outbox.put_back([lost] if lost else [])
     assert drained(outbox) == [("a", b"2")]
+
+
+def test_a_camera_is_offline_until_its_first_result() -> None:
+    """What is counted over restarts is known with that: nobody is to hear 0 meanwhile."""
+    outbox, topics = Outbox(), Topics("p", "b", "")
+    camera = CameraSink(
+        topics, outbox, lambda: None,
+        camera="yard", title="yard", names=NAMES, zones=(), places=known_places, health=lambda: Health(9.5),
+        picture_every=10,
+    )  # fmt: skip
+    for now, said in enumerate((b"offline", b"online")):
+        camera.tick(now, connected=False)
+        assert dict(drained(outbox))["p/b/yard/status"] == said
+        camera.write(result())
 
 
 def test_marks_of_sessions() -> None:

@@ -141,7 +141,9 @@ class CameraSink:
     def _tick(self, now: float, *, connected: bool) -> None:
         health = self._health()
         with self._lock:
-            latest, online = self._latest, health.online and not self._closed
+            latest = self._latest
+            # Before the first result nothing is known of how many crossed: who hears 0 takes it for a number.
+            online = health.online and latest is not None and not self._closed
             if latest is None or latest.clock != "video":
                 self._events(self._tracks.passed(now))
         counts = self._count(latest, online=online)
