@@ -88,7 +88,8 @@ def test_what_a_url_may_show() -> None:
         == "rtsp://10.0.0.2:554/Streaming/101?channel=1&x=***"
     )
     assert shown_url("rtsp://u:p w@cam/x") == "rtsp://cam/x"
-    assert url_name("rtsp://u:p@10.0.0.2:554/Streaming/101?channel=1") == "10.0.0.2-554-Streaming-101"
+    assert url_name("rtsp://u:p@10.0.0.2:554/Streaming/101?token=a&session=b#c") == "10.0.0.2-554-Streaming-101"
+    assert url_name("rtsp://u:p@10.0.0.2/cam?channel=1&subtype=0&x=y") == "10.0.0.2-cam-channel-1-subtype-0"
     assert len(url_name("rtsp://cam/" + "x" * 5000)) <= 100
     assert shown("C:/a@b and user@board: fine") == "C:/a@b and user@board: fine"
 

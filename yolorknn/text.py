@@ -78,9 +78,17 @@ def short_reason(exc: object) -> str:
 
 
 def url_name(url: str) -> str:
-    """Return a name for files and folders after a URL's host and path: letters, digits and single hyphens."""
-    place = re.split(r"[?#]", shown_url(url).partition("://")[2])[0]
-    return re.sub(r"[^\w.-]+", "-", place, flags=re.ASCII)[:100].strip("-.")
+    """Return a name for files and folders after a URL's host, path and channel: letters, digits and single hyphens.
+
+    Cameras of one recorder may differ in the channel alone, and none is to have another's counts and zones.
+    """
+    place, *query = re.split(r"[?#]", shown_url(url).partition("://")[2], maxsplit=1)
+    which = [
+        value
+        for value in re.split(r"[?#&;]", "".join(query))
+        if "=" in value and value.partition("=")[0].lower() in _HARMLESS
+    ]
+    return re.sub(r"[^\w.-]+", "-", "-".join([place, *which]), flags=re.ASCII)[:100].strip("-.")
 
 
 def file_word(text: str) -> str:
