@@ -74,6 +74,7 @@ def scratch(place: Path) -> Path:
 def test_a_folder_of_npz(place: Path) -> None:
     folder = place / "folder"
     folder.mkdir()
+    (folder / "._x.npz").touch()  # of macOS
     for name in ("a", "b"):
         np.savez(folder / f"{name}.npz", **{"a/b": VECTOR, "image": IMAGE})
     (folder / "notes.txt").write_text("no input")

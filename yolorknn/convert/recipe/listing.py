@@ -57,7 +57,8 @@ def rows_of(dataset: Path) -> list[list[Path]]:
     """
     try:
         if dataset.is_dir():
-            rows = [[path] for path in sorted(dataset.iterdir()) if path.suffix.lower() in INPUT_SUFFIXES]
+            shown = sorted(path for path in dataset.iterdir() if not path.name.startswith("."))
+            rows = [[path] for path in shown if path.suffix.lower() in INPUT_SUFFIXES]
         else:
             lines = decoded(dataset.read_bytes()).splitlines()
             rows = [[dataset.parent / name for name in line.split()] for line in lines if line.strip()]
