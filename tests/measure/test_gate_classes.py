@@ -43,6 +43,7 @@ def folder_of(place: Path, splits: dict[str, int], classes: tuple[str, ...] = NA
 
 def test_images_of_train_calibrate_and_those_of_val_measure(tmp_path: Path) -> None:
     data = folder_of(tmp_path, {"train": 6, "val": 9})
+    (data / "val/.ipynb_checkpoints").mkdir()  # no class
     plan = GatePlan.make(data)
     assert isinstance(plan.labelled, ClassFolder)
     assert {path.parent.parent.name for path in plan.calibration.images} == {"train"}

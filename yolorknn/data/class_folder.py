@@ -44,7 +44,7 @@ class ClassFolder:
                 f"{folder} is a folder: give the data.yaml with the labelled images; of a classifier, the folder that "
                 f"has a folder {' or '.join(SPLITS)}, which this has not"
             )
-        classes = sorted(path for path in split.iterdir() if path.is_dir())
+        classes = sorted(path for path in split.iterdir() if path.is_dir() and not path.name.startswith("."))
         found = [(number, image) for number, path in enumerate(classes) for image in read_folder(path)]
         if not found:
             raise DatasetError(f"{split} has no images: expected is a folder for each class, with its images")
