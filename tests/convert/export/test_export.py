@@ -110,6 +110,24 @@ def test_other_heads_are_refused_by_name(tmp_path: Path, config: str, words: str
         export(path)
 
 
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [({0: "a", 1: "b"}, "has 6 classes and names 2"), (dict.fromkeys(range(1, 7), "a"), "not numbered from 0 on")],
+)
+def test_names_must_be_those_of_the_classes(tmp_path: Path, names: dict[int, str], words: str) -> None:
+    """Or what was written would contradict itself."""
+    import torch
+
+    from yolorknn.convert.export.export import export
+
+    checkpoint = torch.load(DEMO, weights_only=False)
+    checkpoint["model"].names = names
+    torch.save(checkpoint, tmp_path / "renamed.pt")
+    with pytest.raises(ExportError, match=words):
+        export(tmp_path / "renamed.pt", imgsz=(96, 96))
+    assert not (tmp_path / "renamed.onnx").exists()
+
+
 @pytest.mark.parametrize(("imgsz", "hint"), [((650, 650), "640,640"), ((320, 100), "320,96"), ((1, 1), "32,32")])
 def test_imgsz_must_fit_the_stride(tmp_path: Path, imgsz: tuple[int, int], hint: str) -> None:
     from yolorknn.convert.export.export import export

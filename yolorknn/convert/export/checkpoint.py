@@ -66,6 +66,8 @@ def load(checkpoint: Path, *, trust: bool = False) -> tuple[Any, Path]:
     try:
         model = _trusted(file) if trust else _restricted(file)
         names_of(model), trained_imgsz(model), max(model.stride)
+    except ExportError as exc:
+        raise ExportError(f"{checkpoint} cannot be exported: {exc}") from exc
     except UntrustedError as exc:
         raise ExportError(_untrusted(checkpoint, exc.args)) from exc
     except Exception as exc:  # torch.load raises anything
@@ -181,6 +183,25 @@ def channels_of(model: Any) -> int:
 
 
 def names_of(model: Any) -> tuple[str, ...]:
-    """Return the class names by class id."""
+    """Return the class names by class id, whose numbers may be text, as JSON has them.
+
+    Raises:
+        ExportError: the numbers are others than those from 0 on.
+    """
     names = model.names
-    return tuple(str(names[i]) for i in range(len(names)))
+    numbered = {int(number): str(name) for number, name in names.items()} if isinstance(names, dict) else names
+    if isinstance(numbered, dict) and numbered.keys() != set(range(len(numbered))):
+        raise ExportError(f"the model's {len(numbered)} classes are not numbered from 0 on: set its names anew")
+    return tuple(str(numbered[number]) for number in range(len(numbered)))
+
+
+def check_names(model: Any) -> None:
+    """Refuse names that are not those of the head's classes: of which else, nobody would know.
+
+    Raises:
+        ExportError: they are more or fewer.
+    """
+    head, count = model.model[-1], len(names_of(model))
+    classes = int(head.linear.out_features if hasattr(head, "linear") else head.nc)
+    if count != classes:
+        raise ExportError(f"the model has {classes} classes and names {count}: set its names anew, one for each")

@@ -8,7 +8,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from yolorknn.convert.export.checkpoint import channels_of, computing, load, names_of, quiet, trained_imgsz
+from yolorknn.convert.export.checkpoint import (
+    channels_of,
+    check_names,
+    computing,
+    load,
+    names_of,
+    quiet,
+    trained_imgsz,
+)
 from yolorknn.convert.export.custom_op import rename_softmax
 from yolorknn.convert.export.heads import head_of
 from yolorknn.convert.export.parity import check_same
@@ -76,6 +84,7 @@ def export(
         size = imgsz or trained_imgsz(model)
         _check_imgsz(size, int(max(model.stride)))
         with computing(checkpoint):
+            check_names(model)
             described, channels = exported.describe(model, layout), channels_of(model)
         if channels not in COLOURS:
             raise ExportError(

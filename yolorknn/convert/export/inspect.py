@@ -63,6 +63,10 @@ def _task(model: Thing) -> str:
 
 
 def _names(names: Any) -> list[str]:
+    if isinstance(names, dict):
+        names = {int(number): name for number, name in names.items()}
+    if isinstance(names, dict) and names.keys() != set(range(len(names))):
+        raise ValueError("its classes are not numbered from 0 on")
     listed = [names[number] for number in range(len(names))]
     if not all(isinstance(name, (str, int)) for name in listed):
         raise TypeError("its class names are no text")
