@@ -26,7 +26,7 @@ from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.tables.layers import LayerError
 from yolorknn.data.dataset import Dataset
-from yolorknn.errors import AccuracyError, BuildError
+from yolorknn.errors import AccuracyError, BuildError, DatasetError
 from yolorknn.measure import gate, gate_plan
 from yolorknn.measure.gate_plan import GatePlan
 from yolorknn.measure.gate_report import GateReport, Trial, best, passing
@@ -82,6 +82,16 @@ def test_report() -> None:
     assert passed.summary()["trials"] == {"mean": [0.7, 0.0, 0.0], "bad": [], "normal": [0.2, 0.0, 0.0]}
     assert report(trial("a", 3), trial("b", 2)).why.endswith("the best, 'b', loses 2.00")
     assert "refused all 1 recipes: no" in report(trial("a", None)).why
+    vain = replace(passed, float_map=0.004)
+    assert "no more than 0.5 points" in vain.table() and "no more than" not in passed.table()
+
+
+def test_where_float_finds_nothing_there_is_nothing_to_lose(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As with the labels of another model: every recipe would pass."""
+    monkeypatch.setattr(gate, "measured", lambda *_, **__: 0.0)
+    with pytest.raises(DatasetError, match="mAP50-95 of 0 on "):
+        gate.build_within(BuildRequest(DEMO_ONNX), GatePlan.make(DATA), max_drop=1, output=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_summary_fits_into_a_rknn_with_eighty_names() -> None:

@@ -21,7 +21,7 @@ from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.served import ServedSession
 from yolorknn.convert.tables.layers import LayerError
-from yolorknn.errors import CalibrationError
+from yolorknn.errors import CalibrationError, DatasetError
 from yolorknn.files import check_folder, write_bytes
 from yolorknn.measure.gate_plan import CalibrationSets, GatePlan
 from yolorknn.measure.gate_report import GateReport, Trial
@@ -76,7 +76,8 @@ def build_within(
     Raises:
         AccuracyError: no recipe is good enough; the best is named, and no .rknn is written.
         CalibrationError: side by side, the calibration set is a camera's.
-        DatasetError: an image cannot be used, or the images are not labelled for the model's task.
+        DatasetError: an image cannot be used, or the images are not labelled for the model's task; or the float model
+            finds nothing in them.
         ModelError: see build(); or the platform runs no int8.
     """
     chip = int8_platform(request.platform)
@@ -96,7 +97,7 @@ def build_within(
             platform=chip.name,
             data=str(plan.data),
             measured=len(plan.labelled.images),
-            float_map=trials.float_map(),
+            float_map=_above_nothing(trials.float_map(), plan),
             max_drop=max_drop,
             trials=(),
             chosen=None,
@@ -129,6 +130,16 @@ def build_within(
     report = replace(report, trials=(*report.trials[:-1], last))
     files.accept(report)
     return rknn, report
+
+
+def _above_nothing(floating: float, plan: GatePlan) -> float:
+    """Return what the float model measures; of one that finds nothing right int8 could lose nothing."""
+    if floating > 0:
+        return floating
+    raise DatasetError(
+        f"the float model itself has a {measure_of(plan.labelled)} of 0 on {len(plan.labelled.images)} images of "
+        f"{plan.data}, so that no loss would show: give the data that it was trained with"
+    )
 
 
 @contextmanager

@@ -125,6 +125,8 @@ class GateReport:
                 f"{trial.recipe:<{width}} {trial.calibration:>13} {100 * trial.map:>{points}.2f} {trial.drop:>6.2f} "
                 f"{trial.size / 1e6:>6.2f} {trial.ms:>13.1f} {trial.seconds:>7.1f}{mark}"
             )
+        if self.measure in OF_IMAGES and 100 * self.float_map <= self.max_drop:
+            lines.append(f"float itself has no more than {self.max_drop:g} points: int8 that finds nothing would pass")
         if self.measured < ENOUGH:
             lines.append(f"{self._on} are few: a point or two may be chance; measure on some hundred")
         return "\n".join([*lines, self.why] if self.chosen else lines)
