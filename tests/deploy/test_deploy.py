@@ -29,7 +29,11 @@ def deployment(*rows: Agreement) -> Deployment:
 def test_the_least_agreement() -> None:
     good = Agreement("", 10, 10, (0.9,) * 8, (0.0,) * 8)
     deployment(good).check()
-    deployment(Agreement("", 0, 0, (), ())).check()
+    nothing = deployment(Agreement("", 0, 0, (), ()))
+    nothing.check()
+    for said in (nothing.told, nothing.table()):
+        assert said.endswith("neither finds anything in one image, which shows little: give --samples with objects")
+    assert "neither" not in deployment(good).told + deployment(good).table()
     with pytest.raises(DeployError, match=r"agrees with x\.onnx in 75% of what they find, less than 80%"):
         deployment(good, Agreement("", 10, 10, (0.9,) * 7, (0.0,) * 7)).check()
 
@@ -40,7 +44,7 @@ def test_folders_of_the_board() -> None:
 
 
 def test_what_is_refused_before_connecting(tmp_path: Path) -> None:
-    build = Build("rk3588", "i8", "2.3.2", dataset=str(tmp_path / "gone"), images=3)
+    build = Build("rk3588", "i8", "2.3.2", dataset=str(tmp_path / "gone.txt"), images=3)
     metadata = replace(split_metadata((64, 64), 3), source="m.onnx", sha256=sha256(DEMO_ONNX), build=build)
     model = write_rknn(tmp_path / "m.rknn", metadata)
     with pytest.raises(ModelError, match="there is no model file"):
@@ -51,11 +55,13 @@ def test_what_is_refused_before_connecting(tmp_path: Path) -> None:
         local_side(model, DATASET, simulate=False)
     shutil.copy(DEMO_ONNX, tmp_path / "m.onnx")
     for samples in (None, tmp_path / "absent"):
-        with pytest.raises(SourceError, match=r"there is no .*(gone|absent) to compare on: give --samples"):
+        with pytest.raises(SourceError, match=r"there is no .*(gone.txt|absent) to compare on: give --samples"):
             local_side(model, samples, simulate=False)
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="empty has no images to compare on"):
         local_side(model, tmp_path / "empty", simulate=False)
+    (tmp_path / "gone.txt").write_text(f"{DATASET}/images/0003.jpg\n")  # a list, of images that lie elsewhere
+    assert local_side(model, None, simulate=False)[1] == [DATASET / "images/0003.jpg"]
     with (tmp_path / "m.onnx").open("ab") as file:
         file.write(b"x")
     with pytest.raises(ModelError, match="has changed since"):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yolorknn.data.dataset import read_folder, thin
+from yolorknn.data.calibration_set import CalibrationSet
+from yolorknn.data.dataset import thin
 from yolorknn.deploy.answers import answered, found_in
 from yolorknn.deploy.install import Installed
 from yolorknn.deploy.placed import error_of, place_model, yolorknn_there
@@ -15,8 +16,7 @@ from yolorknn.deploy.probe import Board, probe
 from yolorknn.deploy.ssh import Remote
 from yolorknn.deploy.supply import Supply
 from yolorknn.doctor.machine import Finding
-from yolorknn.errors import DeployError, ModelError, SourceError
-from yolorknn.image import IMAGE_SUFFIXES
+from yolorknn.errors import CalibrationError, DeployError, ModelError, SourceError
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.onnx_file import digest
@@ -62,12 +62,20 @@ class Deployment:
     def told(self) -> str:
         """How far they agree, in a few words."""
         every = total(self.rows)
+        if not every.expected + every.found:
+            return self._nothing
         more = (f", {one.what} alike in {one.share:.0%}" for one in every.also)
         return "".join([f"{every.share:.0%} of what {self.reference} finds", *more])
 
     def table(self) -> str:
         """Return the comparison as text."""
-        return table(self.rows, names=("PC", "board"))
+        every, text = total(self.rows), table(self.rows, names=("PC", "board"))
+        return text if every.expected + every.found else f"{text}\n{self._nothing}"
+
+    @property
+    def _nothing(self) -> str:
+        images = f"{len(self.rows)} images" if len(self.rows) != 1 else "one image"
+        return f"neither finds anything in {images}, which shows little: give --samples with objects"
 
     def check(self) -> None:
         """Refuse a board that does not find what the PC finds.
@@ -179,12 +187,13 @@ def _samples(model: Path, metadata: ModelMetadata, given: Path | None) -> list[P
     if source is None or not source.exists():
         what = f"there is no {source}" if source else f"{model} names no calibration images"
         raise SourceError(f"{what} to compare on: give --samples, an image or a folder of images")
-    if source.suffix.lower() in IMAGE_SUFFIXES and not source.is_dir():
-        images = [source]
-    else:
-        images = read_folder(source if source.is_dir() else source.parent)
+    why = ""
+    try:
+        images = list(CalibrationSet.open(source).images)
+    except CalibrationError as exc:
+        images, why = [], "" if source.is_dir() else f" ({exc})"
     if not images:
-        raise SourceError(f"{source} has no images to compare on: give --samples, an image or a folder of images")
+        raise SourceError(f"{source} has no images to compare on{why}: give --samples, an image or a folder of images")
     return thin(images, MOST_SAMPLES)
 
 
