@@ -1,14 +1,17 @@
-"""The environment that the child process gets."""
+"""The environment that the child process gets, and its end."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, needs_torch
+from yolorknn.convert.toolkit.log import Log
+from yolorknn.convert.toolkit.process import Ended, Process
 
 
 @needs_torch
@@ -24,3 +27,23 @@ def test_ultralytics_does_not_change_the_vendors_threads(threads: str | None) ->
     env |= {"OMP_NUM_THREADS": threads} if threads else {}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.splitlines()[-1] == f"{threads or 1} {threads}"
+
+
+def test_a_process_that_is_gone_is_not_killed_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system gives it to another one; a session whose process ended may be closed hours later."""
+    ended: list[bool] = []
+    end = os.killpg
+
+    def killpg(number: int, sign: int) -> None:
+        ended.append(os.waitid(os.P_PID, number, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None)
+        end(number, sign)
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    process = Process(Log(tmp_path / "x.log"))
+    process._process.kill()
+    with pytest.raises(Ended, match="SIGKILL"):
+        process.ask("del", "1", {})
+    process.close()
+    with pytest.raises(Ended, match="SIGKILL"):
+        process.ask("del", "1", {})
+    assert ended == [True], "once, while it could still be waited for"

@@ -198,11 +198,20 @@ class Process:
         self._link.close()
         if self._process.stdin:
             self._process.stdin.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._end_group()
         self._folder.close()
 
+    def _end_group(self) -> None:
+        """End what it started too, before it is waited for: then its number may soon be another process' one."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
     def _end(self) -> str:
+        if self._process.returncode is None:
+            with contextlib.suppress(ChildProcessError):  # a program that ignores SIGCHLD has nothing to wait for
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+                self._end_group()
         code = self._process.wait()
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
