@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import needs_torch
-from yolorknn.image import Letterbox, letterbox
+from yolorknn.image import Letterbox, decode_image, letterbox
+from yolorknn.picture_size import webp_orientation
 
 SIZES = [(480, 641), (1000, 1), (3, 4000), (1, 1), (640, 640), (641, 639), (1080, 1920), (427, 640), (2, 3)]
 SIZES += [(1920, 1080), (1920, 1001), (3200, 300), (2560, 77), (1152, 1200)]  # 3, 5, 4 and 1 or 3 rows for one
@@ -103,3 +106,20 @@ def test_a_view_of_a_larger_image_works() -> None:
     image = noise((300, 400))
     view = image[10:200:2, 5:300]
     assert np.array_equal(letterbox(view, (320, 320))[0], letterbox(view.copy(), (320, 320))[0])
+
+
+@pytest.mark.parametrize("form", ["webp", "png", "tiff", "jpeg"])
+def test_files_are_turned_as_they_are_looked_at(form: str) -> None:
+    """OpenCV leaves out the orientation of a WebP."""
+    pil = pytest.importorskip("PIL.Image")
+    ops = pytest.importorskip("PIL.ImageOps")
+    picture = pil.fromarray(cv2.resize(noise((4, 6)), (60, 40)))
+    for orientation in range(10):
+        exif, file = pil.Exif(), io.BytesIO()
+        exif[0x112] = orientation
+        picture.save(file, form, exif=exif, quality=100)
+        seen = np.asarray(ops.exif_transpose(pil.open(file)).convert("RGB")).astype(int)
+        data = np.frombuffer(file.getvalue(), np.uint8)
+        assert np.abs(decode_image(data, "it")[..., ::-1] - seen).max() < 20, orientation
+        for end in range(len(data) - 40, len(data)):  # cut off within what says it, or damaged there
+            assert webp_orientation(data[:end].data) in (None, *range(1, 9))

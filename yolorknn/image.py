@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import SourceError
-from yolorknn.picture_size import check_size
+from yolorknn.picture_size import check_size, webp_orientation
 from yolorknn.text import reason_of
 
 Image = NDArray[np.uint8]
@@ -56,13 +56,23 @@ def decode_image(data: NDArray[np.uint8], what: str) -> Image:
     """
     if why := check_size(data.data):
         raise SourceError(f"{what} is not to be used: it {why}")
+    turned = webp_orientation(data.data)
+    flags = cv2.IMREAD_COLOR if turned is None else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        image = cv2.imdecode(data, flags) if data.size else None
     except (cv2.error, MemoryError):  # of more pixels than it takes, in a part that is read later
         image = None
     if image is None:
         raise SourceError(f"{what} is not a readable image: it is {'damaged' if data.size else 'empty'}")
-    return np.asarray(image, np.uint8)
+    return _upright(np.asarray(image, np.uint8), turned or 1)
+
+
+def _upright(image: Image, orientation: int) -> Image:
+    """Return an image of an EXIF orientation as it is looked at."""
+    if orientation > 4:
+        image = np.asarray(cv2.transpose(image), np.uint8)
+    axes = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
+    return np.asarray(cv2.flip(image, axes[orientation]), np.uint8) if orientation in axes else image
 
 
 def _at_once(name: str, flags: int) -> int:
