@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -14,27 +15,30 @@ import pytest
 
 from tests.fakes.clips import drawn, is_whole, number_in
 from tests.fakes.videos import write_video
-from yolorknn.stream.sources import hardware
+from yolorknn.stream.sources import hardware, polled
 from yolorknn.stream.sources.decoders import Software
-from yolorknn.stream.sources.open_live import open_live
+from yolorknn.stream.sources.open_live import await_live, open_live
+from yolorknn.stream.sources.open_source import open_connection
 from yolorknn.stream.sources.pyav import PyAvStream
-from yolorknn.stream.sources.source import LostError
+from yolorknn.stream.sources.source import LostError, SilentError
 
 pytest.importorskip("av", reason="PyAV is not installed")
 SIZE = (128, 256)
 CAMERAS = {"/stream.mjpg": (40, 0.01, 0.0), "/slow.mjpg": (6, 0.7, 0.0), "/mute.mjpg": (2, 0.01, 20.0)}
 """By path: pictures, seconds between two, and for which the connection stays when there are no more."""
 
+PICTURES = ("/snap.jpg", "/snapshot.cgi")
+
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
     """A server's address: /clip.mp4 is a file, /stream.mjpg a camera, that ends after 40 pictures.
 
-    /slow.mjpg is a slow one, and /mute.mjpg gives two pictures, and no more.
+    /slow.mjpg is a slow one, and /mute.mjpg gives two pictures, and no more; PICTURES one for each request.
     """
     clip = write_video(tmp_path / "clip.mp4", [drawn(n, SIZE) for n in range(30)], [n / 25 for n in range(30)])
 
-    ended = threading.Event()
+    ended, asked = threading.Event(), itertools.count()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # as http.server calls it
@@ -56,6 +60,13 @@ def served(tmp_path: Path) -> Iterator[str]:
                     self.wfile.write(head.encode() + data + b"\r\n")
                     time.sleep(period)
                 ended.wait(after)
+            elif self.path in PICTURES:
+                data = cv2.imencode(".jpg", drawn(next(asked), SIZE))[1].tobytes()
+                self.send_response(200)
+                self.send_header("Content-Type", "image/jpeg")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
             else:
                 self.send_error(404)
 
@@ -124,6 +135,35 @@ def test_a_camera_that_goes_mute_is_lost(served: str) -> None:
             stream.read()
     assert told.value.reason == "silent" and 0.9 < time.monotonic() - begun < 3
     stream.close()
+
+
+@pytest.mark.parametrize("path", PICTURES)
+def test_a_camera_that_gives_a_picture_a_request_is_asked_again(served: str, path: str) -> None:
+    """Each was a connection that was lost, and by its name the end of a file."""
+    source = await_live(f"{served}{path}", camera="door", wake=threading.Event(), told=lambda _: None, fps=50)
+    numbers: list[int] = []
+    while len(numbers) < 4 and (frame := source.read()) is not None:
+        numbers.append(number_in(frame.image))
+    source.close()
+    status = source.status()
+    assert numbers == sorted(set(numbers)) and len(numbers) == 4
+    assert status.epoch == 1 and not status.losses
+
+
+def test_of_those_that_are_not_wanted_none_is_a_loss(served: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polled, "EVERY", 0.05)
+    source = open_connection(f"{served}/snap.jpg", patience=0.3, fps=0.5, again=True)
+    assert source.read() is not None
+    with pytest.raises(SilentError):
+        source.read()
+    assert getattr(source, "unfit")["unwanted"] > 2  # noqa: B009  of a source there may be none
+    source.close()
+
+
+def test_a_picture_that_is_not_asked_for_again_is_a_file(served: str) -> None:
+    source = open_live(f"{served}/snap.jpg", keep=True)
+    assert source.read() is not None and source.read() is None
+    source.close()
 
 
 def test_a_path_that_is_not_there(served: str) -> None:

@@ -92,7 +92,7 @@ def _returning(
     keep: bool = False,
 ) -> ReturningSource:
     named = kept_source(source) if first is not None or not source.startswith("@") else source
-    opening = _Opening(source, first, fps=fps, size=size, silence=silence)
+    opening = _Opening(source, first, fps=fps, size=size, silence=silence, again=first is None)
     return ReturningSource(
         opening.open,
         source=shown_url(named) if "://" in named else camera_name(named),

@@ -13,6 +13,7 @@ from yolorknn.progress import tell_once
 from yolorknn.stream.sources.camera_names import camera_name, device_of
 from yolorknn.stream.sources.capture import Capture, open_camera, open_stream, open_video
 from yolorknn.stream.sources.images import ImageFiles, Images
+from yolorknn.stream.sources.polled import Polled
 from yolorknn.stream.sources.pyav import PyAvStream
 from yolorknn.stream.sources.source import Source
 from yolorknn.text import reason_of
@@ -62,6 +63,7 @@ def open_connection(
     fps: float | None = None,
     size: tuple[int, int] | None = None,
     silence: float = PATIENCE,
+    again: bool = False,
 ) -> Source:
     """Open a camera or stream once.
 
@@ -71,6 +73,7 @@ def open_connection(
         fps: the most frames a second that are wanted; None for all.
         size: width and height in pixels that a USB camera is asked for.
         silence: seconds without a frame after which it is lost; see PyAvStream.
+        again: whether to ask for a picture again and again that says that it is all.
 
     Raises:
         SourceError: it cannot be opened, or is not such a thing.
@@ -81,10 +84,13 @@ def open_connection(
     if "://" not in text:
         raise SourceError(f"{source} is no camera or stream: give camera0, /dev/video0 or a stream's URL")
     try:
-        return PyAvStream(text, fps=fps, patience=patience, silence=silence)
+        stream = PyAvStream(text, fps=fps, patience=patience, silence=silence)
     except MissingDependencyError:
         tell_once(f"OpenCV reads network streams, damaged pictures as if they were good: to have them left out, {GET}")
         return open_stream(text)
+    if not stream.single or (stream.ends and not again):
+        return stream
+    return Polled(lambda: PyAvStream(text, patience=patience, silence=silence), stream, fps=fps, patience=patience)
 
 
 def has_many_frames(source: str) -> bool:

@@ -61,6 +61,10 @@ class PyAvStream:
         silence: seconds without anything after which it is lost, where it is to be found out in one wait.
         decoder: makes pictures of the packets of a PyAV stream.
 
+    Attributes:
+        ends: whether it says how long it is, as a file does.
+        single: whether it is a picture, and no video.
+
     Raises:
         MissingDependencyError: PyAV is not installed.
         LostError: nobody answers, or what answers gives no video.
@@ -104,7 +108,9 @@ class PyAvStream:
         self._url, self._good = url, False
         self._decoder = decoder(self._stream)
         self._packets = self._container.demux(self._stream)
-        self._ends = (self._container.duration or 0) > 0
+        self.ends = (self._container.duration or 0) > 0
+        form = self._container.format.name
+        self.single = form == "image2" or form.endswith("_pipe")
         rate = float(self._stream.average_rate or 0)
         self.fps = rate if 0 < rate < 1000 else 30.0
         self._pace, self._lag = Pace(fps), Lag()
@@ -146,7 +152,7 @@ class PyAvStream:
         try:
             packet = next(self._packets, None)
             if packet is None or not packet.size:
-                if not self._ends:
+                if not self.ends:
                     raise LostError(f"{self._shown} ended the connection: is the camera restarting?", "ended")
                 self._ended = True
             if packet is not None and self._is_worth(packet):
