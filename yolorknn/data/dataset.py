@@ -117,18 +117,29 @@ def read_folder(folder: Path) -> list[Path]:
 
     Jupyter keeps copies in `.ipynb_checkpoints`, macOS has a `._0001.jpg` that is no image beside each on other disks.
     """
-    found = list[Path]()
+    found, known = list[Path](), [folder.resolve()]
     for place, folders, files in os.walk(folder, followlinks=True):
         below = Path(place)
-        folders[:] = [name for name in folders if not name.startswith(".") and not _holds(below / name, below)]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and _is_new(below / name, known))
         images = (below / name for name in files if not name.startswith("."))
         found += [path for path in images if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     return sorted(found)
 
 
-def _holds(folder: Path, below: Path) -> bool:
-    """Tell whether a folder is a link to one that it lies in itself, in which a walk would go round and round."""
-    return folder.is_symlink() and below.resolve().is_relative_to(folder.resolve())
+def _is_new(folder: Path, known: list[Path]) -> bool:
+    """Tell whether a folder is none that a walk comes to anyhow, or came to: links may lead back, and round and round.
+
+    Args:
+        folder: below one of these.
+        known: where the walk began, and what links led to; that of this one is added.
+    """
+    if not folder.is_symlink():
+        return True
+    target = folder.resolve()
+    if any(target.is_relative_to(other) or other.is_relative_to(target) for other in known):
+        return False
+    known.append(target)
+    return True
 
 
 def thin(images: Sequence[Path], limit: int) -> list[Path]:
