@@ -17,9 +17,11 @@ from yolorknn.cli.app import app
 from yolorknn.data.dataset import Dataset
 from yolorknn.errors import DatasetError, ModelError
 from yolorknn.image import Letterbox
+from yolorknn.measure import val
 from yolorknn.measure.val import validate
 from yolorknn.measure.val_report import ValReport, table
 from yolorknn.measure.val_size import size_of, size_to_compare_at
+from yolorknn.predict.detector import Detector
 
 pytest.importorskip("pycocotools", reason="needs yolorknn[val]")
 
@@ -69,6 +71,24 @@ def test_an_interrupted_run_goes_on(data: Path, tmp_path: Path) -> None:
     done.clear()
     assert validate(DEMO_ONNX, data, store=tmp_path / "kept", progress=lambda _, share: done.append(share)) == whole
     assert done == [0.0]  # nothing was inferred
+
+
+@needs_ort
+def test_boxes_of_a_model_that_changes_meanwhile_are_not_kept_as_anothers(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a training that goes on changes best.pt."""
+    model, opened = Path(shutil.copy(DEMO_ONNX, tmp_path / "m.onnx")), val.measuring
+
+    def changing(*given: Any, **told: Any) -> Detector:
+        model.write_bytes(DEMO_ONNX.read_bytes() + b"\x32\x00")  # documentation of no length
+        return opened(*given, **told)
+
+    monkeypatch.setattr(val, "measuring", changing)
+    with pytest.raises(ModelError, match=r"m\.onnx has changed while it was opened: measure it again$"):
+        validate(model, data, store=tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+    assert validate(model, data, store=tmp_path / "kept").images == 8
 
 
 @pytest.mark.parametrize(

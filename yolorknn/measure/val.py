@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Dataset, Labelled
 from yolorknn.data.labels import label_file
-from yolorknn.doctor.library import LIBRARY
-from yolorknn.doctor.machine import installed
 from yolorknn.errors import DatasetError, ModelError, SourceError
-from yolorknn.files import check_model_file, sha256
+from yolorknn.files import sha256
 from yolorknn.measure.annotations import kind_of, of_found, of_labels, unfit, usual_sigmas
 from yolorknn.measure.average_precision import precision_of
 from yolorknn.measure.finding import Finding, finding, found_by
 from yolorknn.measure.predictions import Prediction, Predictions
 from yolorknn.measure.spread import Spread
+from yolorknn.measure.val_key import key_of, unchanged
 from yolorknn.measure.val_report import ValReport
 from yolorknn.measure.val_size import size_of
 from yolorknn.model.anchor_sizes import given_anchors
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.model.onnx_file import digest
 from yolorknn.predict.detector import Detector
 from yolorknn.predict.open_model import HERE, Place, read_metadata
 from yolorknn.progress import Progress
@@ -37,7 +32,6 @@ from yolorknn.runtime.cores import Runtime
 from yolorknn.stream.result import Result
 from yolorknn.tasks.detections import Detections
 from yolorknn.text import reason_of
-from yolorknn.toolkits.installed import NAMED, toolkits
 
 _logger = logging.getLogger(__name__)
 
@@ -102,8 +96,10 @@ def validate(
     kept = None
     if store is not None and not place.remote:
         read = "" if path.suffix.lower() == ".pt" else repr(read_metadata(path, names=own, anchors=sizes))
-        key = (*_key(path, place, own), sizes, read, size, _marked(labelled))  # of what stands beside the file, too
+        # of what stands beside the file, too
+        key = (*key_of(path, place, own), CONF, IOU, MAX_DET, sizes, read, size, _marked(labelled))
         kept = Predictions(store, name=path.stem, key=key)
+        begun = partial(unchanged, begun, path, str(key[0]))
     return _report(path, labelled, _detect(labelled, begun, kept, _telling(path, progress)), size)
 
 
@@ -155,25 +151,6 @@ def measuring(model: str | Path, **options: Any) -> Detector:
 
 def _kept(result: Result[Detections]) -> Prediction:
     return Prediction.of(result.detections, (result.frame.shape[0], result.frame.shape[1]))
-
-
-def _key(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...]:
-    """Return everything that the boxes depend on but the image."""
-    check_model_file(path)
-    images: list[str] = []
-    if place.simulate and place.dataset is not None:
-        opened = CalibrationSet.open(place.dataset)
-        files = [opened.video] if opened.video else opened.images
-        images = [sha256(file) for file in files] or [secrets.token_hex(8)]  # a camera gives others each time
-    packages = ("onnxruntime", "rknn-toolkit-lite2", "ultralytics")
-    runtimes = [f"{package} {version}" for package in packages if (version := installed(package)) is not None]
-    if place.simulate or place.remote:
-        runtimes += [f"rknn-toolkit2 {toolkit.version}" for toolkit in toolkits()]
-        runtimes.append(str(place.toolkit or os.environ.get(NAMED)))
-    with suppress(OSError):
-        runtimes.append(sha256(Path(LIBRARY)))
-    content = digest(path) if path.suffix.lower() == ".onnx" else sha256(path)
-    return content, installed("yolorknn"), place.simulate, images, names, runtimes, CONF, IOU, MAX_DET
 
 
 def _marked(labelled: Labelled) -> list[object]:
