@@ -86,6 +86,18 @@ def test_what_it_serves(
     assert not list(tmp_path.glob("runs"))
 
 
+def test_options_that_do_not_count_are_told(
+    port: int, tmp_path: Path, meanwhile: Callable[[Callable[[], None]], None]
+) -> None:
+    """What was changed on the page is kept over runs."""
+    kept = tmp_path / "yolorknn" / "settings-camera63.json"
+    kept.parent.mkdir()
+    kept.write_text('{"cameras": {"camera63": {"conf": 0.9, "classes": null, "zones": {}}}}')
+    meanwhile(lambda: None)
+    done = run("detect", "camera63", "-m", "m.rknn", "--zone", "a=0,0,1,0,1,1", "--serve", port)
+    assert f"conf, zones stay as they were changed on the page, which {kept} keeps" in done.stderr
+
+
 def test_what_is_refused_before_a_model_is_loaded(
     camera: str, tmp_path: Path, detector: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,12 +150,16 @@ def watch_and_serve(
             say(sentence)
             hub.tell(sentence)
 
+        path = state_folder() / f"settings-{name}.json"
         settings = Settings(
             {name: names},
             {name: CameraSettings(loaded.thresholds.conf, kept, tuple(tracks.zones()), tuple(tracks.lines()))},
-            path=state_folder() / f"settings-{name}.json",
+            path=path,
             told=told,
         )
+        if differing := settings.differing(name):
+            what = f"{', '.join(differing)} stay as they were changed on the page, which {path} keeps"
+            told(f"{what}: what the command line says of them does not count")
         sinks: list[Sink] = [hub]
         stack.callback(say_losses, sinks)  # once they are closed
         wanted = open_sinks(replace(outputs, save=False), named, None, read, wording)
