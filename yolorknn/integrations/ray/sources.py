@@ -58,8 +58,8 @@ def shards(source: str | Sequence[str], size: int = SIZE) -> list[Shard]:
     """Divide what the user named.
 
     Args:
-        source: an image, folder, glob, a text file (.txt) with a path or URL a line, Parquet files (a file, folder or
-            glob), a URL of a folder or file that pyarrow reads, or a list of paths and URLs.
+        source: an image, folder, glob, a text file (.txt) with a path (relative to it) or URL a line, Parquet files (a
+            file, folder or glob), a URL of a folder or file that pyarrow reads, or a list of paths and URLs.
         size: the most pictures of a shard; Parquet files are divided as their row groups are.
 
     Raises:
@@ -70,7 +70,9 @@ def shards(source: str | Sequence[str], size: int = SIZE) -> list[Shard]:
     if not found:
         raise SourceError(f"{source} has no pictures and no Parquet files")
     if any(name.endswith(".parquet") for name in found):
-        return list(_of_parquet([name for name in found if name.endswith(".parquet")]))
+        if other := next((name for name in found if not name.endswith(".parquet")), None):
+            raise SourceError(f"{source} has Parquet files and {other} beside them: give the ones or the others")
+        return list(_of_parquet(found))
     return [
         Shard(number, first, tuple(found[first : first + size]), count=len(found[first : first + size]))
         for number, first in enumerate(range(0, len(found), size))
@@ -92,7 +94,8 @@ def _listed(source: str) -> list[str]:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as exc:
             raise SourceError(f"cannot read the list {path}: {reason_of(exc)}") from exc
-        return [line.strip() for line in lines if line.strip()]
+        names = (line.strip() for line in lines if line.strip())
+        return [name if "://" in name else str(path.parent / name) for name in names]
     opened = open_source(source)
     if not isinstance(opened, ImageFiles):
         opened.close()
@@ -112,7 +115,8 @@ def _remote(url: str) -> list[str]:
         inside = system.get_file_info(pyarrow.fs.FileSelector(root, recursive=True))
     except (OSError, pa.ArrowException) as exc:
         raise SourceError(f"cannot read {url}: {exc}") from exc
-    names = sorted(info.path for info in inside if info.is_file)
+    files = (info.path for info in inside if info.is_file)
+    names = sorted(name for name in files if "/." not in name.removeprefix(root))  # as of a folder here
     tables = [name for name in names if name.endswith(".parquet")]
     wanted = [name for name in tables or names if Path(name).suffix.lower() in {*IMAGE_SUFFIXES, ".parquet"}]
     parts = urlsplit(url)  # whose query may say where the storage is

@@ -1,0 +1,22 @@
+"""What a job reads, as far as it takes no Ray to know that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from yolorknn.errors import SourceError
+from yolorknn.integrations.ray.sources import shards
+
+
+def test_the_paths_of_a_list_are_relative_to_it(tmp_path: Path) -> None:
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"a/1.jpg\n{tmp_path}/2.jpg\n\ns3://bucket/3.jpg\n")
+    (shard,) = shards(str(listing))
+    assert shard.paths == (f"{tmp_path}/a/1.jpg", f"{tmp_path}/2.jpg", "s3://bucket/3.jpg")
+
+
+def test_pictures_beside_tables_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"has Parquet files and .*2\.jpg beside them"):
+        shards([str(tmp_path / "1.parquet"), str(tmp_path / "2.jpg")])
