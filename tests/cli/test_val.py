@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,14 @@ def test_what_the_labels_lack(validate: Recorder) -> None:
         "3 of 128 images have no label file and count as images of nothing",
         "no labels of 2 classes, which are in no mean: car, dog",
     ]
+
+
+def test_models_of_two_tasks(size: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for of, said in (("masks", 1), ("boxes", 0)):
+        reports = iter([REPORT, replace(REPORT, of=of)])
+        monkeypatch.setattr("yolorknn.measure.val.validate", lambda *_, reports=reports, **__: next(reports))
+        told = run("val", "m.onnx", "m-seg.onnx", "--data", "d.yaml").stderr
+        assert told.count("of different tasks") == told.count("measured is 1 by boxes, 2 by masks") == said
 
 
 def test_what_fails_or_is_mistyped(validate: Recorder) -> None:

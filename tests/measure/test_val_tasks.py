@@ -99,6 +99,7 @@ def test_turned_boxes(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     data = dataset(tmp_path / "set", onnx, IMAGES, conf=0.5)
     box = theirs(checkpoint, data, 192, tmp_path, iou=0.3).box
     ours = validate(onnx, data, store=tmp_path / "kept")
+    assert ours.of == "turned boxes"
     assert 0.02 < ours.map < 0.95 and (ours.map50, ours.map) == pytest.approx((box.map50, box.map), abs=0.02)
     assert validate(onnx, data, store=tmp_path / "kept") == ours, "kept and read back"
     data.write_text(data.read_text() + "kpt_shape: [2, 3]\n")

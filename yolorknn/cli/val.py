@@ -134,6 +134,9 @@ def _say_of(reports: Sequence[ValReport]) -> None:
     first = reports[0]
     if len({report.imgsz for report in reports}) > 1:
         say("the models are of different sizes: what is compared is the size too")
+    if len({report.of for report in reports if report.map50}) > 1:  # one that finds nothing does not show what it is of
+        each = ", ".join(f"{number} by {report.of}" for number, report in enumerate(reports, 1))
+        say(f"the models are of different tasks, whose numbers say nothing beside each other: measured is {each}")
     if first.unlabelled:
         say(f"{first.unlabelled} of {first.images} images have no label file and count as images of nothing")
     if first.absent:

@@ -18,6 +18,8 @@ from yolorknn.tasks.rotated import boxes_of
 Kind = Literal["bbox", "segm", "keypoints", "rotated"]
 """How two objects are compared: pycocotools' words, and ours for turned boxes."""
 
+CALLED: dict[Kind, str] = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints", "rotated": "turned boxes"}
+
 PERSON = 0.53
 """Part of a box that a person covers, for which a pose's size is taken, as ultralytics does it."""
 

@@ -15,7 +15,7 @@ from yolorknn.data.dataset import Dataset, Labelled
 from yolorknn.data.labels import label_file
 from yolorknn.errors import DatasetError, ModelError, SourceError
 from yolorknn.files import sha256
-from yolorknn.measure.annotations import kind_of, of_found, of_labels, unfit, usual_sigmas
+from yolorknn.measure.annotations import CALLED, kind_of, of_found, of_labels, unfit, usual_sigmas
 from yolorknn.measure.average_precision import precision_of
 from yolorknn.measure.finding import Finding, finding, found_by
 from yolorknn.measure.predictions import Prediction, Predictions
@@ -139,6 +139,7 @@ def _report(model: Path, labelled: Labelled, found: Sequence[Prediction], imgsz:
         images=len(labelled.images),
         unlabelled=sum(rows is None for rows in labelled.labels),
         imgsz=imgsz,
+        of=CALLED[kind],
     )
 
 

@@ -25,6 +25,7 @@ class ValReport:
         images: number of images.
         unlabelled: how many of them have no label file, and count as images of nothing.
         imgsz: height and width of the model's input.
+        of: what was compared with the labels: "boxes", "masks", "keypoints" or "turned boxes".
     """
 
     model: str
@@ -37,6 +38,7 @@ class ValReport:
     images: int
     unlabelled: int
     imgsz: tuple[int, int]
+    of: str = "boxes"
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
