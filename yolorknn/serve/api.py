@@ -105,8 +105,15 @@ class Api:
 
     async def _stream(self, request: Request) -> Any:
         looks = [Look(camera) for camera in self._wanted(request)]
-        hello = {**self._facts, "about": self._watched.about()}
-        parts = streams.mixed(self._hub, looks, _bytes({"hello": hello}), lambda: _bytes({"status": self.status()}))
+        begun = self._watched.about()
+
+        def hello() -> bytes:
+            about = self._watched.about()
+            same = [camera["name"] for camera in about] == [camera["name"] for camera in begun]
+            # Of other cameras it comes with another connection, as pictures of those that are new do.
+            return _bytes({"hello": {**self._facts, "about": about if same else begun}})
+
+        parts = streams.mixed(self._hub, looks, hello, lambda: _bytes({"status": self.status()}))
         return self._streams.answer(parts, streams.MIXED)
 
     async def _settings(self, request: Request) -> Response:

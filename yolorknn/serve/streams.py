@@ -167,19 +167,20 @@ async def mjpeg(hub: Hub, look: Look) -> AsyncGenerator[bytes, None]:
 
 
 async def mixed(
-    hub: Hub, looks: Sequence[Look], hello: bytes, status: Callable[[], bytes], every: float = 1.0
+    hub: Hub, looks: Sequence[Look], hello: Callable[[], bytes], status: Callable[[], bytes], every: float = 1.0
 ) -> AsyncGenerator[bytes, None]:
     """Yield the parts of multipart/mixed: what there is, then how all does each second, and records with pictures.
 
     Args:
         hub: has the pictures.
         looks: of which cameras.
-        hello: the first part, JSON.
+        hello: gives the first part, JSON; sent again when it is another one, as of a model with other classes.
         status: gives the JSON that is sent each `every` seconds.
         every: see there.
     """
     mark = f"--{BOUNDARY}\r\n".encode()
-    yield mark + _part("application/json", hello)
+    said_first = hello()
+    yield mark + _part("application/json", said_first)
     yield b"\r\n" + mark + _part("application/json", status())
     due = time.monotonic() + every
     async with contextlib.aclosing(_shots(hub, looks, every)) as found:
@@ -189,6 +190,9 @@ async def mixed(
                 yield b"\r\n" + mark + said + b"\r\n" + mark + _part("image/jpeg", shot.picture)
             if time.monotonic() >= due:
                 due = time.monotonic() + every
+                if (now := hello()) != said_first:
+                    said_first = now
+                    yield b"\r\n" + mark + _part("application/json", now)
                 yield b"\r\n" + mark + _part("application/json", status())
 
 
