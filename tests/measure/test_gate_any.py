@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +118,9 @@ def test_what_the_gate_refuses(place: Path) -> None:
     request = BuildRequest(Path("net.onnx"), dataset=Path("cal"), generic=True)
     with pytest.raises(CalibrationError, match="is in cal and in cal: measure on"):
         build_any_within(request, Path("cal"), max_drop=1)
+    shutil.copytree("cal", "copied")
+    with pytest.raises(CalibrationError, match=r"copied/.* is a copy of one in cal: measure on"):
+        build_any_within(request, Path("copied"), max_drop=1)
     with pytest.raises(CalibrationError, match="pass --dataset"):
         build_any_within(BuildRequest(Path("net.onnx"), generic=True), Path("held"), max_drop=1)
     with pytest.raises(ModelError, match=r"and nothing here runs a \.tflite in float: export it to ONNX"):

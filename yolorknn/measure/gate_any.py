@@ -23,7 +23,7 @@ from yolorknn.convert.simulator import SimulatorSession
 from yolorknn.convert.tables.layers import LayerError
 from yolorknn.data.input_files import read_row
 from yolorknn.errors import BuildError, CalibrationError, ModelError
-from yolorknn.files import check_folder, is_file
+from yolorknn.files import check_folder, is_file, sha256
 from yolorknn.measure.gate_report import GateReport, Trial
 from yolorknn.measure.metric import AGREEMENT, Metric, Outputs, agreeing, read_metric
 from yolorknn.measure.recipes import Recipe, recipes_of_any
@@ -40,6 +40,7 @@ from yolorknn.measure.trials import (
 from yolorknn.model.interface import Interface
 from yolorknn.progress import Progress
 from yolorknn.runtime.laid import run_as_own
+from yolorknn.text import reason_of
 from yolorknn.toolkits.installed import choose
 
 
@@ -76,12 +77,15 @@ def build_any_within(
     if not isinstance(request.dataset, Path):
         raise CalibrationError("int8 needs a calibration set beside the files to measure on: pass --dataset")
     rows = rows_of(data)
-    known = {path.resolve() for row in rows_of(request.dataset) for path in row}
+    calibrating = rows_of(request.dataset)
+    known, contents = {path.resolve() for row in calibrating for path in row}, set(map(_content, calibrating))
     request = replace(request, platform=chip.name, dtype="i8", sha256=_digest(request))
     if common := [path for row in rows for path in row if path.resolve() in known]:
         raise CalibrationError(
             f"{common[0]} is in {request.dataset} and in {data}: measure on files not calibrated with"
         )
+    if copy := next((row[0] for row in rows if _content(row) in contents), None):
+        raise CalibrationError(f"{copy} is a copy of one in {request.dataset}: measure on files not calibrated with")
     folder = output or request.model.parent
     check_folder(folder)
     files = ReportFiles(folder, f"{request.model.stem}-{chip.name}-i8")
@@ -108,6 +112,13 @@ def build_any_within(
     rknn = build_as(chosen, Outcome.of(chosen, folder), accuracy=report.summary(), progress=progress)
     files.accept(report)
     return rknn, report
+
+
+def _content(row: Sequence[Path]) -> str:
+    try:
+        return sha256(*row)
+    except OSError as exc:
+        raise CalibrationError(f"cannot read {exc.filename or row[0]}: {reason_of(exc)}") from exc
 
 
 def _digest(request: BuildRequest) -> str | None:
