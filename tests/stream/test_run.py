@@ -198,6 +198,11 @@ def test_a_run_folder_has_a_number_where_its_name_is_taken(tmp_path: Path) -> No
     assert (tmp_path / "runs/clip/clip.mp4").exists()
 
 
+def test_a_run_folder_of_a_camera_that_is_named_by_its_link_is_not_beside_the_link(tmp_path: Path) -> None:
+    with run_folder(tmp_path, None, source="/dev/v4l/by-id/usb-x") as folder:
+        assert folder == tmp_path / "dev-v4l-by-id-usb-x"
+
+
 def test_a_run_folder_without_results_is_removed(tmp_path: Path) -> None:
     """With the folders that were made for it, and no others."""
     (tmp_path / "mine").mkdir()

@@ -27,7 +27,8 @@ def run_folder(parent: Path, name: str | None, *, source: str) -> Iterator[Path]
     Raises:
         OutputError: the folder cannot be made or written.
     """
-    folder = parent / name if name else _fresh(parent / source)
+    # A camera may be called /dev/v4l/by-id/..., and its results are not to be there.
+    folder = parent / name if name else _fresh(parent / source.strip("/").replace("/", "-"))
     made = [part for part in (folder, *folder.parents) if not part.exists()]
     try:
         check_folder(folder)
