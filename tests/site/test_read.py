@@ -101,6 +101,10 @@ csv = "out/found.csv"
             GOOD.replace("camera0", "nope.mp4"),
             ":5: cameras.door.source: there is no file {folder}/nope.mp4: give camera0",
         ),
+        (
+            GOOD.replace("camera0", "a.pt") + "fps = 5",
+            ":6: cameras.door.fps: is for a camera or stream: of a file every",
+        ),
         (GOOD.replace("camera0", ""), ":5: cameras.door.source: is empty: give camera0"),
         (
             GOOD.replace("camera0", "rtps://me:pw@cam/"),

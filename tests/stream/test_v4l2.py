@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -229,11 +230,17 @@ def test_a_camera_is_found_again_by_its_port_then_by_its_id(tmp_path: Path) -> N
     assert links_to(tmp_path / "absent", folder) == links_to(tmp_path / "video0", tmp_path / "no") == []
 
 
-def test_names_of_cameras() -> None:
+def test_names_of_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
     for source in ("0", "camera0", "/dev/video0"):
         assert is_live(source) and camera_name(source) == "camera0" and device_of(source) == Path("/dev/video0")
     link = "/dev/v4l/by-id/usb-046d_HD_Pro_Webcam_C920-video-index0"
     assert is_live(link) and camera_name(link) == link and device_of(link) == Path(link)
+    for own, target in (("/dev/frontcam", "/dev/video3"), ("/dev/absent", "/dev/absent")):
+        monkeypatch.setattr(os.path, "lexists", lambda path: path != "/dev/absent")
+        monkeypatch.setattr(os.path, "realpath", lambda _, to=target: to)
+        assert is_live(own) and camera_name(own) == own and device_of(own) == Path(own)
+    monkeypatch.setattr(os.path, "realpath", lambda path: path)
+    assert not is_live("/dev/stdin") and not is_live("/dev/shm/clip.mp4")
     assert device_of("rtsp://host/1") is None and not is_live("/dev/v4l/by-id/../../null")
     with pytest.raises(SourceError, match=re.escape(f"there is no camera {link}")):
         open_connection(link, patience=1)

@@ -29,6 +29,8 @@ def outside(site: Site) -> Iterator[Mistake]:
     for name, camera in site.cameras.items():
         where = ("cameras", name, "source")
         yield from _tried(where, lambda source=camera.source: _check_source(source))  # type: ignore[misc]
+        if camera.fps is not None and not _is_camera(camera.source):
+            yield Mistake(("cameras", name, "fps"), "is for a camera or stream: of a file every frame is looked at")
     yield from _tried(("sinks", "webhook"), lambda: _check_webhook(site.sinks.webhook))
     yield from _folders(site)
     yield from _topics(site)
@@ -78,11 +80,16 @@ def _check_source(source: str) -> None:
     if not source.strip():
         raise SourceError(f"is empty: {_GIVE}")
     _check_scheme(source)
-    if device_of(source) is not None or "://" in source or source.startswith("/dev/"):
+    if _is_camera(source) or source.startswith("/dev/"):
         return
     path = Path(source)
     if not is_file(path) and not is_folder(path) and not glob.has_magic(source):
         raise SourceError(f"there is no file {path}: {_GIVE}")
+
+
+def _is_camera(source: str) -> bool:
+    """Tell whether it is a camera or stream, as @FILE always holds."""
+    return source.startswith("@") or device_of(source) is not None or "://" in source
 
 
 def _may_be_read(kept: str, error: type[YolorknnError]) -> bool:
