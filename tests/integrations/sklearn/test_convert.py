@@ -16,6 +16,7 @@ from yolorknn import Place
 from yolorknn.convert.dense import Dense, write
 from yolorknn.errors import BuildError, CalibrationError, ConversionError, InputError
 from yolorknn.integrations.sklearn import convert, load
+from yolorknn.integrations.sklearn.files import read_rows
 from yolorknn.model import rknn_file
 
 pytest.importorskip("sklearn")
@@ -132,6 +133,8 @@ def test_a_skops_file_needs_no_trust_and_rows_come_from_csv(tmp_path: Path, monk
         assert set(predictor.predict(IRIS)) == {0, 1, 2}
     np.savetxt("plain.csv", IRIS[:, :3], delimiter=",")
     assert "takes (N, 4)" in refused("sklearn", "iris.skops", "iris.onnx", "--data", "plain.csv")
+    Path("marked.csv").write_text("1,2\n3,4\n", encoding="utf-8-sig")  # as of Excel
+    assert read_rows(Path("marked.csv")).tolist() == [[1, 2], [3, 4]]
     Path("text.csv").write_text("a,b\nc,d\n")
     assert "cannot read the rows in text.csv" in refused("sklearn", "iris.skops", "iris.onnx", "--data", "text.csv")
     assert "rows are a .npy or a .csv" in refused("sklearn", "iris.skops", "iris.onnx", "--data", "iris.onnx")

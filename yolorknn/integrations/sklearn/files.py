@@ -80,9 +80,10 @@ def read_rows(path: Path) -> NDArray[np.float64]:
             return np.asarray(np.load(path, allow_pickle=False), np.float64)
         if path.suffix.lower() != ".csv":
             raise CalibrationError(f"{path} has suffix '{path.suffix}': rows are a .npy or a .csv")
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:  # a mark at the beginning is no name of a column
             first = file.readline().split(",")
-        return np.loadtxt(path, delimiter=",", skiprows=0 if all(map(_number, first)) else 1, ndmin=2)
+            file.seek(0)
+            return np.loadtxt(file, delimiter=",", skiprows=0 if all(map(_number, first)) else 1, ndmin=2)
     except (OSError, ValueError, TypeError) as exc:
         raise CalibrationError(f"cannot read the rows in {path}: {reason_of(exc)}") from exc
 
