@@ -78,17 +78,15 @@ def short_reason(exc: object) -> str:
 
 
 def url_name(url: str) -> str:
-    """Return a name for files and folders after a URL's host, path and channel: letters, digits and single hyphens.
+    """Return a name for files and folders after a URL's host, path and channel: letters, digits and single hyphens."""
+    place = re.split(r"[?#]", shown_url(url).partition("://")[2])[0]
+    return re.sub(r"[^\w.-]+", "-", "-".join([place, *url_channel(url)]), flags=re.ASCII)[:100].strip("-.")
 
-    Cameras of one recorder may differ in the channel alone, and none is to have another's counts and zones.
-    """
-    place, *query = re.split(r"[?#]", shown_url(url).partition("://")[2], maxsplit=1)
-    which = [
-        value
-        for value in re.split(r"[?#&;]", "".join(query))
-        if "=" in value and value.partition("=")[0].lower() in _HARMLESS
-    ]
-    return re.sub(r"[^\w.-]+", "-", "-".join([place, *which]), flags=re.ASCII)[:100].strip("-.")
+
+def url_channel(url: str) -> list[str]:
+    """Return what of a URL's query says which camera of a recorder it is: none is to be taken for another."""
+    query = re.split(r"[?#&;]", "".join(re.split(r"[?#]", shown_url(url), maxsplit=1)[1:]))
+    return [value for value in query if "=" in value and value.partition("=")[0].lower() in _HARMLESS]
 
 
 def file_word(text: str) -> str:

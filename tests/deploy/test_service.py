@@ -55,4 +55,5 @@ def test_names_of_units() -> None:
     assert unit_name("camera0") == "yolorknn-camera0.service"
     assert unit_name("/dev/video1") == "yolorknn-dev-video1.service"
     assert unit_name("rtsp://me:secret@10.0.0.2:554/live?x=1") == "yolorknn-10-0-0-2-live.service"
+    assert unit_name("rtsp://nvr/live?token=x&channel=2") == "yolorknn-nvr-live-channel-2.service"
     assert unit_name("../..") == "yolorknn-source.service"

@@ -11,7 +11,7 @@ from yolorknn.deploy.install import OWN, Installed
 from yolorknn.deploy.probe import Board
 from yolorknn.deploy.ssh import Remote
 from yolorknn.errors import DeployError
-from yolorknn.text import printable, shown, shown_url
+from yolorknn.text import printable, shown, shown_url, url_channel
 
 UNITS = "/etc/systemd/system"
 FINAL = (69, 78)
@@ -21,7 +21,8 @@ FINAL = (69, 78)
 def unit_name(source: str) -> str:
     """Return the unit's name for a source: yolorknn-camera0.service. A URL's user and password stay out of it."""
     place = re.sub(r"^([^/]*?):\d+", r"\1", re.split(r"[?#]", shown_url(source).partition("://")[2])[0])
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", place or source)[:100].strip("-")
+    words = [place, *url_channel(source)] if place else [source]
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", "-".join(words))[:100].strip("-")
     return f"yolorknn-{plain or 'source'}.service"
 
 
