@@ -95,7 +95,7 @@ def test_a_hung_core_is_noticed_and_its_context_replaced_and_released(core: Call
     one = core([FINE, "hang"])
     backend = one.backend()
     backend.infer(rgb(1))
-    with pytest.raises(CoreHungError, match=r"m.rknn on NPU core 1 gave no answer in 0.6 s: the frame is lost"):
+    with pytest.raises(CoreHungError, match=r"m.rknn on NPU core 1 gave no answer in [0-9.]+ s: the frame is lost"):
         backend.infer(rgb(2))
     assert same(backend.infer(rgb(3)), 3)
     assert [context.closed for context in one.opened] == [0, 0], "a context in use is not released"
