@@ -53,13 +53,18 @@ class Engine:
         self._room, self._work, self._outputs, self._ready = (threading.Condition(lock) for _ in range(4))
         targets: list[tuple[str, Callable[[], None]]] = [("read", self._read), ("decode", self._decode)]
         self._crew = Crew(lock, [*targets, *[("infer", self._infer)] * workers])
-        hold_back()
+
+    def start(self) -> None:
+        """Begin; whatever comes then, as Ctrl-C, close() is to be called.
+
+        Raises:
+            BackendError: the system gives no more threads.
+        """
         try:
+            hold_back(self)
             self._crew.start()
         except BaseException as exc:
             self.close()
-            if not self._crew.threads[0].ident:
-                source.close()
             if isinstance(exc, RuntimeError):
                 what = "the system gives no more threads: end other programs, or raise 'ulimit -u'"
                 raise BackendError(what) from exc
@@ -108,14 +113,15 @@ class Engine:
         """Stop, and join every thread but the caller's, and but one that its source holds up for PATIENCE."""
         if self._process != os.getpid():  # a fork has none of them, and may have the lock of one
             return
+        let_go(self)
         with self._ready:
-            if not self._stopped:
-                let_go()
-            self._stopped = True
+            first, self._stopped = not self._stopped, True
             for condition in (self._room, self._work, self._outputs, self._ready):
                 condition.notify_all()
         if stop := getattr(self._source, "stop", None):
             stop()
+        if first and not self._crew.threads[0].ident:
+            self._source.close()
         if threading.current_thread() not in self._crew.threads:
             self._stages.hurry()
             reading, *others = self._crew.threads

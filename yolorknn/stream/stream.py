@@ -40,6 +40,7 @@ class Stream(Generic[Found]):
         self._engine = Engine(source, stages, workers, drop)
         # The threads hold the engine alone, so that a stream nobody refers to any more is stopped.
         self._finalizer = weakref.finalize(self, self._engine.close)
+        self._engine.start()
 
     @property
     def dropped(self) -> int:
