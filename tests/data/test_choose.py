@@ -48,6 +48,7 @@ def test_one_of_each_kind_is_chosen(tmp_path: Path) -> None:
     sheet = read_image(tmp_path / "out/contact-sheet.jpg")
     assert sheet.shape == (120, 5 * 160, 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]  # no scratch is left
+    assert choose(str(tmp_path / "out"), count=20, output=tmp_path / "again").seen == 5, "the sheet is none of them"
 
 
 def test_few_of_many_lie_far_apart(tmp_path: Path) -> None:

@@ -123,7 +123,8 @@ class _Item:
 def _items(source: str, count: int) -> Iterator[_Item]:
     path = Path(source)
     if path.is_dir():
-        yield from _files(read_folder(path), source)
+        listing = path / LISTING  # in a folder of choose() beside a contact sheet
+        yield from _files(read_list(listing) if listing.is_file() else read_folder(path), source)
     elif path.suffix.lower() == ".txt" and path.exists():
         yield from _files(read_list(path), source)
     elif path.suffix.lower() in (".yaml", ".yml") and path.exists():
