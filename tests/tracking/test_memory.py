@@ -70,7 +70,13 @@ def test_counts_are_written_soon_and_not_often(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["lines"]["gate"]["out"] == {"car": 5}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"version": 9}', '{"version": 1, "next": "x"}', "[" * 100000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{", "[" * 100000, '{"version": 9}'),
+        *(f'{{"version": 1, "next": {number}}}' for number in ('"x"', "Infinity", "9" * 30)),
+    ],
+)
 def test_a_file_that_is_none_is_kept_and_told_of(tmp_path: Path, text: str) -> None:
     path, told = tmp_path / "a.json", list[str]()
     path.write_text(text)

@@ -135,7 +135,8 @@ class Memory:
             with path.open("rb") as opened:
                 values = json.loads(opened.read(_MOST))
             assert values["version"] == _VERSION
-            self._next = self._taken = max(1, int(values["next"]))
+            assert 0 < values["next"] < 1 << 62
+            self._next = self._taken = int(values["next"])
             self.lines = {
                 str(line): {"in": _counter(ways["in"]), "out": _counter(ways["out"])}
                 for line, ways in values["lines"].items()
@@ -143,7 +144,7 @@ class Memory:
             self.entered = {str(zone): _counter(total) for zone, total in values["entered"].items()}
         except (FileNotFoundError, NotADirectoryError):
             return
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, RecursionError) as exc:
+        except Exception as exc:  # whatever there is in its place
             with contextlib.suppress(OSError):
                 path.replace(path.with_suffix(".damaged"))
             self.lines, self.entered = {}, {}
