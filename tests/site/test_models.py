@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tests.fakes.watched import WholeBackend
 from tests.site.conftest import SINKS, Rig, camera, lines, ticking, turn, write_model
 from yolorknn.errors import CoreDeadError, ModelError, RestartsError, SiteError
 from yolorknn.site.keeper import Keeper
+from yolorknn.site.parts import Parts
 from yolorknn.site.read import read_site
 from yolorknn.site.restarts import Restarts
 from yolorknn.site.tables import ModelTable
@@ -174,3 +176,13 @@ def test_a_model_that_is_opened_by_a_reload_is_not_opened_once_more(
         assert rig.said("it is begun anew") and keeper.reload() and len(rig.opened) == 2
         turn(keeper, 0.5)
         assert len(rig.opened) == 2 and set(keeper.status()) == {"a"}
+
+
+def test_who_asks_while_models_change_is_answered(rig: Rig) -> None:
+    """The broker's thread asks how cameras do, several times a second."""
+    parts = Parts(Mock(), Mock(), rig.told.append, Restarts())
+    parts.begin(dict.fromkeys("ab", Mock()))
+    asking = iter(parts)
+    next(asking)
+    parts.change({"a": Mock()}, {})
+    assert len(list(asking)) == 1

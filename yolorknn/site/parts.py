@@ -14,7 +14,7 @@ from yolorknn.site.tables import ModelTable
 
 
 class Parts:
-    """The models of a site, each with its cameras; from one thread.
+    """The models of a site, each with its cameras; changed by one thread.
 
     Args:
         make: makes a part of a model's name.
@@ -34,8 +34,8 @@ class Parts:
         self._parts: dict[str, ModelPart] = {}
 
     def __iter__(self) -> Iterator[ModelPart]:
-        """Give each."""
-        return iter(self._parts.values())
+        """Give each that there is now; from any thread, as the broker's asks how cameras do."""
+        return iter(list(self._parts.values()))
 
     def begin(self, models: Mapping[str, ModelTable]) -> None:
         """Open all.
@@ -59,7 +59,7 @@ class Parts:
 
     def status(self) -> dict[str, CameraStatus]:
         """Return how every camera is, by name; without those of a model that does not run just now."""
-        watchers = [part.watcher for part in self if part.watcher is not None]
+        watchers = [watcher for part in self if (watcher := part.watcher) is not None]
         return {status.name: status for watcher in watchers for status in watcher.status()}
 
     def unread(self) -> list[str]:
