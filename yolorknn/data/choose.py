@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from yolorknn.data.dataset import LISTING, images_of, read_folder, read_list
+from yolorknn.data.dataset import LISTING, SHEET, images_of, read_folder, read_list
 from yolorknn.data.near_duplicates import Spread, is_broken, thumbnail
 from yolorknn.errors import OutputError, SourceError
 from yolorknn.files import atomic_folder, check_folder, writing
@@ -169,7 +169,7 @@ def _write(output: Path, items: list[_Item]) -> None:
             names.append(name)
         (temporary / LISTING).write_text("".join(f"{name}\n" for name in names))
         sheet = cv2.imencode(".jpg", contact_sheet(item.unpack() for item in items))[1]
-        (temporary / "contact-sheet.jpg").write_bytes(sheet.tobytes())
+        (temporary / SHEET).write_bytes(sheet.tobytes())
 
 
 def contact_sheet(images: Iterator[Image]) -> Image:

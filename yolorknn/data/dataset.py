@@ -18,6 +18,8 @@ Split = Literal["train", "val"]
 
 LISTING = "dataset.txt"
 """The list of images in a folder that `yolorknn calibrate` made."""
+SHEET = "contact-sheet.jpg"
+"""The picture of all of them there."""
 
 MOST_CLASSES = 100_000
 PERSON_POINTS = 17

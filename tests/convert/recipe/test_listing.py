@@ -12,6 +12,7 @@ from tests.conftest import needs_ort, needs_toolkit
 from tests.fakes.tiny_onnx import IMAGE, VECTOR, computed, two_inputs
 from yolorknn import Place, Runner
 from yolorknn.convert.recipe.listing import listing, rows_of
+from yolorknn.data.choose import choose
 from yolorknn.data.input_files import read_row
 from yolorknn.errors import CalibrationError, SourceError
 from yolorknn.model.metadata import Tensor
@@ -80,6 +81,12 @@ def test_a_folder_of_npz(place: Path) -> None:
     (folder / "notes.txt").write_text("no input")
     made = listing(folder, scratch(place), INPUTS)
     assert made.rows == 2 and all(len(line.split()) == 2 for line in made.path.read_text().splitlines())
+
+
+def test_a_folder_that_calibrate_made(place: Path) -> None:
+    """Beside its list there is a picture of all, by which nothing is to be calibrated."""
+    choose(str(place / "cat.png"), count=2, output=place / "chosen")
+    assert rows_of(place / "chosen") == [[place / "chosen/images/0000.png"]]
 
 
 def test_what_is_no_row_is_one_sentence(place: Path) -> None:

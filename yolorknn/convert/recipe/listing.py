@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.data.dataset import LISTING, SHEET
 from yolorknn.data.input_files import INPUT_SUFFIXES, read_archive, read_input, takes_pictures
 from yolorknn.errors import CalibrationError
 from yolorknn.files import decoded, sha256, writing
@@ -56,6 +57,8 @@ def rows_of(dataset: Path) -> list[list[Path]]:
         CalibrationError: absent or empty, or names a file that is not there.
     """
     try:
+        if (dataset / SHEET).is_file() and (dataset / LISTING).is_file():
+            return rows_of(dataset / LISTING)  # of `yolorknn calibrate`, whose images lie in a folder there
         if dataset.is_dir():
             shown = sorted(path for path in dataset.iterdir() if not path.name.startswith("."))
             rows = [[path] for path in shown if path.suffix.lower() in INPUT_SUFFIXES]
