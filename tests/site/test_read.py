@@ -62,6 +62,7 @@ csv = "out/found.csv"
         (GOOD.replace("source", "sorce"), ":5: cameras.door.sorce: there is no such key; did you mean source?"),
         (GOOD + "fps = true", ":6: cameras.door.fps: must be a number, not true"),
         (GOOD + "fps = 0", ":6: cameras.door.fps: must be above 0, not 0"),
+        (GOOD + "weight = 1000000.1", ":6: cameras.door.weight: must be 1000000 or less, not 1000000.1"),
         (GOOD + "fps = nan", ":6: cameras.door.fps: must be a number, not nan"),
         (GOOD + "size = [640, 48.5]", ":6: cameras.door.size: must be a whole number, not 48.5"),
         (GOOD + "size = [640]", ":6: cameras.door.size: must be a list of 2, not a list of 1"),

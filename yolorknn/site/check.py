@@ -163,11 +163,11 @@ def _is_number(given: Any, kind: type[Any]) -> bool:
 
 def _check_bounds(rule: Rule, given: float) -> None:
     if rule.least is not None and given < rule.least:
-        raise _WrongError(f"must be {rule.least:g} or more, not {given:g}")
+        raise _WrongError(f"must be {rule.least:.15g} or more, not {given:.15g}")
     if rule.above is not None and given <= rule.above:
-        raise _WrongError(f"must be above {rule.above:g}, not {given:g}")
+        raise _WrongError(f"must be above {rule.above:.15g}, not {given:.15g}")
     if rule.most is not None and given > rule.most:
-        raise _WrongError(f"must be {rule.most:g} or less, not {given:g}")
+        raise _WrongError(f"must be {rule.most:.15g} or less, not {given:.15g}")
 
 
 def _check_text(rule: Rule, given: str) -> None:

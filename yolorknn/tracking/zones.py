@@ -90,7 +90,7 @@ def _points(given: Sequence[Point], of: str) -> tuple[Point, ...]:
     for x, y in points:
         if not (0 <= x <= 1 and 0 <= y <= 1):
             raise ValueError(
-                f"{of} is in shares of the picture, 0 to 1, not {x:g},{y:g}: divide by its width and height"
+                f"{of} is in shares of the picture, 0 to 1, not {x:.15g},{y:.15g}: divide by its width and height"
             )
     return points
 
