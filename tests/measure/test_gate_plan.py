@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit
+from yolorknn.convert.alone import alone
+from yolorknn.convert.build import Outcome, build_as, listing_of
 from yolorknn.convert.recipe.calibration import Calibration
 from yolorknn.convert.recipe.planned import planned
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Labelled
-from yolorknn.errors import CalibrationError, DatasetError, ModelError
+from yolorknn.errors import BuildError, CalibrationError, DatasetError, ModelError
 from yolorknn.image import Canvas, letterbox, read_image
 from yolorknn.measure import gate_plan
 from yolorknn.measure.gate import build_within
@@ -133,3 +136,15 @@ def test_a_model_that_changes_between_two_recipes_is_refused(data: Path, tmp_pat
     model.write_bytes(DEMO_ONNX.read_bytes())
     with pytest.raises(ModelError, match="has changed"), planned(request, progress=changed):
         pass
+
+
+@needs_toolkit
+def test_a_build_that_fails_leaves_the_list_of_the_earlier_model(tmp_path: Path) -> None:
+    """Without it that one could not be simulated any more."""
+    request = BuildRequest(DEMO_ONNX, dataset=DATASET / "images/0000.jpg")
+    outcome = replace(Outcome.of(request, tmp_path), listing=b"new")
+    earlier = listing_of(outcome.target)
+    earlier.write_bytes(b"old")
+    with alone(outcome.target), pytest.raises(BuildError, match="another build"):
+        build_as(request, outcome)
+    assert earlier.read_bytes() == b"old"

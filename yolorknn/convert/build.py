@@ -163,6 +163,8 @@ class Outcome:
     """Level of the encrypted model, 1 to 3; 0 for none."""
     example: Path | None = None
     """Folder for the vendor's C++ example."""
+    listing: bytes | None = None
+    """The calibration set's list, beside the model: an earlier one stays with the model that it is of."""
 
     @classmethod
     def of(
@@ -217,8 +219,15 @@ def _make(
             write_bytes(target.with_suffix(".json"), metadata.to_json().encode())
         if encrypt:
             write_bytes(target.with_suffix(".crypt.rknn"), locked.read_bytes())
+        if outcome.listing is not None:
+            write_bytes(listing_of(target), outcome.listing)
         write_bytes(target, made.read_bytes())
         target.with_suffix(".accuracy.json").unlink(missing_ok=True)  # of the model that was here; the gate writes anew
+
+
+def listing_of(target: Path) -> Path:
+    """Return where the list of a model's calibration images is, where yolorknn chose them."""
+    return target.with_suffix(".calibration.txt")
 
 
 def _copy_folder(folder: Path, target: Path) -> None:

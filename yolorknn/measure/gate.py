@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.convert.analyze import analyze
-from yolorknn.convert.build import Outcome, build_as
+from yolorknn.convert.build import Outcome, build_as, listing_of
 from yolorknn.convert.recipe.attention import attention_blocks
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.generic import checked_digest
@@ -22,7 +22,7 @@ from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.served import ServedSession
 from yolorknn.convert.tables.layers import LayerError
 from yolorknn.errors import CalibrationError, DatasetError
-from yolorknn.files import check_folder, write_bytes
+from yolorknn.files import check_folder
 from yolorknn.measure.gate_plan import CalibrationSets, GatePlan
 from yolorknn.measure.gate_report import GateReport, Trial
 from yolorknn.measure.measured import measured
@@ -114,14 +114,14 @@ def build_within(
         if recipe is None:
             raise files.reject(report, measured="images")
         dataset, calibration = trials.sets.of(few=recipe.few)
-        if not plan.own:
-            listing = folder / f"{files.name}.calibration.txt"
-            write_bytes(listing, dataset.read_bytes())
-            dataset = listing
         request = replace(request, dataset=dataset, options=recipe.options)
+        outcome = Outcome.of(request, folder)
+        if not plan.own:
+            outcome = replace(outcome, listing=dataset.read_bytes())
+            request = replace(request, dataset=listing_of(outcome.target))
         rknn = build_as(
             request,
-            Outcome.of(request, folder),
+            outcome,
             calibration=calibration,
             accuracy=report.summary(),
             progress=progress,
