@@ -15,6 +15,7 @@ from tests.fakes.browser import browser
 from tests.fakes.served import Served
 from tests.fakes.waiting import until
 from tests.serve.conftest import TOKEN
+from yolorknn.live.settings import Settings
 from yolorknn.serve.page import Page
 
 pytestmark = pytest.mark.slow
@@ -141,7 +142,13 @@ def test_layers_are_switched_off(chrome: Any, page: Page) -> None:
     assert any(pixels(chrome, "door", "overlay"))
 
 
-def test_conf_classes_and_zones_act_and_are_kept(chrome: Any, page: Page, served: Served) -> None:
+@pytest.fixture
+def settings(served: Served) -> Iterator[Settings]:
+    yield served.settings
+    served.settings.change("door", {"conf": 0.25, "classes": None, "zones": {}})  # also where it ended in the middle
+
+
+def test_conf_classes_and_zones_act_and_are_kept(chrome: Any, page: Page, settings: Settings) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
@@ -149,12 +156,12 @@ def test_conf_classes_and_zones_act_and_are_kept(chrome: Any, page: Page, served
     slider = one(chrome, "#conf")
     until(lambda: "3 objects" in one(chrome, ".camera .found").text)
     slider.send_keys(*[Keys.ARROW_RIGHT] * 10)
-    until(lambda: served.settings.of("door").conf == pytest.approx(0.35))
+    until(lambda: settings.of("door").conf == pytest.approx(0.35))
     until(lambda: "2 objects" in one(chrome, ".camera .found").text)
     next(chip for chip in chrome.find_elements("css selector", ".chip") if chip.text.startswith("n1")).click()
-    until(lambda: served.settings.of("door").classes == ("n1",))
+    until(lambda: settings.of("door").classes == ("n1",))
     until(lambda: "1 object" in one(chrome, ".camera .found").text)
-    assert served.settings.of("yard").conf == 0.25
+    assert settings.of("yard").conf == 0.25
 
     draw = next(each for each in chrome.find_elements("css selector", ".panel button") if each.text == "Draw a zone")
     draw.click()
@@ -168,8 +175,8 @@ def test_conf_classes_and_zones_act_and_are_kept(chrome: Any, page: Page, served
     name.clear()
     name.send_keys("right")
     next(each for each in chrome.find_elements("css selector", ".panel button") if each.text == "Keep").click()
-    until(lambda: [zone.name for zone in served.settings.of("door").zones] == ["right"])
-    (zone,) = served.settings.of("door").zones
+    until(lambda: [zone.name for zone in settings.of("door").zones] == ["right"])
+    (zone,) = settings.of("door").zones
     assert zone.polygon[0] == pytest.approx((0.55, 0.1), abs=0.02) and len(zone.polygon) == 4
     until(lambda: "1 in it" in one(chrome, ".zones .count").text)
     assert not grave(chrome)
@@ -179,8 +186,8 @@ def test_conf_classes_and_zones_act_and_are_kept(chrome: Any, page: Page, served
     assert one(chrome, ".panel output").text == "0.35"
     until(lambda: one(chrome, ".zones .name").text == "right")
     one(chrome, ".zones .danger").click()
-    until(lambda: served.settings.of("door").zones == ())
-    served.settings.change("door", {"conf": 0.25, "classes": None})
+    until(lambda: settings.of("door").zones == ())
+    settings.change("door", {"conf": 0.25, "classes": None})
     until(lambda: one(chrome, ".panel output").text == "0.25")  # what is changed elsewhere
     assert not complaints(chrome)
 
