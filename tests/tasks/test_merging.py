@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -67,6 +67,8 @@ def shown(objects: Array, view: View, least: float, rng: np.random.Generator) ->
 
 
 @settings(max_examples=80, deadline=None)
+@example(seed=2171, size=(1591, 2303), side=137, overlap=0.0, count=8)
+@example(seed=810405, size=(2088, 1940), side=132, overlap=0.5, count=12)
 @given(
     seed=st.integers(0, 10**6),
     size=st.tuples(st.integers(300, 2400), st.integers(300, 2400)),

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolorknn.tasks.detections import Detections
+from yolorknn.tasks.overlap import common
 from yolorknn.tasks.task import Ints
 from yolorknn.tasks.views import Seen, View, made
 
@@ -114,10 +116,24 @@ def _known(seen: Seen, parts: Ints, whole: Ints) -> Ints:
     blurred = seen.outlines.widened(seen.blur)
     pairs = seen.outlines.meeting(parts, whole, blurred)
     ones, others = seen.alike(*pairs)
+    apart = _apart(seen, ones, others)
+    ones, others = ones[~apart], others[~apart]
     shared = seen.outlines.shared(ones, others, blurred)
     covered = np.bincount(ones, shared, minlength=len(seen.view)) / seen.outlines.area
     looks = seen.outlines.iou_within(*pairs, seen.bounds[pairs[0]])
     return np.union1d(np.flatnonzero(covered > COVERED), pairs[0][looks > SAME])
+
+
+def _apart(seen: Seen, parts: Ints, whole: Ints) -> NDArray[np.bool_]:
+    """Tell of each pair whether the part's view shows some of the whole box, and the part beside it: a neighbour's.
+
+    A part of the same object would reach as far as that does, however coarse the whole box is.
+    """
+    bounds = seen.bounds[parts] + seen.edge[parts][:, None] * (1, 1, -1, -1)
+    shown = common(seen.outlines.xyxy[whole], bounds)
+    visible: NDArray[np.bool_] = (shown[:, 2:] > shown[:, :2]).all(axis=1)
+    visible &= seen.outlines.shared(parts, whole) <= 0
+    return visible
 
 
 class _Groups:
