@@ -21,11 +21,15 @@ from yolorknn.stream.sources import open_source
 from yolorknn.stream.sources.capture import Capture
 
 
-def recording(_: object, **options: object) -> Capture:
-    """Stand in for a camera: a clip that ends."""
-    return Capture(
-        lambda: cv2.VideoCapture("clip.mp4"), name="camera0", source="camera0", live=False, failure="no clip"
-    )
+class Recording(Capture):
+    """Stands in for a camera, or a stream as PyAV reads it: a clip that ends."""
+
+    single, ends = False, True
+
+    def __init__(self, _: object, **options: object) -> None:
+        super().__init__(
+            lambda: cv2.VideoCapture("clip.mp4"), name="camera0", source="camera0", live=False, failure="no clip"
+        )
 
 
 if __name__ == "__main__":
@@ -40,7 +44,7 @@ if __name__ == "__main__":
     vars(cores)["this_platform"] = lambda: PLATFORMS["rk3588"]
     if sys.argv[1] == "bench" and "--seconds" not in sys.argv:
         sys.argv += ["--seconds", "0.2"]  # for each of eight settings two, else
-    vars(open_source).update(open_camera=recording, open_stream=recording, PyAvStream=recording)
+    vars(open_source).update(open_camera=Recording, open_stream=Recording, PyAvStream=Recording)
     try:
         main()
     finally:
