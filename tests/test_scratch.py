@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -189,3 +191,34 @@ def test_a_folder_that_is_still_written_to_goes_in_the_end(tmp_path: Path, monke
     with temporary_folder("kind", parent=tmp_path):
         pass
     assert not list(tmp_path.iterdir()) and next(late, "none") == "none"
+
+
+class Interrupt:
+    """Ctrl-C when so many calls of the system were made by what makes temporary files."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> None:
+        if event == "c_return" and frame.f_globals.get("__name__") in (scratch.__name__, "pathlib"):
+            self.left -= 1
+            if self.left < 0:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_ctrl_c_at_any_moment_leaves_nothing(tmp_path: Path, kind: str) -> None:
+    for after in itertools.count():
+        through = False
+        try:
+            sys.setprofile(Interrupt(after))
+            with temporary_file(tmp_path, ".x") if kind == "file" else temporary_folder("x", parent=tmp_path):
+                sys.setprofile(None)
+                through = True
+        except KeyboardInterrupt:
+            assert not through
+        assert not list(tmp_path.iterdir()), after
+        if through:
+            break
+    assert after > 3

@@ -36,18 +36,22 @@ def temporary_file(folder: Path, suffix: str, *, mode: int = 0o666) -> Iterator[
     """
     clear_leftovers(folder)
     while True:
-        path = folder / f".yolorknn-{secrets.token_hex(8)}{suffix}"
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        held = os.open(path, flags, mode)
-        if _hold(held):
-            break
-        os.close(held)
-    try:
-        yield path
-    finally:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        os.close(held)
+        path, taken, held = folder / f".yolorknn-{secrets.token_hex(8)}{suffix}", False, None
+        try:
+            try:
+                held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+            except FileExistsError:
+                taken = True
+                raise
+            if _hold(held):
+                yield path
+                return
+        finally:  # also where Ctrl-C came before it was known that it is there
+            if not taken:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            if held is not None:
+                os.close(held)
 
 
 @contextlib.contextmanager
@@ -66,22 +70,32 @@ def temporary_folder(kind: str, *, parent: Path | None = None, mode: int = 0o700
     clear_leftovers(within)
     while True:
         path = within / f"{'.' if parent else ''}yolorknn-{kind}-{secrets.token_hex(8)}"
-        path.mkdir(mode)
+        remove, taken, held = functools.partial(_remove, path), False, None
         try:
-            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:  # taken for a dead one's, and removed
-            continue
-        if _hold(held):
-            break
-        os.close(held)
-    remove = functools.partial(_remove, path)
-    atexit.register(remove)  # where Ctrl-C came before whoever asked for it could say so
+            try:
+                path.mkdir(mode)
+            except FileExistsError:
+                taken = True
+                raise
+            held = _open(path)
+            if held is not None and _hold(held):
+                atexit.register(remove)  # where Ctrl-C came before whoever asked for it could say so
+                yield path
+                return
+        finally:  # also where it came before it was known that it is there
+            if not taken:
+                remove()
+            atexit.unregister(remove)
+            if held is not None:
+                os.close(held)
+
+
+def _open(folder: Path) -> int | None:
+    """Open a folder that was just made; None where it was taken for a dead one's, and removed."""
     try:
-        yield path
-    finally:
-        remove()
-        atexit.unregister(remove)
-        os.close(held)
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
 
 
 def _remove(folder: Path) -> None:
