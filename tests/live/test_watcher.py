@@ -102,13 +102,17 @@ def test_absent_at_the_start_the_others_begin(cameras: list[RtspCamera], tmp_pat
 def test_files_beside_cameras(cameras: list[RtspCamera], tmp_path: Path) -> None:
     """A folder is read to its end, and its share is not more than a camera's."""
     (tmp_path / "in").mkdir()
-    for number in range(30):
+    for number in range(60):
         cv2.imwrite(str(tmp_path / "in" / f"{number:02}.png"), numbered_frame(number, (256, 320)))
     sink = Kept()
     named = [Camera("folder", str(tmp_path / "in")), Camera("cam", cameras[0].url)]
     with watched_detector(tmp_path, [WholeBackend(0.02)]) as detector, Watcher(detector, named, [sink]) as watcher:
-        until(lambda: sink.by["folder"] == 30)
-        assert sink.by["cam"] >= 20
+        until(lambda: sink.by["folder"] == 60)
+        order = [camera for camera, _, _ in sink.results]
+        beside = order[
+            order.index("cam") :
+        ]  # until it is connected, which takes long on a busy machine, there is no other
+        assert beside.count("folder") > 5 and beside.count("cam") >= 2 / 3 * beside.count("folder")
         until(lambda: by_name(watcher)["folder"].source.state == "ended")
         assert not watcher.wait(0)
 
