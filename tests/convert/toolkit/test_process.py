@@ -39,7 +39,7 @@ def test_a_process_that_is_gone_is_not_killed_by_its_number(tmp_path: Path, monk
         end(number, sign)
 
     monkeypatch.setattr(os, "killpg", killpg)
-    process = Process(Log(tmp_path / "x.log"))
+    process = Process(Log(tmp_path / "x.log"), python=Path(sys.executable))  # never a forked one
     process._process.kill()
     with pytest.raises(Ended, match="SIGKILL"):
         process.ask("del", "1", {})
