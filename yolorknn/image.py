@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from dataclasses import dataclass
@@ -106,21 +107,25 @@ class Letterbox:
         return self.undo_points(xyxy.reshape(-1, 2, 2), clip=True).reshape(-1, 4)
 
     def undo_points(self, points: NDArray[Any], *, clip: bool = False) -> NDArray[np.float32]:
-        """Map points (..., 2), x and y, from input pixels to pixels of the image; with `clip` to the nearest in it."""
-        offset, factor, limit = _way_back(self)
-        moved = np.subtract(points, offset, dtype=np.float64)
+        """Map points (N, ..., 2), x, y, from pixels of the input to the image's, with `clip` to the nearest there."""
+        rows = points.reshape(len(points), math.prod(points.shape[1:]))  # long ones, as numpy's loops are along them
+        offset, factor, limit = _way_back(self, rows.shape[1] // 2)
+        moved = np.subtract(rows, offset, dtype=np.float64)
         moved *= factor
         if clip:
             np.minimum(np.maximum(moved, 0, out=moved), limit, out=moved)
-        return moved.astype(np.float32)
+        return moved.astype(np.float32).reshape(points.shape)
 
 
 @lru_cache
-def _way_back(placed: Letterbox) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return what is taken off points (x, y) of the input, times what they are pixels of the image, and their limit."""
+def _way_back(placed: Letterbox, points: int) -> NDArray[np.float64]:
+    """Return three rows for so many points x1, y1, x2, y2...
+
+    They are: what is taken off points of the input, times what that is pixels of the image, and their limit.
+    """
     height, width = placed.source
     factor = (width / placed.resized[1], height / placed.resized[0])
-    return np.array((placed.left, placed.top), float), np.array(factor), np.array((width, height), float)
+    return np.tile(np.array(((placed.left, placed.top), factor, (width, height)), float), points)
 
 
 def check_image(image: Any) -> Image:

@@ -68,9 +68,11 @@ def floats(values: Values) -> Floats:
 
 def sigmoid(logits: Floats) -> Floats:
     """Return 1 / (1 + exp(-logits)), of any shape."""
-    with np.errstate(over="ignore"):  # of a logit far below 0, whose score is 0
-        scores: Floats = 1 / (1 + np.exp(-logits))
-    return scores
+    scores: Floats = np.negative(logits)
+    np.minimum(scores, 88, out=scores)  # of more, exp is no float32; the score is 0 to 38 places here
+    np.exp(scores, out=scores)
+    scores += 1
+    return np.divide(1, scores, out=scores)
 
 
 def part(values: Values, index: tuple[int | slice, ...]) -> Floats:

@@ -174,5 +174,5 @@ def postprocess(outputs: Sequence[Values], metadata: ModelMetadata, thresholds: 
     found = candidates(outputs, metadata, thresholds)
     if metadata.end_to_end:
         return found
-    class_id = None if thresholds.agnostic_nms else found.class_id
+    class_id = None if thresholds.agnostic_nms or len(metadata.names) == 1 else found.class_id
     return found[nms(found.xyxy, found.confidence, class_id, iou=thresholds.iou)[: thresholds.max_det]]

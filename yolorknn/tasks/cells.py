@@ -171,10 +171,12 @@ def above(named: Sequence[tuple[str, Values]], conf: float, *, multi_label: bool
     if len(cell) == 0:
         return NO_SCORES
     places = Places.of(cell, plan.starts)
-    pieces = [table.take(column, axis=1) for table, column in zip(tables, places.columns, strict=True)]
-    scores = np.concatenate(pieces, axis=1)
     top, dtype = highest.take(cell), kinds[0][0]
     odd = most is not None and int(np.maximum.reduce(top)) > most
+    if len(tables[0]) == 1 and not odd:
+        return Scores(places, np.zeros(len(cell), np.int64), _as_floats(top, dtype, plan, cell))
+    pieces = [table.take(column, axis=1) for table, column in zip(tables, places.columns, strict=True)]
+    scores = np.concatenate(pieces, axis=1)
     if not (multi_label or odd):
         return Scores(places, scores.argmax(axis=0), _as_floats(top, dtype, plan, cell))
     if odd:

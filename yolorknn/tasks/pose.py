@@ -56,9 +56,15 @@ class Pose(BoxTask):
         """Decode, suppress duplicates, and undo the letterbox; keypoints of what remains."""
         outputs, metadata = apart(outputs, metadata)
         boxes = postprocess(outputs, metadata, thresholds)
-        points = _keypoints(outputs, metadata, boxes)
-        points[..., :2] = placed.undo_points(points[..., :2], clip=True)
-        return Detections(placed.undo(boxes.xyxy), boxes.confidence, boxes.class_id, keypoints=points)
+        ways, visibility = _keypoints(outputs, metadata, boxes)
+        rows = np.empty((len(boxes.xyxy), 4 + len(ways)), np.float32)
+        rows[:, :4] = boxes.xyxy
+        rows[:, 4:] = ways.T
+        points = placed.undo_points(rows.reshape(len(rows), 2 + len(ways) // 2, 2), clip=True)
+        keypoints = np.empty((len(rows), len(ways) // 2, 3), np.float32)
+        keypoints[..., :2] = points[:, 2:]
+        keypoints[..., 2] = visibility
+        return Detections(points[:, :2].reshape(len(rows), 4), boxes.confidence, boxes.class_id, keypoints=keypoints)
 
     def holds(self, found: object) -> bool:
         """Know Detections with keypoints."""
@@ -92,23 +98,20 @@ class Pose(BoxTask):
         draw_keypoints(canvas, found)
 
 
-def _keypoints(outputs: Sequence[Values], metadata: ModelMetadata, boxes: Boxes) -> Floats:
-    """Return the keypoints of boxes in pixels of the input, and their visibility: (N, K, 3)."""
-    anchor = boxes.anchor
+def _keypoints(outputs: Sequence[Values], metadata: ModelMetadata, boxes: Boxes) -> tuple[Floats, Floats | float]:
+    """Return the keypoints of boxes: x and y in turn, in pixels of the input (2*K, N), and visibility (N, K) or 1."""
+    count, anchor = len(metadata.keypoints), boxes.anchor
     if metadata.outputs[-1].role == "points":
-        found = said_over_all(outputs, metadata, anchor).reshape(len(metadata.keypoints), 3, len(anchor))
-        return np.ascontiguousarray(found.transpose(2, 0, 1))
+        found = said_over_all(outputs, metadata, anchor).reshape(count, 3, len(anchor))
+        return found[:, :2].reshape(2 * count, len(anchor)), found[:, 2].T
     scales = scales_of(metadata.outputs)
     roles = [role for role in ("keypoints", "visibility") if role in scales[0].others]
-    offsets, *logits = gather(outputs, metadata, boxes, *roles)
+    ways, *logits = gather(outputs, metadata, boxes, *roles)
     table = anchor_points(metadata.imgsz, tuple([scale.stride for scale in scales])).take(anchor, axis=1)
-    ways = offsets.reshape(len(metadata.keypoints), 2, len(anchor)) * table[2]
-    ways += table[:2]
-    points = np.ones((len(anchor), len(metadata.keypoints), 3), np.float32)
-    points[..., :2] = ways.transpose(2, 0, 1)
-    if logits:
-        points[..., 2] = sigmoid(logits[0].T)
-    return points
+    pairs = ways.reshape(count, 2, len(anchor))
+    pairs *= table[2]
+    pairs += table[:2]
+    return ways, sigmoid(logits[0].T) if logits else 1.0
 
 
 def _rounded(points: NDArray[np.float32]) -> list[list[float]]:
