@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -85,6 +86,53 @@ def test_wrong_tokens_are_not_looked_at_for_ever(served: Served) -> None:
         late = client.post(f"{page.url}/login", data={"token": TOKEN})
         assert late.status_code == 429 and 0 < int(late.headers["retry-after"]) <= 61
         assert client.get(f"{page.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 429
+
+
+def test_who_comes_through_a_server_before_it_cannot_say_that_it_is_another(served: Served) -> None:
+    """A server before it passes on what a client wrote of itself, where nothing tells it not to."""
+    with Page(served.watcher, served.hub, port=0, token=TOKEN) as page, httpx.Client(trust_env=False) as client:
+        said = [
+            client.post(
+                f"{page.url}/login", data={"token": f"guess {n}"}, headers={"X-Forwarded-For": f"10.0.0.{n}"}
+            ).status_code
+            for n in range(7)
+        ]
+        assert said == [401] * 5 + [429] * 2
+
+
+def test_wrong_tokens_that_come_at_once_are_not_all_looked_at(served: Served) -> None:
+    """The body of each comes once all have begun."""
+    with Page(served.watcher, served.hub, port=0, token=TOKEN) as page, contextlib.ExitStack() as stack:
+        place = ("127.0.0.1", int(page.url.rpartition(":")[2]))
+        every = [stack.enter_context(socket.create_connection(place, 10)) for _ in range(7)]
+        for one in every:
+            one.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n")
+        with httpx.Client(base_url=page.url, trust_env=False) as client:
+            client.get("/healthz")
+        said = []
+        for one in every:
+            one.sendall(b"token=x")
+            said.append(one.recv(12)[9:])
+    assert said == [b"401"] * 5 + [b"429"] * 2
+
+
+def test_a_login_of_many_fields_is_no_error_of_ours(stranger: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    answer = stranger.post("/login", content="&".join(f"field{n}={n}" for n in range(9)) + f"&token={TOKEN}")
+    assert answer.status_code == 303 and not caplog.records
+
+
+def test_a_cookie_that_came_over_tls_goes_over_nothing_else(stranger: httpx.Client) -> None:
+    for headers, secure in (({}, False), ({"X-Forwarded-Proto": "https"}, True)):
+        done = stranger.post("/login", data={"token": TOKEN}, headers=headers)
+        assert ("Secure" in done.headers["set-cookie"]) is secure
+
+
+def test_what_strangers_send_fills_no_log(stranger: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_connection(("127.0.0.1", stranger.base_url.port or 0), 10) as one:
+        one.sendall(b"no HTTP\r\n\r\n")
+        assert b" 400 " in one.recv(100)
+    stranger.get("/healthz", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+    assert not caplog.records
 
 
 def test_another_address_is_not_held_up_and_they_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

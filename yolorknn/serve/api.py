@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -137,9 +138,12 @@ class Api:
 
     async def _detect(self, request: Request) -> Response:
         camera = request.query_params.get("camera")
+        if camera is None and not self._watched.watchers:
+            raise HTTPException(503, "no model runs just now", {"Retry-After": "2"})
         watcher = self._watched.watchers[0] if camera is None else self._watcher(camera)
         conf = _fraction(request, "conf")
-        return JSONResponse(await self._uploads.detect(watcher, await body(request, MOST_BYTES), conf))
+        read = functools.partial(body, request, MOST_BYTES)
+        return JSONResponse(await self._uploads.detect(watcher, read, conf))
 
     def _about(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         how = {camera["name"]: camera for camera in self._watched.cameras()}

@@ -114,10 +114,11 @@ async def _login(request: Request, keeper: Keeper, page: str) -> Response:
         return RedirectResponse("/", 303)
     if request.method != "POST":
         return Response(page.replace("<!--said-->", ""), media_type="text/html")
+    given = (await body(request, _MOST_LOGIN)).decode("utf-8", "replace")
     client = request.client.host if request.client else ""
-    if wait := keeper.wait(client):
+    if wait := keeper.wait(client):  # once all of it is here: many could begin before the first is found to be wrong
         return too_often(wait)
-    fields = parse_qs((await body(request, _MOST_LOGIN)).decode("utf-8", "replace"), max_num_fields=4)
+    fields = parse_qs(given)
     if not keeper.right(fields.get("token", [""])[0].strip(), client):
         wrong = '<p role="alert">That is not the token.</p>'
         return Response(page.replace("<!--said-->", wrong), 401, media_type="text/html")
@@ -128,7 +129,7 @@ async def _login(request: Request, keeper: Keeper, page: str) -> Response:
         max_age=int(SESSION),
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto")),
     )
     return answer
 

@@ -96,10 +96,15 @@ class Hub:
             feed.number = self._number
             if any(listener.wants(result.camera) for listener in self._listeners):
                 if len(self._pending) == MOST_PENDING:
-                    self.dropped += 1
+                    self._pass_over(self._pending[0][0])
                 self._pending.append((result.camera, without_pixels(result)))
             if self._pending or any(self._is_sooner(viewer, result.camera) for viewer in self._viewers):
                 self._changed.notify_all()
+
+    def _pass_over(self, camera: str) -> None:
+        self.dropped += 1
+        for listener in self._listeners:
+            listener.passed_over += listener.wants(camera)
 
     def close(self) -> None:
         """End its thread, and every viewer and listener; a second call does nothing."""
@@ -132,8 +137,8 @@ class Hub:
             for look in viewer.looks:
                 shot = self._shots.get(look)
                 feed = self._feeds.get(look.camera)
-                stale = shot is not None and feed is not None and shot.number < feed.number
-                viewer.seen[look] = shot.number if shot is not None and stale else 0
+                newest = shot is not None and feed is not None and shot.number == feed.number
+                viewer.seen[look] = 0 if shot is None or newest else shot.number
             self._viewers.add(viewer)
 
     def leave(self, who: Viewer | Listener) -> None:

@@ -126,8 +126,10 @@ class Page:
             ws="none",
             loop="asyncio",
             log_config=None,
+            log_level="error",  # anybody can send what is no HTTP, and a line for each would be a log full of them
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # who asks through a server before it could give a new address with each wrong token
             limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=1,
         )

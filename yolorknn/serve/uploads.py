@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,14 @@ class Uploads:
         self._turn = asyncio.Semaphore(1)
         self._waiting = 0
 
-    async def detect(self, watcher: Watcher, data: bytes, conf: float | None) -> dict[str, Any]:
+    async def detect(
+        self, watcher: Watcher, read: Callable[[], Awaitable[bytes]], conf: float | None
+    ) -> dict[str, Any]:
         """Return what a model finds in an image.
 
         Args:
             watcher: whose model it is.
-            data: a JPEG, PNG, WebP or BMP.
+            read: gives a JPEG, PNG, WebP or BMP; one that comes holds its place, as it holds memory.
             conf: what is less confident is left out; None for what is kept of cameras' at most.
 
         Raises:
@@ -51,6 +54,7 @@ class Uploads:
             raise HTTPException(503, "too many images wait to be looked at", {"Retry-After": "2"})
         self._waiting += 1
         try:
+            data = await read()
             async with self._turn:
                 found, seconds = await asyncio.get_running_loop().run_in_executor(None, _look, watcher, data, conf)
                 await asyncio.sleep(seconds * (1 / SHARE - 1))

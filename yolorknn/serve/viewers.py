@@ -37,8 +37,14 @@ class Listener:
     def __init__(self, cameras: Collection[str] | None, wake: Callable[[], None]) -> None:
         self._cameras, self.wake = None if cameras is None else frozenset(cameras), wake
         self._said: deque[bytes] = deque(maxlen=MOST_SAID)
-        self.missed = 0
-        """Records it did not take in time."""
+        self._late = 0
+        self.passed_over = 0
+        """Results that were not made records for it, as too many waited for that."""
+
+    @property
+    def missed(self) -> int:
+        """Records it did not get."""
+        return self._late + self.passed_over
 
     def wants(self, camera: str) -> bool:
         """Tell whether it is to be told of a camera's results."""
@@ -47,7 +53,7 @@ class Listener:
     def offer(self, said: bytes) -> int:
         """Put a record into its queue; return how many went for it."""
         lost = int(len(self._said) == MOST_SAID)
-        self.missed += lost
+        self._late += lost
         self._said.append(said)
         self.wake()
         return lost
