@@ -12,7 +12,7 @@ from yolorknn.errors import OutputError
 from yolorknn.stream.sinks.mqtt import published
 from yolorknn.stream.sinks.mqtt.address import Address, check_word, machine_name, machine_number
 from yolorknn.stream.sinks.mqtt.camera import CameraSink, Places, known_places
-from yolorknn.stream.sinks.mqtt.discovery import discovery_payload, installed
+from yolorknn.stream.sinks.mqtt.discovery import Component, discovery_payload, installed
 from yolorknn.stream.sinks.mqtt.link import Link
 from yolorknn.stream.sinks.mqtt.outbox import Message, Outbox
 from yolorknn.stream.sinks.mqtt.state import MqttState
@@ -74,7 +74,7 @@ class MqttBoard:
         self._lock = threading.Lock()
         self._link: Link | None = None
         self._published: published.Published | None = None
-        self._announced: set[tuple[str, int]] | None = None
+        self._announced: tuple[dict[str, Component], set[str]] | None = None
         self._failed: set[str] = set()  # what was told already
 
     def camera(
@@ -197,10 +197,9 @@ class MqttBoard:
         assert known is not None
         components = {key: value for sink in cameras for key, value in sink.components.items()}
         awaited = {key for sink in cameras for key in sink.former}
-        announced = {(key, id(value)) for key, value in components.items()} | {(key, 0) for key in awaited}
-        if self._announced == announced:
+        if self._announced == (components, awaited):  # quick, as most are the very same
             return
-        self._announced = announced
+        self._announced = (components, awaited)
         topics = [self._topics.status, self._topics.session]
         topics += [topic for sink in cameras for topic in self._topics.camera(sink.camera).retained]
         topics += [self._topics.config] if self._topics.config else []
@@ -213,7 +212,7 @@ class MqttBoard:
         known.topics = topics
         for topic in stale:
             self._outbox.clear(topic)
-        self._remember(known, stale)
+        self._remember(known, [topic for topic in self._outbox.clearing if topic not in topics])
         if self._topics.config:
             payload = discovery_payload(self._topics, self._name, installed(), components, known.removed)
             self._outbox.put_state(self._topics.config, payload)

@@ -196,10 +196,8 @@ class CameraSink:
         there = (tuple(counts.zones), tuple(counts.lines))
         if first and there != self._there:
             self._there = there
-            counted = self._counted()
-            self.components = {
-                key: value for key, value in self.components.items() if key in self._always or key in counted
-            }
+            every = {**self._counted(), **self._always}  # of a key that stays the zone may be another one
+            self.components = {key: every[key] for key in self.components if key in every}
         if first and self.former:
             again, self.former = self.former, set()
             self.components |= {key: value for key, value in self._counted().items() if key in again}
@@ -208,7 +206,7 @@ class CameraSink:
         seen |= {
             ("lines", line, way, name) for line, ways in counts.lines.items() for way in ways for name in ways[way]
         }
-        for key, title, path in self._countable() if seen else ():
+        for key, (title, path) in self._countable().items() if seen else ():
             whole = component_key(self.camera, key)
             if path in seen and whole not in self.components and len(self.components) < MOST_COUNTS:
                 self.components[whole] = count_component(self._topics, self.camera, key, title, path)
@@ -217,11 +215,11 @@ class CameraSink:
         """Return the entities of all numbers that there may be."""
         return {
             component_key(self.camera, key): count_component(self._topics, self.camera, key, title, path)
-            for key, title, path in self._countable()
+            for key, (title, path) in self._countable().items()
         }
 
-    def _countable(self) -> list[tuple[str, str, tuple[str, ...]]]:
-        """Return key, title and path in the state of all numbers that there may be."""
+    def _countable(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """Return title and path in the state of all numbers that there may be, by key."""
         there, lines = self._there
         counts = [(f"count_{word}", f"{self._title} {name}", ("counts", name)) for name, word in self._words.items()]
         zones = [
@@ -235,7 +233,12 @@ class CameraSink:
             for way in ("in", "out")
             for name, word in self._words.items()
         ]
-        return [*counts, *zones, *crossed]
+        found: dict[str, tuple[str, tuple[str, ...]]] = {}
+        for key, title, path in [*counts, *zones, *crossed]:
+            while key in found:  # as of zone a_b and class c, and of zone a and class b_c
+                key += "_"  # noqa: PLW2901
+            found[key] = (title, path)
+        return found
 
     def _own_health(self) -> Health:
         with self._lock:

@@ -83,6 +83,12 @@ class Outbox:
             self._unsent = dict.fromkeys([*topics, *self._states])
 
     @property
+    def clearing(self) -> list[str]:
+        """Topics of which the broker does not know yet that it is to keep nothing there."""
+        with self._lock:
+            return [topic for topic in self._unsent if not self._states[topic]]
+
+    @property
     def waiting(self) -> int:
         """Messages that are not sent yet."""
         with self._lock:
