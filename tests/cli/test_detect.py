@@ -182,8 +182,8 @@ def test_what_fails_or_is_mistyped(detector: Recorder, images: Path, tmp_path: P
         "Invalid value for --dataset: is for --simulate, which builds the model"
     )
     assert "is for a camera or stream: of files every" in misused("detect", images, "-m", "m.rknn", "--fps", 5)
-    for wrong in (0, -1, "nan", "inf"):
-        assert "is above 0, not" in misused("detect", "camera0", "-m", "m.rknn", "--fps", wrong)
+    for wrong in (0, -1, "nan", "inf", 1e7):
+        assert "is above 0, and 1000000 at most, not" in misused("detect", "camera0", "-m", "m.rknn", "--fps", wrong)
     assert detector.calls == []
     assert refused("detect", "absent.jpg", "-m", "m.rknn").startswith("there is no file absent.jpg")
     detector.answer = BackendError("the runtime refused m.rknn")

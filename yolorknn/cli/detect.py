@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -137,8 +136,8 @@ def detect_command(
 def _check_fps(fps: float | None, source: str) -> None:
     from yolorknn.stream.sources.open_source import is_live
 
-    if fps is not None and not 0 < fps < math.inf:
-        raise typer.BadParameter(f"is above 0, not {fps:g}", param_hint="--fps")
+    if fps is not None and not 0 < fps <= 1e6:
+        raise typer.BadParameter(f"is above 0, and 1000000 at most, not {fps:.15g}", param_hint="--fps")
     if fps is not None and not is_live(source):
         raise typer.BadParameter("is for a camera or stream: of files every frame is taken", param_hint="--fps")
 

@@ -13,6 +13,9 @@ from yolorknn.stream.sources.open_source import is_live, open_source
 from yolorknn.stream.sources.returning import SILENCE
 from yolorknn.stream.sources.status import SourceStatus
 
+MOST = 1e6
+"""What a camera's numbers are at most."""
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -41,10 +44,9 @@ class Camera:
         if not self.name:
             raise ValueError("a camera has a name")
         for what in ("weight", "silence"):
-            if not 0 < getattr(self, what) < 1e6:
-                raise ValueError(f"{what} of {self.name} is above 0, not {getattr(self, what):g}")
-        if self.fps is not None and not 0 < self.fps < 1e6:
-            raise ValueError(f"fps of {self.name} is above 0, not {self.fps:g}")
+            _check(getattr(self, what), f"{what} of {self.name}")
+        if self.fps is not None:
+            _check(self.fps, f"fps of {self.name}")
 
     def begin(self, wake: threading.Event, told: Callable[[str], None]) -> Feed:
         """Begin to read it, on a thread of its own; it may be absent.
@@ -64,6 +66,11 @@ class Camera:
                 silence=self.silence,
             )
         return Ahead(lambda: open_source(self.source), camera=self.name, source=self.source, told=told, wake=wake)
+
+
+def _check(value: float, what: str) -> None:
+    if not 0 < value <= MOST:
+        raise ValueError(f"{what} is above 0, and {MOST:.0f} at most, not {value:.15g}")
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,10 @@ class Checker:
             return Path(given)
         if not given or "\0" in given:
             raise _WrongError("must be the name of a file or folder")
-        path = self._base / Path(given).expanduser()
+        try:
+            path = self._base / Path(given).expanduser()
+        except RuntimeError:
+            raise _WrongError(f"{_shown(given)} is below a user's home, and there is no such user or home") from None
         if rule.file and not is_file(path):
             raise _WrongError(f"there is no file {path}")
         if rule.file and not os.access(path, os.R_OK):
@@ -158,6 +161,8 @@ def nearest(given: object, known: Iterable[str]) -> str:
 def _is_number(given: Any, kind: type[Any]) -> bool:
     if isinstance(given, bool) or not isinstance(given, (int, float)):
         return False
+    if isinstance(given, int):
+        return given.bit_length() < 64  # what TOML has; Python reads on, beyond what a float holds
     return math.isfinite(given) and (kind is float or given == int(given))
 
 

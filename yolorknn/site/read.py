@@ -41,7 +41,7 @@ def read_site(path: Path) -> Site:
     text = _text(path)
     try:
         given = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # of a number of thousands of digits it is no TOMLDecodeError
         found = re.search(r"\(at line (\d+), column \d+\)", str(exc))
         what = str(exc).replace(found[0], "").strip() if found else str(exc)
         raise SiteError([f"{path}{f':{found[1]}' if found else ''}: this is no TOML: {what}"]) from exc

@@ -13,6 +13,7 @@ from yolorknn.stream.sinks.amounts import bytes_of, rotation_of
 from yolorknn.tracking.zones import Anchor, Line, Zone
 
 _WORD = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_DISCOVERY = r"[A-Za-z0-9_-]{0,64}"
 NAME = re.compile(_WORD)
 """What cameras, models, zones and lines are called: it is part of topics and of names of files."""
 
@@ -60,7 +61,7 @@ class CameraTable:
     source: str = key("camera0, /dev/video0, a stream's URL, a file, or @FILE that holds a camera or URL.", secret=True)
     model: str | None = key("Which of the models; the only one where there is one.", None)
     weight: float = key("Its share of the NPU, beside the others'.", 1.0, above=0, most=1e6)
-    fps: float | None = key("The most frames a second that are wanted; all where it is left out.", None, above=0)
+    fps: float | None = key("The most frames a second that are wanted; left out, all.", None, above=0, most=1e6)
     size: tuple[int, int] | None = key("Width and height that a USB camera is asked for.", None, least=1, most=65535)
     silence: float = key("Seconds without a good frame after which it is lost.", 5.0, above=0, most=86400)
     held: str = held()
@@ -135,7 +136,7 @@ class MqttTable:
     password_file: Path | None = key("File with the password in its first line.", None, file=True)
     prefix: str = key("What all topics begin with.", "yolorknn", pattern=r"[^\x00-\x20+#\x7f]+")
     board: str | None = key("This board's name in topics.", None, pattern=r"[a-zA-Z0-9_-]{1,64}")
-    discovery: str = key("Where Home Assistant looks; empty for nowhere.", "homeassistant", pattern=r"[\w-]{0,64}")
+    discovery: str = key("Where Home Assistant looks; empty for nowhere.", "homeassistant", pattern=_DISCOVERY)
     picture_every: float = key("Seconds between two pictures of a camera.", 10.0, least=0)
     held: str = held()
 

@@ -65,10 +65,10 @@ class Tracking:
 
         Raises:
             MissingDependencyError: track, and the package is not installed.
-            ValueError: see place(); or `lost` is not above 0.
+            ValueError: see place(); or `lost` is not above 0, or above 1e6.
         """
-        if not 0 < lost < 1e6:
-            raise ValueError(f"an object is lost after more than 0 s, not {lost:g}")
+        if not 0 < lost <= 1e6:
+            raise ValueError(f"an object is lost after more than 0 s, and 1000000 s at most, not {lost:.15g}")
         if track:
             check_tracker()
         self._names, self._track, self._lost = names, track, lost
