@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from tests.fakes.trees import Tree, library_moved, model_for
 from yolorknn import BackendError, InferenceError, ModelError
 from yolorknn.cli.app import app
-from yolorknn.doctor.examine import diagnosed, explain
-from yolorknn.doctor.machine import Machine
+from yolorknn.doctor.examine import diagnosed, examine, explain
+from yolorknn.doctor.machine import Finding, Machine
 
 
 @pytest.fixture
@@ -54,6 +54,20 @@ def test_an_error_on_the_board_points_to_the_finding(here: Tree, tmp_path: Path,
 def test_an_error_where_nothing_is_wrong_stays_as_it_is(here: Tree, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"^init failed$"), diagnosed(model_for(tmp_path)):
         raise BackendError("init failed")
+
+
+def test_an_error_does_not_have_the_model_opened_again(
+    here: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hung(path: Path) -> Finding:
+        return Finding("NPU memory", "warning", f"{path} did not open in 60 s")
+
+    monkeypatch.setattr("yolorknn.doctor.board.npu_memory", hung)
+    monkeypatch.setattr("yolorknn.doctor.board.Path", lambda _: here.root)  # where the doctor itself opens it
+    model = model_for(tmp_path)
+    assert hung(model) in examine(model=model)
+    monkeypatch.setattr("yolorknn.doctor.board.npu_memory", None)
+    assert explain(model) is None
 
 
 def test_on_a_pc_nothing_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.fakes.pictured import METADATA, is_of, picture
+from tests.fakes.pictured import METADATA, RUN, is_of, picture
 from tests.fakes.rknn_files import write_rknn
 from tests.fakes.standin import Library, needs_compiler
 from yolorknn import Detector
-from yolorknn.errors import BackendError
+from yolorknn.doctor.board import npu_memory
+from yolorknn.errors import BackendError, CoreHungError
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.runtime import rknn_api
-from yolorknn.runtime.rknnrt import Weights
+from yolorknn.runtime.rknnrt import RknnRtSession, Weights
 
 pytestmark = needs_compiler
 
@@ -42,6 +44,54 @@ def test_a_library_of_another_version(library: Library, model: Path, version: st
     library.set(API=version)
     with pytest.raises(BackendError, match=said):
         Detector(model, runtime="c")
+
+
+def says(monkeypatch: pytest.MonkeyPatch, what: int, **fields: object) -> None:
+    """Have the library say this in its answers to a question, from now on."""
+    ask = RknnRtSession._query
+
+    def asked(session: RknnRtSession, question: int, answer: Any) -> int:
+        code = ask(session, question, answer)
+        for name, value in fields.items() if question == what else ():
+            setattr(answer, name, value)
+        return code
+
+    monkeypatch.setattr(RknnRtSession, "_query", asked)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"format": 2}, "that box8 lies in layout 2, which cannot be"),
+        ({"type": 1}, "that box8 has 6144 numbers of float16 in 6144 bytes, which cannot be"),
+    ],
+)
+def test_numbers_that_would_be_read_as_others(
+    library: Library, model: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, int], said: str
+) -> None:
+    says(monkeypatch, rknn_api.OUTPUT, **fields)
+    with pytest.raises(BackendError, match=said):
+        Detector(model, runtime="c")
+
+
+@pytest.mark.parametrize("total", [0, 2**64 - 1])
+def test_memory_that_no_board_has_is_not_told(
+    library: Library, model: Path, monkeypatch: pytest.MonkeyPatch, total: int
+) -> None:
+    says(monkeypatch, rknn_api.MEMORY, dma=total)
+    assert npu_memory(model).text == f"librknnrt does not say what {model} takes"
+
+
+def test_a_context_that_says_something_else_when_it_is_opened_again(
+    library: Library, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Detector(model, runtime="c") as detector:
+        library.set(FAIL=f"{RUN}:-1@1")
+        says(monkeypatch, rknn_api.OUTPUT, scale=0.1)
+        said = "other inputs or outputs than when it was opened first"
+        with pytest.raises(CoreHungError, match=said):
+            detector.detect(picture(0))
+        is_of(detector.detect(picture(1)), 1)  # the other cores are as they were
 
 
 def test_a_newer_library_is_as_good(library: Library, model: Path) -> None:

@@ -37,7 +37,7 @@ def is_board(machine: Machine) -> bool:
     return bool(known) or rockchip or hidden or machine.path(LIBRARY).exists()
 
 
-def check_board(machine: Machine, model: Path | None) -> Iterator[Finding]:
+def check_board(machine: Machine, model: Path | None, *, opening: bool = True) -> Iterator[Finding]:
     """Look at a board; see doctor.examine."""
     board = this_platform(machine.path(DEVICE_TREE))
     if container := container_of(machine):
@@ -54,7 +54,7 @@ def check_board(machine: Machine, model: Path | None) -> Iterator[Finding]:
     if model is not None:
         findings = [*before, *_model(machine, model, board)]
         yield from findings[len(before) :]
-        if machine.root == Path("/") and all(finding.status != "problem" for finding in findings):
+        if opening and machine.root == Path("/") and all(finding.status != "problem" for finding in findings):
             yield npu_memory(model)
     yield from check_clocks(machine)
     yield from check_load(machine)
@@ -152,7 +152,7 @@ def npu_memory(path: Path, board: Platform | None = None) -> Finding:
                 opened.enter_context(contextlib.closing(session))
             said = [current.memory() for session in sessions if isinstance(current := session.current(), RknnRtSession)]
     except BackendError as exc:
-        return Finding("NPU memory", "warning", str(exc), f"yolorknn bench {path} --runtime lite")
+        return Finding("NPU memory", "warning", str(exc), quoted("yolorknn", "bench", str(path), "--runtime", "lite"))
     known = [memory.total for memory in said if memory is not None]
     if len(known) < len(said):
         return Finding("NPU memory", "ok", f"librknnrt does not say what {path} takes")

@@ -16,12 +16,13 @@ from yolorknn.model.rknn_file import RknnFile
 from yolorknn.tasks.known import metadata_of
 
 
-def examine(machine: Machine | None = None, *, model: Path | None = None) -> list[Finding]:
+def examine(machine: Machine | None = None, *, model: Path | None = None, opening: bool = True) -> list[Finding]:
     """Look at the machine, a board or a PC.
 
     Args:
         machine: by default, this one.
         model: a .rknn that is to run here; its platform and toolkit are compared with the board's.
+        opening: whether the model is opened too, on every core, where nothing speaks against it.
 
     Returns:
         The findings, in the order in which they matter.
@@ -31,7 +32,7 @@ def examine(machine: Machine | None = None, *, model: Path | None = None) -> lis
     """
     machine = machine or Machine()
     if is_board(machine):
-        return list(check_board(machine, model))
+        return list(check_board(machine, model, opening=opening))
     return [*check_pc(machine), *([] if model is None else [_read_only(model)])]
 
 
@@ -60,7 +61,8 @@ def explain(model: Path, machine: Machine | None = None) -> Finding | None:
     if not is_board(machine):
         return None
     try:
-        findings = examine(machine, model=model)
+        # Not opened again: that is no problem's cause, and takes a minute and more where the NPU hangs or is in use.
+        findings = examine(machine, model=model, opening=False)
     except YolorknnError:  # the model itself, of which the caller's error tells
         findings = examine(machine)
     return next((finding for finding in findings if finding.status == "problem"), None)

@@ -163,6 +163,14 @@ class RecoveringSession:
         context.opened.result()
         return context
 
+    def _alike(self, context: Context) -> Context:
+        """Return a context that was opened anew, if it says what the first said: by that its numbers are read."""
+        session = context.opened.result()
+        if (session.inputs, session.outputs) != (self.inputs, self.outputs):
+            context.end()
+            raise BackendError(f"{self._where} has other inputs or outputs than when it was opened first")
+        return context
+
     def _lost(self, what: str, loss: str) -> CoreHungError:
         if self._hangs < MOST_HANGS:
             return CoreHungError(f"{self._where} {what}: {loss}")
@@ -176,7 +184,7 @@ class RecoveringSession:
             self._measured.clear()
             self._last = None
             try:
-                self._context = self._fresh()
+                self._context = self._alike(self._fresh())
             except BackendError as exc:
                 self._hangs += not self._hurried
                 raise self._lost(f"could not be opened again ({exc})", "the frame is lost") from exc

@@ -52,6 +52,8 @@ TYPE_OF = {name: number for number, name in TYPES.items()}
 GIVEN_AS = {"float64": "float32", "uint64": "int64"}
 """What an array of a type that the library does not take is given as."""
 NCHW, NHWC = 0, 1
+LAYOUTS = (NCHW, NHWC, 3)
+"""Those in which a shape says where a number is; the last is of what is no image. 2 is the NPU's own, NC1HWC2."""
 AFFINE = 2
 """The quantization whose value is scale * (number - zero point)."""
 QUANTIZATIONS = (0, 1, AFFINE)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from yolorknn.errors import BackendError
 from yolorknn.model.metadata import Tensor
 from yolorknn.model.rknn_file import RknnFile
@@ -75,6 +77,10 @@ class Said:
             raise self._nonsense(f"that the numbers of {stated.name} are of type {said.type}")
         if what == rknn_api.INPUT:
             return taken
+        if said.format not in rknn_api.LAYOUTS:
+            raise self._nonsense(f"that {stated.name} lies in layout {said.format}")
+        if dtype in (*INTEGERS, "float16") and said.size != said.n_elems * np.dtype(dtype).itemsize:
+            raise self._nonsense(f"that {stated.name} has {said.n_elems} numbers of {dtype} in {said.size} bytes")
         if said.quantization not in rknn_api.QUANTIZATIONS:
             raise self._nonsense(f"that {stated.name} is quantized in way {said.quantization}")
         if said.quantization == rknn_api.AFFINE and dtype in INTEGERS:

@@ -27,6 +27,8 @@ from yolorknn.runtime.vendor_text import caught_stderr
 from yolorknn.text import reason_of
 
 _logger = logging.getLogger(__name__)
+MOST_MEMORY = 1 << 36
+"""Bytes, more than a board has: what a library that fills in nothing, or another struct, says is not told."""
 
 
 class Memory(NamedTuple):
@@ -127,7 +129,7 @@ class RknnRtSession:
     def memory(self) -> Memory | None:
         """Return what the context takes; None where the library does not say."""
         said = rknn_api.Memory()
-        if self._handle is None or self._query(rknn_api.MEMORY, said):
+        if self._handle is None or self._query(rknn_api.MEMORY, said) or not 0 < said.dma < MOST_MEMORY:
             return None
         return Memory(said.weights, said.internal, said.dma)
 
