@@ -44,6 +44,15 @@ def _escaped(character: str) -> str:
     return _SHORT.get(character, digits)
 
 
+def is_text(name: str) -> bool:
+    """Tell whether a name or URL is text throughout: of bytes that are no UTF-8 Python keeps what cannot be encoded."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def without_secrets(text: str) -> str:
     """Return the text with what may be a password left out of every URL in it."""
     return _URL.sub(lambda found: f"{found[1]}:{found[2]}{_rest(found[3])}", text) if ":/" in text else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,13 @@ def test_a_model_says_what_it_takes_and_gives_and_computes_what_onnxruntime_does
         pixels = np.arange(72, dtype=np.uint8).reshape(3, 4, 6)
         theirs = computed(two, {"image": pixels[None].astype(np.float32), "a/b": VECTOR})
         assert same(runner.run({"image": pixels, "a/b": VECTOR}), theirs), "pixels as they are"
+
+
+@needs_ort
+def test_a_model_whose_name_is_no_text(two: Path, tmp_path: Path) -> None:
+    theirs = computed(two, BOTH)
+    with Runner(two.rename(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.onnx"))) as runner:
+        assert same(runner.run(BOTH), theirs)
 
 
 @needs_ort

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 
 from tests.fakes.recorded import read_all
-from yolorknn.errors import OutputError
+from yolorknn.errors import OutputError, SourceError
 from yolorknn.stream.sinks.encoders import RECORDED
 from yolorknn.stream.sinks.video import VideoWriter
+from yolorknn.stream.sources.capture import count_frames, open_stream
 from yolorknn.stream.sources.open_source import open_source
 
 
@@ -37,6 +39,20 @@ def test_a_video_is_h264_in_mp4(tmp_path: Path) -> None:
         (stream,) = container.streams
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
         assert "mp4" in container.format.name
+
+
+def test_a_video_whose_name_is_no_text(tmp_path: Path, encoder: str) -> None:
+    """OpenCV ends the process for such a name: read it is all the same, written with PyAV alone."""
+    with VideoWriter(tmp_path / "v.mp4", fps=25, size=(48, 64)) as writer:
+        for _ in range(3):
+            writer.write(np.zeros((48, 64, 3), np.uint8))
+    path = writer.path.rename(os.fsdecode(bytes(tmp_path) + b"/caf\xe9" + writer.path.suffix.encode()))
+    assert len(read_all(path)) == count_frames(path) == 3
+    if encoder == ".mkv":
+        with pytest.raises(OutputError, match=r"whose name is no UTF-8, as .*caf\\udce9"):
+            VideoWriter(path, fps=25, size=(48, 64))
+    with pytest.raises(SourceError, match="bytes that are no UTF-8"):
+        open_stream(f"rtsp://127.0.0.1:9/{path.name}")
 
 
 @pytest.mark.parametrize("times", [[0, 0.1, 1.5, 1.52, 4.0], [1e9 + 0.04 * n for n in range(5)]])

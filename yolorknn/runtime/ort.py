@@ -14,6 +14,7 @@ from yolorknn.model.interface import NUMPY, Interface
 from yolorknn.model.metadata import Tensor
 from yolorknn.model.onnx_file import DAMAGED, OnnxFacts
 from yolorknn.runtime.session import Arrays, named
+from yolorknn.text import is_text
 
 MOST_SAID = 500
 """Characters of onnxruntime's words on a model that it does not load."""
@@ -39,7 +40,8 @@ class OrtSession:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         try:
-            self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            given = str(path) if is_text(str(path)) else path.read_bytes()  # which it takes, and no such name
+            self._session: Any = onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
         except Exception as exc:  # onnxruntime's exceptions share no base of their own
             if op := re.search(r"\b(cst[A-Z0-9]\w*)", str(exc).replace(str(path), "")):
                 raise ModelError(

@@ -19,6 +19,8 @@ import cv2
 from yolorknn.errors import OutputError
 from yolorknn.files import writing
 from yolorknn.image import Image
+from yolorknn.stream.opencv_file import video_capture
+from yolorknn.text import is_text
 
 TICKS = 90000
 """A second, in PyAV's units here."""
@@ -153,6 +155,8 @@ class _OpenCv:
         self.path, self._fps = path, fps
         self._last: Image | None = None
         self._written = 0
+        if not is_text(str(path)):
+            raise OutputError(f"OpenCV writes no video whose name is no UTF-8, as {path}: rename it, or pip install av")
         _begin(path)
         level = _set_log_level(0)  # it would print that it has no encoder for H.264
         try:
@@ -180,7 +184,7 @@ class _OpenCv:
             self._repeat(held, self._written + 1)
         finally:
             self._writer.release()
-        check = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+        check = video_capture(self.path, [cv2.CAP_PROP_FORMAT, -1])
         whole = self._written > 0 and sum(1 for _ in iter(check.grab, False)) == self._written
         check.release()
         if not whole:

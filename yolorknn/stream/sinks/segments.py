@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from yolorknn.errors import OutputError
 from yolorknn.image import Image
+from yolorknn.stream.opencv_file import video_capture
 from yolorknn.stream.picture import picture_of
 from yolorknn.stream.result import Result
 from yolorknn.stream.sinks.encoders import RECORDED
@@ -120,7 +119,7 @@ def _nobody(_: str) -> None:
 
 def _plays(path: Path) -> bool:
     """Return whether a file that a killed run left has a picture."""
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    capture = video_capture(path)
     try:
         return bool(capture.grab())
     finally:

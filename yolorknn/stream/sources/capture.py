@@ -18,10 +18,11 @@ import cv2
 import numpy as np
 
 from yolorknn.errors import SourceError
+from yolorknn.stream.opencv_file import video_capture
 from yolorknn.stream.result import Clock
 from yolorknn.stream.sources.source import Frame, LostError
 from yolorknn.stream.sources.v4l2 import OtherFormatError, V4l2Camera
-from yolorknn.text import shown_url, url_name
+from yolorknn.text import is_text, shown_url, url_name
 
 STREAM_TIMEOUT_MS = 5000
 """How long a stream may stay silent before it counts as lost."""
@@ -103,7 +104,7 @@ class Capture:
 
 def count_frames(path: Path) -> int:
     """Return how many frames a video file has, whatever it says: its packets are read, but not decoded."""
-    capture = _opened_aside(lambda: cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1]))
+    capture = _opened_aside(lambda: video_capture(path, [cv2.CAP_PROP_FORMAT, -1]))
     try:
         packets = sum(1 for _ in iter(capture.grab, False))
         return packets or max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -140,7 +141,7 @@ def open_video(path: Path) -> Capture:
     if os.access(path, os.F_OK) and not os.access(path, os.R_OK):
         raise SourceError(f"cannot read the video {path}: {os.strerror(errno.EACCES)}")
     return Capture(
-        lambda: cv2.VideoCapture(str(path), cv2.CAP_FFMPEG),
+        lambda: video_capture(path),
         name=path.stem,
         source=str(path),
         live=False,
@@ -185,8 +186,10 @@ def open_stream(url: str) -> Capture:
     """Open a network stream.
 
     Raises:
-        SourceError: nothing came within STREAM_TIMEOUT_MS.
+        SourceError: nothing came within STREAM_TIMEOUT_MS, or the URL is no text, which would end the process.
     """
+    if not is_text(url):
+        raise SourceError(f"{shown_url(url)} has bytes that are no UTF-8: write each as % and two digits")
     os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")  # over UDP pictures come damaged
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_TIMEOUT_MS]
     failure = f"no video from {shown_url(url)} (waited up to {STREAM_TIMEOUT_MS // 1000} s): check address and network"
