@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort
 from tests.fakes.backends import NUMBERS, NumberBackend
+from tests.fakes.forks import forked
 from tests.fakes.numbered import numbered_frame, numbered_frames
+from tests.fakes.waiting import LONGEST
 from yolorknn import Detector
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import read_image
 from yolorknn.model.class_names import class_ids
+from yolorknn.predict import loaded_model
 from yolorknn.runtime.pool import Pool
 
 IMGSZ = NUMBERS.imgsz
@@ -42,6 +45,42 @@ def test_detect_from_many_threads(make: Make) -> None:
         for thread in threads:
             thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize("held", ["decode", "Stream"])
+def test_a_process_forked_while_another_thread_is_amid_its_work(
+    held: str, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the locks of the thread that decodes, or begins a stream, and not the thread."""
+    amid, go = threading.Event(), threading.Event()
+    detector = make(2)
+    home: Any = detector._stages._task if held == "decode" else loaded_model
+    really = getattr(home, held)
+
+    def slowly(*given: Any, **named: Any) -> Any:
+        if threading.current_thread() is thread:
+            amid.set()
+            assert go.wait(LONGEST)
+        return really(*given, **named)
+
+    def work() -> None:
+        with detector.stream(numbered_frames(1, IMGSZ)):
+            detector.detect(numbered_frame(7, IMGSZ))
+
+    def work_forked() -> None:
+        found = [result.detections.class_id.tolist() for result in detector.stream(numbered_frames(3, IMGSZ))]
+        assert found == [[0], [1], [2]] and len(detector.detect(numbered_frame(7, IMGSZ))) == 1
+        detector.close()
+
+    monkeypatch.setattr(home, held, slowly)
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        assert amid.wait(LONGEST) and forked(work_forked) == "ended"
+    finally:
+        go.set()
+        thread.join()
+        detector.close()
 
 
 def test_closing_the_detector_in_the_middle(make: Make) -> None:

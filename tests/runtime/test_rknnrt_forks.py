@@ -5,50 +5,24 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import select
-import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.forks import forked
 from tests.fakes.pictured import is_of, picture
 from tests.fakes.standin import Library, needs_compiler
-from tests.fakes.waiting import LONGEST, until
+from tests.fakes.waiting import until
 from yolorknn import Detections, Detector
-from yolorknn.errors import BackendError, YolorknnError
+from yolorknn.errors import BackendError
 from yolorknn.runtime import vendor_text
 from yolorknn.stream.stream import Stream
 
 pytestmark = needs_compiler
 Work = Callable[[Detector, Stream[Detections]], object]
-
-
-def forked(work: Callable[[], object]) -> str:
-    """Return what a process that is forked now is told when it works, or that it ended."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # from Python 3.12 on, of a fork beside threads
-        child = os.fork()
-    if child == 0:
-        try:
-            work()
-            os.write(writing, b"ended")
-        except YolorknnError as exc:
-            os.write(writing, str(exc).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with open(reading) as said:
-        try:
-            assert select.select([said], [], [], LONGEST)[0], "the process hangs"
-            return said.read()
-        finally:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
@@ -79,8 +80,7 @@ class LoadedModel(Generic[Found]):
             metadata, opened = open_model(path, place, names=names, anchors=anchors, runtime=runtime, contexts=contexts)
         self._stages = stages_of(BackendPool(opened), metadata, thresholds, tiling)
         self._streams: weakref.WeakSet[Stream[Found]] = weakref.WeakSet()
-        self._begun = threading.RLock()
-        """Held while a stream begins, which replace() and close() would miss else."""
+        self._locks: dict[int, threading.RLock] = {}
         self.metadata: ModelMetadata = metadata
         try:
             check_tiled(model, metadata, tiling)
@@ -88,6 +88,11 @@ class LoadedModel(Generic[Found]):
         except BaseException:
             self.close()
             raise
+
+    @property
+    def _begun(self) -> threading.RLock:
+        """Held while a stream begins, which replace() and close() would miss else; a forked process has its own."""
+        return self._locks.setdefault(os.getpid(), threading.RLock())
 
     @property
     def names(self) -> dict[int, str]:

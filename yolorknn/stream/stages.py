@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -63,7 +64,8 @@ class Stages:
         self.pool, self.metadata, self.thresholds = pool, metadata, thresholds
         self._task = task_of(metadata)
         self._canvases: deque[Canvas] = deque()
-        self._turn = threading.Lock()
+        self._turns: dict[int, threading.Lock] = {}
+        """By process: that of decoding. One that is forked has not the thread that had it, and would wait for ever."""
 
     def run(self, image: NDArray[Any] | None) -> Any:
         """Take an image through all stages; return what the model's task finds in it."""
@@ -112,7 +114,7 @@ class Stages:
 
     def decode(self, inferred: Inferred) -> Any:
         """Say what the model found, in pixels of the image; one thread at a time, as more would only wait."""
-        with self._turn:
+        with self._turns.setdefault(os.getpid(), threading.Lock()):
             return self._task.decode(inferred.outputs, self.metadata, self.thresholds, inferred.placed)
 
     def hurry(self) -> None:
