@@ -17,6 +17,7 @@ from yolorknn.image import read_image
 from yolorknn.stream.sinks.video import VideoWriter
 from yolorknn.stream.sources.capture import count_frames, open_video
 from yolorknn.stream.sources.images import ImageFiles
+from yolorknn.stream.sources.open_live import open_any
 from yolorknn.stream.sources.open_source import has_many_frames, open_source
 
 
@@ -127,6 +128,23 @@ def test_arrays_must_be_images() -> None:
         read_all([np.zeros((4, 4))])
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (np.zeros((4, 4, 3), np.uint8), r"\(4, 4, 3\) is one image"),
+        (np.zeros((4, 4), np.uint8), "is one image"),
+        (None, "not NoneType"),
+        (np.int64(0), "not int64"),
+    ],
+)
+def test_what_is_no_source(given: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        open_source(given)  # type: ignore[arg-type]
+    assert len(read_all(np.zeros((2, 4, 4, 3), np.uint8))) == 2
+    with pytest.raises(ValueError, match="fps is of a camera or stream"):
+        open_any("camera63", fps="5")  # type: ignore[arg-type]
+
+
 def test_what_has_many_frames_by_its_name(tmp_path: Path) -> None:
     assert all(map(has_many_frames, ["video.mp4", str(tmp_path), "images/*.png", "frames.mkv"]))
     assert not any(
@@ -206,6 +224,18 @@ def test_frames_are_counted_whatever_the_file_says(tmp_path: Path, said: int) ->
     writer.release()
     miscount(path, said)
     assert count_frames(path) == 30
+
+
+@pytest.mark.parametrize(("begins", "share", "said"), [(0, 1, ""), (900, 1, ""), (0, 0.6, "of the 5.9 seconds")])
+def test_a_video_that_is_cut_off_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, begins: int, share: float, said: str
+) -> None:
+    """Its end looks like any; one that counts from the beginning of a longer one is whole."""
+    noise = np.random.default_rng(0).integers(0, 256, (60, 48, 64, 3), np.uint8)
+    path = write_video(tmp_path / "v.mkv", list(noise), [begins + n / 10 for n in range(60)])
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    assert len(read_all(path)) == 60 if share == 1 else 20 < len(read_all(path)) < 40
+    assert said in caplog.text and ("it may be cut off" in caplog.text) is bool(said)
 
 
 def test_what_stands_in_a_stream_for_a_video(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import sys
@@ -26,6 +27,11 @@ from yolorknn.text import is_text, shown_url, url_name
 
 STREAM_TIMEOUT_MS = 5000
 """How long a stream may stay silent before it counts as lost."""
+SHORT_SECONDS, SHORT_SHARE = 2.0, 0.05
+"""The most, and the most of its length, that may be missing at the end of a file: of one whose sound goes on longer, as
+of one that says its number of frames wrong."""
+
+_logger = logging.getLogger(__name__)
 
 
 class Capture:
@@ -55,8 +61,9 @@ class Capture:
         self.count = frames if frames > 0 and not live else None
         self._failure = failure
         self._number = 0
-        self._position = 0.0
+        self._position = self._begins = 0.0
         self._ended = False
+        self._says = self.count / rate if self.count and self.fps == rate else 0.0
 
     def read(self) -> Frame | None:
         ok, image = (False, None) if self._ended else self._capture.read()
@@ -73,6 +80,7 @@ class Capture:
             raise LostError(self._failure, "silent") if self.live else SourceError(self._failure)
         if self.live:
             raise LostError(f"{self.name} stopped giving frames: check the cable or the network", "silent")
+        self._tell_if_short()
         return None
 
     def skip(self) -> bool:
@@ -93,9 +101,21 @@ class Capture:
     def close(self) -> None:
         self._capture.release()
 
+    def _tell_if_short(self) -> None:
+        """Say that a file gave much less than it says it has: also of one that is cut off, the end looks like any."""
+        ends = self._begins + self._position + 1 / self.fps
+        if self._says - ends <= max(SHORT_SECONDS, SHORT_SHARE * self._says):
+            return
+        # Of one that was cut without being encoded anew, what is before its beginning is there, and not shown.
+        if count_frames(Path(self._source)) < (1 - SHORT_SHARE) * self._says * self.fps:
+            what = "%s ends after %.1f of the %.1f seconds that it says it has: it may be cut off or damaged"
+            _logger.warning(what, self._source, ends, self._says)
+
     def _moved(self) -> float:
         """Return the position of the frame that was just read, in seconds: the file's, or after the one before."""
         seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if not self._number and self._says:  # a cut out of a longer one may count from that one's beginning
+            self._begins = max(0.0, self._capture.get(getattr(cv2, "CAP_PROP_PTS", 0)) / self.fps)
         if self._number and not seconds > self._position:  # a file without times
             seconds = self._position + 1 / self.fps
         self._position = max(0.0, seconds)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from yolorknn.errors import SourceError
 from yolorknn.image import Image, check_image, read_image
 from yolorknn.stream.sources.source import Frame
@@ -43,6 +45,15 @@ class Images:
     count: int | None = None
 
     def __init__(self, images: Iterable[Image]) -> None:
+        """Take images.
+
+        Raises:
+            ValueError: they are none, or one alone, whose rows would be taken for some.
+        """
+        if isinstance(images, np.ndarray) and images.ndim in (2, 3) and images.dtype != object:
+            raise ValueError(f"an array {images.shape} is one image, and a source has several: give a list with it")
+        if not isinstance(images, Iterable):
+            raise ValueError(f"a source is a str, Path, int, or an iterable of images, not {type(images).__name__}")
         self._images: Iterator[Image] = iter(images)
 
     def read(self) -> Frame | None:

@@ -6,6 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterable
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def open_any(
         ValueError: fps of something else, or not above 0.
     """
     live = isinstance(source, (str, Path, int)) and is_live(str(source))
-    if fps is not None and not (live and 0 < fps < math.inf):
+    if fps is not None and not (live and isinstance(fps, Real) and 0 < fps < math.inf):
         raise ValueError(f"fps is of a camera or stream, and above 0, not {fps!r}")
     return open_live(str(source), keep=keep, fps=fps) if live else open_source(source)
 

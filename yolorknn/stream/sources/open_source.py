@@ -32,6 +32,7 @@ def open_source(source: str | Path | int | Iterable[Image] | Source) -> Source:
 
     Raises:
         SourceError: absent, unreadable, or not such a thing.
+        ValueError: of another type, or one image that is no file: iterated over are its rows.
     """
     if not isinstance(source, (str, Path, int)):
         return source if isinstance(source, Source) else Images(source)
