@@ -54,6 +54,21 @@ def test_postprocess() -> None:
         assert_compares(table, "yolorknn", "yolorknn, int8", "ultralytics")
 
 
+def assert_has_a_floor(printed: str) -> None:
+    tables = printed.split("frames of ")[1:]
+    sizes, kinds = ("1280x720", "1920x1080"), ("float32", "int8")
+    titles = [f"{size}, {kind}" for size in sizes for kind in kinds for _ in range(2)]
+    assert [table.partition("\n")[0] for table in tables] == titles
+    for number, table in enumerate(tables):
+        assert_compares(table, "ultralytics", "yolorknn" if number % 2 else "numpy's calls")
+
+
+@needs_ort
+@needs_torch
+def test_floor() -> None:
+    assert_has_a_floor(bench("floor", 1, "models/demo.onnx", "dataset/images/0000.jpg"))
+
+
 @needs_ort
 @needs_torch
 @pytest.mark.slow
@@ -67,6 +82,8 @@ def test_tasks(task: str, tmp_path: Path) -> None:
         assert [table.partition(": ")[0] for table in tables] == ["1280x720", "1920x1080"]
         for table in tables:
             assert_compares(table, *names)
+    if task == "obb":
+        assert_has_a_floor(bench("floor", 1, str(onnx)))
 
 
 @needs_toolkit
