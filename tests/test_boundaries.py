@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import yolorknn
 from tests.conftest import ROOT
+from yolorknn.runtime import ort
 
 HEAVY = ("torch", "torchvision", "ultralytics", "onnx", "onnxruntime", "rknn", "rknnlite", "yaml", "supervision")
 BOARD_SIDE = sorted(
@@ -92,6 +95,18 @@ def test_every_error_is_in_the_tree() -> None:
     assert all(issubclass(error, errors.YolorknnError) for error in classes)
     assert all(error.__name__ in (errors.__doc__ or "") for error in classes)
     assert all(error.__name__ in yolorknn.__all__ for error in classes)
+
+
+def test_onnxruntime_is_imported_where_it_is_told_to_tell_its_maker_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [path for path in (ROOT / "yolorknn").rglob("*.py") if "import onnxruntime\n" in path.read_text()]
+    assert files == [ROOT / "yolorknn/runtime/ort.py"]
+    monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
+    for asked, told in ((None, "1"), ("0", "0")):
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", asked or "")
+        if asked is None:
+            monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
+        ort.imported()
+        assert os.environ["ORT_DISABLE_TELEMETRY"] == told
 
 
 def test_modules_stay_small() -> None:

@@ -90,6 +90,7 @@ def run() -> None:
 
 def main() -> None:
     """Run the command line."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before ultralytics imports it, and for the toolkit's process
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # its complaints are ours to put in words
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:

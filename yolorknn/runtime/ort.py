@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,17 @@ MOST_SAID = 500
 """Characters of onnxruntime's words on a model that it does not load."""
 
 
+def imported() -> Any:
+    """Import onnxruntime, and have it tell its maker nothing.
+
+    Newer ones send there how they are used, keep an id for that in the user's folder, and complain where they cannot.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
 class OrtSession:
     """The float reference: what the model computes before anyone quantizes it. Threads may share one."""
 
@@ -34,7 +46,7 @@ class OrtSession:
             ModelError: onnxruntime cannot load it.
         """
         try:
-            import onnxruntime
+            onnxruntime = imported()
         except ImportError as exc:
             raise MissingDependencyError("onnxruntime", "onnx", "running an .onnx") from exc
         options = onnxruntime.SessionOptions()

@@ -12,6 +12,7 @@ from yolorknn.convert.export.parity import check_same
 from yolorknn.convert.export.torch_versions import known, newest_opset, plain_attention
 from yolorknn.errors import ExportError, MissingDependencyError
 from yolorknn.files import atomic
+from yolorknn.runtime import ort
 from yolorknn.text import short_reason
 
 OPSET = 17
@@ -52,8 +53,9 @@ def export_module(
     """
     try:
         import onnx
-        import onnxruntime  # noqa: F401
         import torch
+
+        ort.imported()
     except ImportError as exc:
         raise MissingDependencyError(exc.name or "torch", "export", "exporting a module") from exc
     target = Path(output)

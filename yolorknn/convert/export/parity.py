@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.errors import ExportError
+from yolorknn.runtime import ort
 from yolorknn.text import short_reason
 
 TOLERANCE = 1e-3
@@ -30,8 +31,7 @@ def check_same(
     Raises:
         ExportError: they differ by more than TOLERANCE, an input is used by nothing, or onnxruntime does not run it.
     """
-    import onnxruntime
-
+    onnxruntime = ort.imported()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from yolorknn.convert.recipe.flow import alike, leading_to
 from yolorknn.errors import MissingDependencyError
+from yolorknn.runtime import ort
 
 Range = tuple[float, float]
 
@@ -137,7 +138,7 @@ def observe(
     import onnx
 
     try:
-        import onnxruntime
+        onnxruntime = ort.imported()
     except ImportError as exc:
         raise MissingDependencyError("onnxruntime", "onnx", "measuring ranges for int8") from exc
     model = onnx.load(str(file))
