@@ -227,3 +227,21 @@ def test_evidence_that_goes_in_circles_ends() -> None:
     nodes = {"a": Node("Mul", ("b", "a")), "b": Node("Concat", ("a", "c"), 2), "c": Node("Sigmoid", ("d",))}
     assert Evidence(nodes).kind("a") == "scores"
     assert np.isfinite(len(Evidence({"a": Node("Identity", ("b",))}).parts("a")))
+
+
+def test_a_graph_that_joins_what_it_joined_ends() -> None:
+    """Sixty Concats in a row, each of the one before twice, are 2^60 parts; thousands in a row are deep."""
+    twice = {f"c{i}": Node("Concat", (f"c{i - 1}",) * 2, 1) for i in range(1, 61)}
+    assert Evidence(twice).parts("c60") == ["c60"]
+    deep = {f"c{i}": Node("Concat", (f"c{i - 1}", "a"), 1) for i in range(1, 3001)}
+    assert Evidence(deep).parts("c3000") == ["c0", *["a"] * 3000]
+
+
+@pytest.mark.parametrize(("op", "channels"), [("Exp", 4), ("Mul", 4), ("Softmax", 64)])
+def test_boxes_that_are_made_ready_are_not_made_so_again(op: str, channels: int) -> None:
+    """Distances in pixels, as RTMDet and FCOS have them, and probabilities of bins."""
+    ops = dict.fromkeys("ace", op) | dict.fromkeys("bdf", "Sigmoid")
+    with pytest.raises(MetadataError, match="is not a model that yolorknn knows"):
+        recognise(IMAGE, grids(channels, 80), made(**ops), where="m")
+    plain = {**ops, **dict.fromkeys("ace", "Conv")}
+    assert roles(grids(channels, 80), made(**plain)) == ["box", "cls"] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
@@ -21,6 +22,10 @@ MOVING = frozenset({"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "
 CLIPPING = frozenset({"Clip", "Min", "Max"})
 MARGIN = 0.01
 """How far a quantized range of scores may lie beyond 0 and 1."""
+MOST_STEPS = 10_000
+"""Through a graph's Concats: each may have the one before several times."""
+WHITE = 1.0, 255.0
+"""What networks take for white."""
 
 
 class Node(NamedTuple):
@@ -45,6 +50,8 @@ class Evidence:
     """How many there are, where someone said so."""
     anchors: AnchorSizes | None = None
     """Of anchor boxes, where someone said so."""
+    constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """The short ones of the graph, by their names."""
 
     @property
     def task(self) -> str | None:
@@ -78,10 +85,16 @@ class Evidence:
 
     def parts(self, name: str) -> list[str]:
         """Return what an output is joined of along its channels, (batch, channels, ...); itself where it is not."""
-        node = self._made(name)
-        if node is None or node.op != "Concat" or node.axis not in (1, -2):
-            return [name]
-        return [part for entry in node.inputs for part in self.parts(entry)]
+        found, waiting = list[str](), [name]
+        for _ in range(MOST_STEPS):
+            if not waiting:
+                return found
+            node = self._made(part := waiting.pop())
+            if node is not None and node.op == "Concat" and node.axis in (1, -2):
+                waiting += reversed(node.inputs)
+            else:
+                found.append(part)
+        return [name]
 
     def stacked(self, name: str) -> list[list[str]]:
         """Return what each stride's part of an output (1, rows, columns) is joined of along the columns.
@@ -94,9 +107,41 @@ class Evidence:
         ends = [self._made(entry, CARRYING | {"Reshape"}) for entry in node.inputs]
         return [list(end.inputs) if end and end.op == "Concat" and end.axis in (4, -1) else [] for end in ends]
 
-    def maker(self, name: str) -> str:
-        """Return the op that makes a tensor's values; "" where there is none."""
-        node = self._made(name)
+    def white(self, name: str) -> float | str:
+        """Return what an input of pictures has for white, of WHITE, as far as the graph scales it; what else it does.
+
+        A graph may divide by 255 itself. What it does before the first layer besides, as to subtract a mean or to turn
+        the channels around, is named by its op.
+        """
+        white, waiting = dict.fromkeys([name], 1.0), [name]
+        while waiting:
+            tensor = waiting.pop()
+            for made, node in (self.nodes or {}).items():
+                if tensor not in node.inputs or made in white:
+                    continue
+                factor = self._factor(node, tensor)
+                if factor is None:
+                    return node.op
+                if factor:
+                    white[made] = white[tensor] * factor
+                    waiting.append(made)
+        most = max(white.values(), key=lambda value: abs(math.log(value)))
+        return next((usual for usual in WHITE if abs(most / usual - 1) < MARGIN), f"scaling by {most:g}")
+
+    def _factor(self, node: Node, tensor: str) -> float | None:
+        """Return by what white is more before a node than behind; 0 where pixels end, None where it cannot be told."""
+        others = [self.constants.get(name, ()) for name in node.inputs if name != tensor]
+        if node.op in ("Mul", "Div") and len(others) == 1 and len(set(others[0])) == 1 and others[0][0] > 0:
+            scale = others[0][0]
+            return scale if node.op == "Div" and node.inputs[0] == tensor else 1 / scale if node.op == "Mul" else None
+        turned = node.op == "Slice" and len(others) == 4 and min(others[3], default=1) < 0
+        if turned or node.op in ("Add", "Sub", "Mul", "Div", "Gather"):
+            return None
+        return 1.0 if node.op in CARRYING | MOVING | {"Concat", "Pad"} else 0.0
+
+    def maker(self, name: str, *, moved: bool = False) -> str:
+        """Return the op that makes a tensor's values, before they are moved to other places; "" where there is none."""
+        node = self._made(name, CARRYING | MOVING) if moved else self._made(name)
         return node.op if node else ""
 
     def _made(self, name: str, through: frozenset[str] = CARRYING) -> Node | None:

@@ -10,9 +10,10 @@ from typing import Any
 from yolorknn.errors import MissingDependencyError, ModelError
 from yolorknn.files import check_model_file, is_file, sha256
 from yolorknn.model.custom_ops import CUSTOM, is_custom
-from yolorknn.model.evidence import Evidence, Node
+from yolorknn.model.evidence import Evidence
 from yolorknn.model.fields import FAILURES
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Tensor
+from yolorknn.model.onnx_graph import evidence_of
 from yolorknn.text import reason_of, short_reason
 
 DAMAGED = "is empty, truncated or not ONNX: copy or export it again"
@@ -50,7 +51,10 @@ class OnnxFacts:
         Raises:
             MissingDependencyError: onnx is not installed.
         """
-        return Evidence(_nodes(load(self.path, weights=False)), self.properties)
+        model = load(self.path, weights=False)
+        from onnx import numpy_helper
+
+        return evidence_of(model, self.properties, numpy_helper.to_array)
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,10 @@ def load(path: Path, *, weights: bool = True) -> Any:
         raise ModelError(f"cannot read the model {path}: {reason_of(exc)}") from exc
     except (DecodeError, onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
         raise ModelError(f"{path} {DAMAGED}") from exc
+    for info in [*model.graph.input, *model.graph.output]:
+        for side in info.type.tensor_type.shape.dim:
+            if side.dim_value < 0:  # as some write what is open
+                side.ClearField("dim_value")
     return model
 
 
@@ -217,14 +225,6 @@ def _onnx() -> Any:
     except ImportError as exc:
         raise MissingDependencyError("onnx", "onnx", "reading an .onnx") from exc
     return onnx
-
-
-def _nodes(model: Any) -> dict[str, Node]:
-    nodes: dict[str, Node] = {}
-    for node in model.graph.node:
-        axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), None)
-        nodes |= dict.fromkeys(node.output, Node(node.op_type, tuple(node.input), axis))
-    return {name: node for name, node in nodes.items() if node.op != "Constant"}
 
 
 def _without_custom_ops(model: Any) -> Any:

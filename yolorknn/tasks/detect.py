@@ -22,7 +22,7 @@ from yolorknn.tasks.likeness import Likeness
 from yolorknn.tasks.objectness import BEFORE, channels_of, has_objectness
 from yolorknn.tasks.other_heads import ANCHORS, recognise_objectness
 from yolorknn.tasks.records import box_records, read_boxes
-from yolorknn.tasks.split import STRIDES, cells_of, grids_of, read_grids, split_shapes
+from yolorknn.tasks.split import STRIDES, cells_of, grids_of, in_order, read_grids, split_shapes
 from yolorknn.tasks.task import Layout, Thresholds, Wording
 
 LAYOUTS = (STRIDES, (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
@@ -89,8 +89,9 @@ def _split(imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence
     found = read_grids(grids_of(imgsz, outputs), evidence, (("box", "cls"), ("box", "cls", "sum")))
     if found is None:
         return None
-    sides = {output.role: tensor.shape[1] for output, tensor in zip(found, outputs, strict=True)}
-    return Layout("split", tuple(found), sides["cls"], sides["box"] // 4)
+    ordered = in_order(found, outputs)
+    sides = {output.role: tensor.shape[1] for output, tensor in zip(ordered, outputs, strict=True)}
+    return Layout("split", ordered, sides["cls"], sides["box"] // 4)
 
 
 def _decoded(imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:

@@ -20,7 +20,7 @@ from yolorknn.tasks.obb import Obb
 from yolorknn.tasks.other_layouts import EXPORT, GENERIC, name_layout
 from yolorknn.tasks.pose import Pose
 from yolorknn.tasks.segment import Segment
-from yolorknn.tasks.task import Task
+from yolorknn.tasks.task import Layout, Task
 
 _EVERY: tuple[Task[Any], ...] = (Detect(), Segment(), Pose(), Obb(), Classify())
 TASKS = {task.name: task for task in _EVERY}
@@ -29,6 +29,8 @@ TASKS = {task.name: task for task in _EVERY}
 
 MOST_CLASSES = 100_000
 """Of a model that does not name them."""
+WHOLE = ("uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+"""The types of inputs in which pixels can be from 0 to 255 only."""
 
 
 def task_of(metadata: ModelMetadata) -> Task[Any]:
@@ -136,6 +138,23 @@ def why_no_detector(path: Path) -> str | None:
     return None
 
 
+def _std(layout: Layout, image: Tensor, evidence: Evidence, where: str) -> float:
+    """Return by what pixels are divided for a network: by nothing where it does so itself, or takes whole numbers.
+
+    Raises:
+        MetadataError: its graph does more to them than that.
+    """
+    if layout.std == 1 or evidence.nodes is None:
+        return layout.std
+    white = evidence.white(image.name)
+    if isinstance(white, str) or image.dtype == "int8":
+        why = f"computes with its pixels first ({white})" if isinstance(white, str) else "takes pixels as int8"
+        raise MetadataError(
+            f"{where} {why}, so that it is not known which pixels it wants: export it without that, or {GENERIC}"
+        )
+    return layout.std / white if image.dtype not in WHOLE else 1.0
+
+
 def recognise(
     inputs: Sequence[Tensor],
     outputs: Sequence[Tensor],
@@ -179,7 +198,7 @@ def recognise(
                 normalized=layout.normalized,
                 anchors=layout.anchors,
                 colour=layout.colour if inputs[0].shape[1] == 3 else "GRAY",
-                std=(layout.std,) * 3,
+                std=(_std(layout, inputs[0], evidence, where),) * 3,
                 prototypes=layout.prototypes,
                 keypoints=tuple(f"keypoint{i}" for i in range(layout.keypoints)),
                 task=task.name,

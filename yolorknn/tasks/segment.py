@@ -29,7 +29,7 @@ from yolorknn.tasks.mask_memory import blank_masks
 from yolorknn.tasks.mask_text import read_mask, write_mask
 from yolorknn.tasks.records import box_records, read_boxes
 from yolorknn.tasks.sound import HINT
-from yolorknn.tasks.split import grids_of, read_grids, split_shapes
+from yolorknn.tasks.split import grids_of, in_order, read_grids, split_shapes
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
 
 ROLES = ("box", "cls", "mask"), ("box", "cls", "sum", "mask")
@@ -61,9 +61,9 @@ class Segment(BoxTask):
         found = read_grids(grids, evidence, ROLES, mask=count)
         if found is None:
             return None
-        sides = {output.role: tensor.shape[1] for output, tensor in zip(found, outputs, strict=False)}
-        found.append(Output(proto.outputs[0].name, "proto", proto.stride))
-        return Layout("split", tuple(found), sides["cls"], sides["box"] // 4, prototypes=count)
+        ordered = in_order([*found, Output(proto.outputs[0].name, "proto", proto.stride)], outputs)
+        sides = {output.role: tensor.shape[1] for output, tensor in zip(ordered, outputs, strict=True)}
+        return Layout("split", ordered, sides["cls"], sides["box"] // 4, prototypes=count)
 
     def decode(
         self, outputs: Sequence[Values], metadata: ModelMetadata, thresholds: Thresholds, placed: Letterbox

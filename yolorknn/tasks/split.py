@@ -15,6 +15,8 @@ REG_MAX = (1, 16, 17)
 """Bins a side of the heads that are known: YOLO26's and YOLOv6's distances, ultralytics', and PP-YOLOE's."""
 MADE: Mapping[str, tuple[Kind | None, ...]] = {"cls": ("scores", None), "sum": ("sum", None)}
 """What outputs of a role are; of other roles they are raw."""
+DECODED = frozenset({"Exp", "Mul", "Div"})
+"""What makes distances in pixels of what a network says, as those of FCOS and RTMDet; in cells nobody makes them so."""
 OURS = frozenset({"box", "cls", "sum", "mask", "keypoints", "visibility", "angle", "radians"})
 """Roles, which with the stride are the outputs' names in a model that yolorknn exported."""
 
@@ -43,6 +45,8 @@ def read_grids(
     grids: Sequence[Grid], evidence: Evidence, forms: Sequence[Sequence[str]], **channels: int
 ) -> list[Output] | None:
     """Return the outputs of grids with the roles that they have; None where there is no reading, or more than one.
+
+    They come stride by stride: see in_order().
 
     Args:
         grids: of all strides.
@@ -77,12 +81,24 @@ def read_grids(
     ]
 
 
+def in_order(found: Sequence[Output], outputs: Sequence[Tensor]) -> tuple[Output, ...]:
+    """Return outputs as the file has them: perhaps the boxes of all strides first, and then the classes of all."""
+    named = {output.name: output for output in found}
+    return tuple(named[tensor.name] for tensor in outputs)
+
+
 def _may_be(role: str, tensor: Tensor, evidence: Evidence, channels: Mapping[str, int]) -> bool:
-    """Return whether nothing speaks against an output's role: its channels, who makes it, its name as we write it."""
+    """Return whether nothing speaks against an output's role: its channels, who makes it, its name as we write it.
+
+    Boxes are logits of bins, no probabilities, or where there are no bins, distances in cells.
+    """
     kind, count, named = evidence.kind(tensor.name), tensor.shape[1], tensor.name.rstrip("0123456789")
     if named != tensor.name and named in OURS and named != role:
         return False
     if role == "box" and (count % 4 or (kind is None and count // 4 not in REG_MAX)):
+        return False
+    ends = evidence.maker(tensor.name, moved=True)
+    if role == "box" and (ends == "Softmax" or (count == 4 and ends in DECODED)):
         return False
     if count != {"sum": 1, **channels}.get(role, count):
         return False

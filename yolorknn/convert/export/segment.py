@@ -10,7 +10,7 @@ from yolorknn.convert.export.programs import Layout
 from yolorknn.model.metadata import Output
 
 PROTO_STRIDE = 2
-"""The prototypes have so many cells a side for each of the finest stride."""
+"""The prototypes have so many cells a side for each of the first stride, which is the finest but in odd networks."""
 
 
 class SegmentHead:
@@ -23,7 +23,7 @@ class SegmentHead:
         """Return outputs, reg_max, the number of prototypes, and whether the head is one-to-one."""
         segment = model.model[-1]
         split_only(type(segment).__name__, layout, "sums")
-        proto = Output("proto", "proto", int(min(segment.stride)) // PROTO_STRIDE)
+        proto = Output("proto", "proto", int(segment.stride[0]) // PROTO_STRIDE)
         return {
             "outputs": (*grids(segment, "box", "cls", *(("sum",) if layout == "sums" else ()), "mask"), proto),
             "reg_max": int(segment.reg_max),

@@ -118,7 +118,7 @@ def first_planned(
     _check(request, dtype, stated, model.ops)
     with temporary_folder("build") as scratch:
         copy = scratch / "model.onnx"
-        prepare(request.model, copy, highest=OPSET, newest=IR)
+        prepare(request.model, copy, pictures=True, highest=OPSET, newest=IR)
         calibrating = None if request.dataset is None else CalibrationSet.open(request.dataset)
         pictures = calibrating and _pictures(calibrating, stated, scratch, progress)
         build = Build(

@@ -162,7 +162,7 @@ def _of_detector(
     )
     check_calibrated_alike(request.recorded, how)
     copy = scratch / "model.onnx"
-    prepare(request.model, copy)
+    prepare(request.model, copy, pictures=True)
     checked_digest(replace(request, sha256=digest))
     if needs_repair(toolkit.version):
         repair_attention(copy)

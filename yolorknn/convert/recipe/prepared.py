@@ -26,6 +26,7 @@ def prepare(
     target: Path,
     *,
     one_image: bool = True,
+    pictures: bool = False,
     averages: bool = False,
     highest: int = OPSET,
     newest: int = IR,
@@ -36,6 +37,7 @@ def prepare(
         source: the .onnx.
         target: the file to write.
         one_image: whether a dynamic batch becomes one of 1.
+        pictures: whether the inputs are pictures, which the toolkit normalizes only as floats.
         averages: whether averages become convolutions, see pools.py.
         highest: opset that the toolkit reads.
         newest: version of the format that it reads.
@@ -56,7 +58,15 @@ def prepare(
         )
     batch = one_image and onnx_file.fix_batch(model)
     check_graph(model, source)
-    changed = [batch, _widen(model), repair_norms(model), repair_means(model), averages and pools_to_convs(model)]
+    floating = pictures and _floats_taken(model, source)
+    changed = [
+        batch,
+        _widen(model),
+        floating,
+        repair_norms(model),
+        repair_means(model),
+        averages and pools_to_convs(model),
+    ]
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if batch:
         tell_once(f"{source} takes batches of any size: built for one image at a time")
@@ -87,6 +97,29 @@ def _converted(model: Any, source: Path, opset: int, highest: int) -> Any:
             f"{source} is of opset {opset}, the vendor's toolkit reads up to {highest}, and onnx cannot convert it "
             f"({reason}): export it with opset={highest} or less"
         ) from exc
+
+
+def _floats_taken(model: Any, source: Path) -> bool:
+    """Make inputs of whole numbers that are cast to floats at once floats, in place; return whether there were any.
+
+    Raises:
+        BuildError: one is computed with as it is.
+    """
+    from onnx import TensorProto
+
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+    constants = {constant.name for constant in model.graph.initializer}  # among the inputs in old files
+    inputs = [info for info in model.graph.input if info.name not in constants]
+    whole = [info for info in inputs if info.type.tensor_type.elem_type not in floats]
+    for info in whole:
+        takers = [node for node in model.graph.node if info.name in node.input]
+        if any(node.op_type != "Cast" for node in takers):
+            raise BuildError(
+                f"{source} takes its pictures as whole numbers and computes with them, which rknn-toolkit2 does not: "
+                "export it with an input of floats, or with a Cast first"
+            )
+        info.type.tensor_type.elem_type = TensorProto.FLOAT
+    return bool(whole)
 
 
 def _widen(model: Any) -> bool:
