@@ -49,6 +49,25 @@ def test_cameras_come_and_go_and_the_others_do_not_notice(cameras: list[RtspCame
     assert numbers == sorted(set(numbers))
 
 
+def test_a_camera_that_is_another_now_has_epochs_of_its_own(cameras: list[RtspCamera], tmp_path: Path) -> None:
+    """Of one number are positions that may be compared; so it is where another watcher has the camera."""
+    first, second, third = (camera.url for camera in cameras)
+    sink, epochs = Kept(), dict[str, int]()
+    with watched_detector(tmp_path, [WholeBackend()]) as detector:
+        with Watcher(detector, [Camera("a", first), Camera("b", second)], [sink], epochs=epochs) as watcher:
+            until(lambda: {"a", "b"} <= set(sink.by))
+            watcher.change([Camera("a", first), Camera("b", third)])
+            until(lambda: ("b", 2) in {result[:2] for result in sink.results})
+            watcher.change([Camera("a", first)])
+            watcher.change([Camera("a", first), Camera("b", second)])
+            until(lambda: ("b", 3) in {result[:2] for result in sink.results})
+        with Watcher(detector, [Camera("a", first)], [sink], epochs=epochs):
+            until(lambda: ("a", 2) in {result[:2] for result in sink.results})
+    for name in ("a", "b"):
+        every = [epoch for camera, epoch, _ in sink.results if camera == name]
+        assert every == sorted(every)
+
+
 def built(metadata: ModelMetadata, path: Path) -> Path:
     path.parent.mkdir(exist_ok=True)
     return write_rknn(path, replace(metadata, build=Build("rk3588", "i8", "2.3.2")))

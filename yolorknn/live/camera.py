@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from yolorknn.stream.sources.ahead import Ahead
 from yolorknn.stream.sources.fair import Feed
@@ -13,6 +14,8 @@ from yolorknn.stream.sources.open_source import is_live, open_source
 from yolorknn.stream.sources.returning import SILENCE
 from yolorknn.stream.sources.status import SourceStatus
 
+Epochs: TypeAlias = dict[str, int]
+"""The last epoch of each camera, by name: one that is begun anew goes on with the next."""
 MOST = 1e6
 """What a camera's numbers are at most."""
 
@@ -48,12 +51,13 @@ class Camera:
         if self.fps is not None:
             _check(self.fps, f"fps of {self.name}")
 
-    def begin(self, wake: threading.Event, told: Callable[[str], None]) -> Feed:
+    def begin(self, wake: threading.Event, told: Callable[[str], None], epoch: int = 0) -> Feed:
         """Begin to read it, on a thread of its own; it may be absent.
 
         Args:
             wake: set whenever there may be a frame to take.
             told: told what happens to it.
+            epoch: the last one that there was of a camera of this name.
         """
         if self.source.startswith("@") or is_live(self.source):
             return await_live(
@@ -64,8 +68,25 @@ class Camera:
                 fps=self.fps,
                 size=self.size,
                 silence=self.silence,
+                epoch=epoch,
             )
         return Ahead(lambda: open_source(self.source), camera=self.name, source=self.source, told=told, wake=wake)
+
+
+def begin_all(
+    cameras: Iterable[Camera], wake: threading.Event, told: Callable[[str], None], epochs: Epochs
+) -> list[tuple[Feed, float]]:
+    """Begin to read all, or none if one cannot be; return each with its weight. See Camera.begin()."""
+    feeds: list[tuple[Feed, float]] = []
+    try:
+        for camera in cameras:
+            feed = camera.begin(wake, told, epochs.get(camera.name, 0))
+            feeds.append((feed, camera.weight))
+    except BaseException:
+        for feed, _ in feeds:
+            feed.close()
+        raise
+    return feeds
 
 
 def _check(value: float, what: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from yolorknn.errors import InferenceError, OutputError
-from yolorknn.live.camera import Camera, CameraStatus
+from yolorknn.live.camera import Camera, CameraStatus, Epochs, begin_all
 from yolorknn.live.settings import Settings
 from yolorknn.predict.loaded_model import LoadedModel
 from yolorknn.stream.rate import Rate
@@ -43,6 +43,7 @@ class Watcher:
             and left out; all stay open.
         settings: what is kept of each camera's results, before steps have them, and where Tracking has its zones; may
             change at any time. The model's conf follows the lowest.
+        epochs: the last one of each camera that was watched before; those of this one are noted there.
         told: is told what happens to cameras and sinks, from any thread.
 
     Raises:
@@ -58,11 +59,12 @@ class Watcher:
         *,
         steps: Mapping[str, Sequence[Step]] | None = None,
         settings: Settings | None = None,
+        epochs: Epochs | None = None,
         told: Callable[[str], None] = _logger.warning,
     ) -> None:
         _check(cameras)
         self.loaded, self.cameras, self._told = loaded, tuple(cameras), told
-        self.settings = settings
+        self.settings, self._epochs = settings, {} if epochs is None else epochs
         self._sinks = list(sinks)
         if strange := set(steps or ()) - {camera.name for camera in cameras}:
             raise ValueError(f"there are steps of {min(strange)}, and no such camera")
@@ -86,10 +88,8 @@ class Watcher:
         if self.settings is not None:
             self.settings.listen(self._follow)
             self._follow()
-        feeds: list[tuple[Feed, float]] = []
+        feeds = begin_all(self.cameras, self._wake, self._told, self._epochs)
         try:
-            for camera in self.cameras:
-                feeds.append((camera.begin(self._wake, self._told), camera.weight))  # noqa: PERF401  closed if one fails
             self._source = FairSource(feeds, self._wake)
             self._stream = self.loaded.stream(self._source)
         except BaseException:
@@ -116,14 +116,8 @@ class Watcher:
         before = {camera.name: camera for camera in self.cameras}
         begun = [camera for camera in cameras if before.get(camera.name) != camera]
         gone = {name for name, camera in before.items() if camera not in cameras}
-        feeds: list[tuple[Feed, float]] = []
-        try:
-            for camera in begun:
-                feeds.append((camera.begin(self._wake, self._told), camera.weight))  # noqa: PERF401
-        except BaseException:
-            for feed, _ in feeds:
-                feed.close()
-            raise
+        self._note_epochs()
+        feeds = begin_all(begun, self._wake, self._told, self._epochs)
         for camera in begun:
             self._rates[camera.name], self._begun[camera.name] = Rate(), time.monotonic()
             self._newest.pop(camera.name, None)
@@ -162,6 +156,7 @@ class Watcher:
             self._thread.join()
         if self.settings is not None:
             self.settings.ignore(self._follow)
+        self._note_epochs()
         for feed in self._feeds.values():
             feed.close()
 
@@ -176,6 +171,9 @@ class Watcher:
         """Return how every camera is, in their order; from any thread, after start()."""
         feeds = self._feeds
         return tuple(self._status(camera, feeds[camera.name]) for camera in self.cameras if camera.name in feeds)
+
+    def _note_epochs(self) -> None:
+        self._epochs |= {name: feed.status().epoch for name, feed in self._feeds.items()}
 
     def _status(self, camera: Camera, feed: Feed) -> CameraStatus:
         assert self._source is not None and self._stream is not None

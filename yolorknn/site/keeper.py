@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from yolorknn.errors import SiteError, SourceError, YolorknnError
-from yolorknn.live.camera import CameraStatus
+from yolorknn.live.camera import CameraStatus, Epochs
 from yolorknn.runtime.memory import share_arena
 from yolorknn.site.broker import health_of
 from yolorknn.site.events import Event, Tell
@@ -68,9 +68,12 @@ class Keeper:
         self._tell = tell_all
         self._notifier, self._restarts = notifier or Notifier({}), restarts or Restarts()
         self._sinks = SiteSinks(tell_all, lambda camera: health_of(self.status().get(camera)), self._say_how_it_is)
-        self._parts = Parts(
-            lambda name: ModelPart(name, self._sinks, tell_all, opened, self._try), self._try, tell_all, self._restarts
-        )
+        epochs: Epochs = {}
+
+        def part(name: str) -> ModelPart:
+            return ModelPart(name, self._sinks, tell_all, opened, self._try, epochs=epochs)
+
+        self._parts = Parts(part, self._try, tell_all, self._restarts)
         self._again: float | None = None
         self._opening = Opening(tell_all)
         self._looked = 0.0

@@ -7,7 +7,7 @@ from typing import Any
 
 from yolorknn.errors import ModelError, OutputError, YolorknnError
 from yolorknn.files import state_folder
-from yolorknn.live.camera import Camera
+from yolorknn.live.camera import Camera, Epochs
 from yolorknn.live.camera_settings import CameraSettings
 from yolorknn.live.progress import Progress
 from yolorknn.live.settings import Settings
@@ -33,9 +33,12 @@ class ModelPart:
         tell: told what happens.
         opened: opens a model.
         tried: raises a ModelError of one that is not to be opened beside what runs.
+        epochs: see Watcher; of the cameras of all parts, as these may go from one to another.
     """
 
-    def __init__(self, name: str, sink: Sink, tell: Tell, opened: Open, tried: Callable[[ModelTable], None]) -> None:
+    def __init__(
+        self, name: str, sink: Sink, tell: Tell, opened: Open, tried: Callable[[ModelTable], None], *, epochs: Epochs
+    ) -> None:
         self.name, self._sink, self._tell, self._opened, self._tried = name, sink, tell, opened, tried
         self.table: ModelTable | None = None
         """As it runs."""
@@ -48,7 +51,7 @@ class ModelPart:
         self._progress = Progress()
         self._followed = Followed(tell)
         self._settings: Settings | None = None
-        self._differing: dict[str, object] = {}
+        self._epochs, self._differing = epochs, dict[str, object]()
 
     def words(self, masks: MaskForm) -> Wording:
         """Return how results are said."""
@@ -93,8 +96,9 @@ class ModelPart:
             self._end()
         elif self.watcher is None:
             self.watcher = Watcher(
-                self.loaded, cameras, [self._sink], steps=steps, settings=self._settings, told=self._of_camera
-            )
+                self.loaded, cameras, [self._sink], steps=steps, settings=self._settings,
+                epochs=self._epochs, told=self._of_camera,
+            )  # fmt: skip
             self._progress = Progress()
             self.watcher.start()
         else:

@@ -17,13 +17,13 @@ BACK = "gives frames again"
 class History:
     """Counts and times of a source; whoever has several threads holds a lock of its own around each call."""
 
-    def __init__(self, source: str, camera: str) -> None:
+    def __init__(self, source: str, camera: str, epoch: int = 0) -> None:
         self.state: State = "opening"
         self.frames: Counter[str] = Counter(read=0, dropped=0, corrupt=0, late=0, unwanted=0)
         self.jumps = 0
         self._source, self._camera = source, camera
         self._why = ""
-        self._epoch = self._number = 0
+        self._epoch, self._number = epoch, 0
         self._size: tuple[int, int] | None = None
         self._good: float | None = None
         self._away: float | None = None

@@ -65,6 +65,7 @@ def await_live(
     fps: float | None = None,
     size: tuple[int, int] | None = None,
     silence: float = SILENCE,
+    epoch: int = 0,
 ) -> ReturningSource:
     """Begin to open a camera or stream among several, which may be absent.
 
@@ -76,8 +77,9 @@ def await_live(
         fps: the most frames a second that are wanted; None for all.
         size: width and height in pixels that a USB camera is asked for; None for its own choice.
         silence: seconds without a good frame after which it is lost.
+        epoch: the last one that there was of this camera before.
     """
-    return _returning(source, camera=camera, wake=wake, told=told, fps=fps, size=size, silence=silence)
+    return _returning(source, camera=camera, wake=wake, told=told, fps=fps, size=size, silence=silence, epoch=epoch)
 
 
 def _returning(
@@ -91,6 +93,7 @@ def _returning(
     size: tuple[int, int] | None = None,
     silence: float = SILENCE,
     keep: bool = False,
+    epoch: int = 0,
 ) -> ReturningSource:
     named = kept_source(source) if first is not None or not source.startswith("@") else source
     opening = _Opening(source, first, fps=fps, size=size, silence=silence, again=first is None)
@@ -105,6 +108,7 @@ def _returning(
         wake=wake,
         first=first,
         keep=keep,
+        epoch=epoch,
     )
 
 

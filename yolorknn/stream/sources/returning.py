@@ -57,6 +57,7 @@ class ReturningSource:
         first: a connection that is open already.
         backoff: the waits between tries.
         keep: have every frame wait until it is taken, in place of the newest alone.
+        epoch: the last one that there was of this camera before.
     """
 
     live = True
@@ -76,6 +77,7 @@ class ReturningSource:
         first: Source | None = None,
         backoff: Backoff | None = None,
         keep: bool = False,
+        epoch: int = 0,
     ) -> None:
         self.name, self.source, self.camera = name, source, camera
         self.fps = first.fps if first is not None else 30.0
@@ -86,10 +88,9 @@ class ReturningSource:
         self._stopped, self._taken, self._keep_all = threading.Event(), threading.Event(), keep
         self._lock = threading.Lock()  # never held while anything is waited for
         self._newest: Frame | None = None
-        self._history = History(source, camera)
+        self._history = History(source, camera, epoch)
         self._hanging: list[threading.Thread] = []
-        self._looked = time.monotonic()
-        self._turn = Turn()
+        self._looked, self._turn = time.monotonic(), Turn()
         self._begin(self._turn)
 
     def read(self) -> Frame | None:
