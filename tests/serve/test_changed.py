@@ -111,6 +111,31 @@ def test_who_listens_is_told_of_results_that_were_passed_over(monkeypatch: pytes
         assert b'event: missed\ndata: {"missed": 3}' in asyncio.run(heard(hub))
 
 
+def test_who_listens_hears_results_in_the_words_of_the_model_that_found_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that wait to become records while another model takes over."""
+    held = threading.Event()
+
+    def slowly(newest: Result[Any], wording: Wording) -> bytes:
+        held.wait(10)
+        return record_bytes(newest, wording)
+
+    async def heard(hub: Hub) -> bytes:
+        told = streams.events(hub, ["door"])
+        await anext(told)
+        for _ in range(2):
+            hub.write(result(camera="door"))
+        hub.fit({"door": Wording({number: f"other {number}" for number in NAMES})})
+        held.set()
+        said = b""
+        while said.count(b"data: {") < 2:
+            said += await asyncio.wait_for(anext(told), 10)
+        return said
+
+    monkeypatch.setattr(hub_module, "record_bytes", slowly)
+    with closing(Hub(DOOR)) as hub:
+        assert b"other" not in asyncio.run(heard(hub))
+
+
 def test_an_image_that_is_sent_while_no_model_runs_is_refused_in_words() -> None:
     """As between a failure and the next try."""
 

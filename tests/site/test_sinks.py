@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
+from tests.fakes.results import BOX, detections, result
 from tests.fakes.watched import WATCHED
-from tests.site.conftest import Rig
+from tests.site.conftest import SINKS, Rig
 from yolorknn.site import sinks as module
 from yolorknn.site.read import read_site
 from yolorknn.site.sinks import SiteSinks
+from yolorknn.stream.result import Result
+from yolorknn.stream.sinks.json_lines import JsonLines
 from yolorknn.stream.sinks.mqtt.topics import Health
 from yolorknn.tasks.task import Wording
 
@@ -39,3 +43,24 @@ def test_sinks_that_cannot_finish_wait_together_and_hold_up_no_watchdog(
     sinks.fit(site, dict.fromkeys(site.cameras, Wording.of(WATCHED)))
     sinks.close()
     assert not together.broken
+
+
+def test_what_waits_is_said_in_the_words_of_the_model_that_found_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sink may be slow, and another model with other classes take over meanwhile."""
+    held = threading.Event()
+    written = JsonLines.write
+
+    def slowly(self: JsonLines, found: Result[Any]) -> None:
+        held.wait(10)
+        written(self, found)
+
+    monkeypatch.setattr(JsonLines, "write", slowly)
+    site = read_site(rig.write('[cameras.yard]\nsource = "camera63"\n' + SINKS))
+    sinks = SiteSinks(rig.told.append, lambda _: Health(0.0), held.set)
+    sinks.fit(site, {"yard": Wording({0: "hen", 1: "fox"})})
+    sinks.write(result(found=detections((*BOX[:2], 1)), camera="yard"))
+    sinks.fit(site, {"yard": Wording({0: "car", 1: "bus"})})
+    sinks.write(result(1, found=detections((*BOX[:2], 1)), camera="yard"))
+    sinks.close()
+    said = [json.loads(line)["detections"][0]["name"] for line in (rig.folder / "found.jsonl").read_text().splitlines()]
+    assert said == ["fox", "bus"]

@@ -49,7 +49,7 @@ class Hub:
         self._changed = threading.Condition()
         self._viewers: set[Viewer] = set()
         self._listeners: set[Listener] = set()
-        self._pending: deque[tuple[str, Result[Any]]] = deque(maxlen=MOST_PENDING)
+        self._pending: deque[tuple[Feed, Result[Any]]] = deque(maxlen=MOST_PENDING)
         self._shots: dict[Look, Shot] = {}
         self._due: dict[Look, float] = {}
         self._rest = 0.0
@@ -96,8 +96,8 @@ class Hub:
             feed.number = self._number
             if any(listener.wants(result.camera) for listener in self._listeners):
                 if len(self._pending) == MOST_PENDING:
-                    self._pass_over(self._pending[0][0])
-                self._pending.append((result.camera, without_pixels(result)))
+                    self._pass_over(self._pending[0][1].camera)
+                self._pending.append((feed, without_pixels(result)))
             if self._pending or any(self._is_sooner(viewer, result.camera) for viewer in self._viewers):
                 self._changed.notify_all()
 
@@ -227,15 +227,13 @@ class Hub:
         for viewer in woken:
             viewer.wake()
 
-    def _tell_listeners(self, pending: list[tuple[str, Result[Any]]]) -> None:
+    def _tell_listeners(self, pending: list[tuple[Feed, Result[Any]]]) -> None:
         with self._changed:
             listeners = tuple(self._listeners)
-        for camera, result in pending:
-            if (feed := self._feeds.get(camera)) is None:
-                continue
+        for feed, result in pending:  # said in the words that it was found in
             said = record_bytes(result, feed.wording)
             for listener in listeners:
-                if listener.wants(camera):
+                if listener.wants(result.camera):
                     self.dropped += listener.offer(said)
 
     def _safely(self, work: Callable[[Given], None], given: Given) -> None:

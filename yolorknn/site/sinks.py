@@ -53,6 +53,7 @@ class SiteSinks:
         self._tell, self._broker, self._meanwhile = tell, SiteBroker(tell, health), meanwhile
         self._opened: dict[Key, tuple[str, Sink]] = {}
         self._words: dict[str, Wording] = {}
+        self._spoken = 0  # how often words of a camera became others
         self._to: dict[str, tuple[tuple[Key, Sink], ...]] = {}
         self.page: Sink | None = None
         """What is given every result beside them."""
@@ -89,6 +90,8 @@ class SiteSinks:
             OutputError: one cannot be opened; the others are there.
             MissingDependencyError: a package for one is not installed.
         """
+        if any(self._words.get(camera, said) != said for camera, said in words.items()):
+            self._words, self._spoken = dict(self._words), self._spoken + 1  # what waits is said in those before
         self._words |= words
         wanted = dict(self._each(site))
         stay = {key: entry for key, entry in self._opened.items() if key in wanted and key not in self.failed}
@@ -154,18 +157,17 @@ class SiteSinks:
         table = site.sinks
         told = self._told("")
         rotation = rotation_of(table.rotate, table.keep) if table.rotate else None
-        more: dict[str, Any] = {"live": True, "told": told}
+        say = functools.partial(_say, self._words)
+        more: dict[str, Any] = {"live": True, "told": told, "append": True}
         if path := table.json:
-            key = ("all", "json", path, rotation)
+            key = ("all", "json", path, rotation, self._spoken)
             target = "-" if str(path) == "-" else path
-            yield key, Wanted("", functools.partial(open_json, target, self._say, rotation, append=True, **more))
+            yield key, Wanted("", functools.partial(open_json, target, say, rotation, **more))
         if path := table.csv:
-            yield (
-                ("all", "csv", path, rotation),
-                Wanted("", functools.partial(open_csv, path, self._say, rotation, append=True, **more)),
-            )
+            key = ("all", "csv", path, rotation, self._spoken)
+            yield key, Wanted("", functools.partial(open_csv, path, say, rotation, **more))
         if table.webhook:
-            yield ("all", "webhook", table), Wanted("", functools.partial(self._open_webhook, site))
+            yield ("all", "webhook", table, self._spoken), Wanted("", functools.partial(self._open_webhook, site, say))
         for name, camera in site.cameras.items():
             if (words := self._words.get(name)) is None:  # its model does not run yet
                 continue
@@ -182,26 +184,27 @@ class SiteSinks:
                     opening = functools.partial(open_snapshots, folder, what, every=table.every, **own)
                     yield (what, *marks, folder), Wanted(name, opening)
 
-    def _say(self, result: Result[Any]) -> Wording:
-        return self._words[result.camera]
-
     def _told(self, camera: str) -> Callable[[str], None]:
         where = f"{camera}: " if camera else ""
         return lambda text: self._tell(Event("sink", f"{where}{text}", "warning", camera))
 
-    def _open_webhook(self, site: Site) -> Sink:
+    def _open_webhook(self, site: Site, say: Callable[[Result[Any]], Wording]) -> Sink:
         table = site.sinks
         secret = os.environ.get("YOLORKNN_WEBHOOK_SECRET", "")
         if table.webhook_secret_file:
             secret = read_secret(f"@{table.webhook_secret_file}", "webhook_secret_file")
         return open_webhook(
             read_secret(str(table.webhook), "webhook"),
-            self._say,
+            say,
             secret=secret,
             every=table.every,
             live=True,
             told=self._told(""),
         )
+
+
+def _say(words: Mapping[str, Wording], result: Result[Any]) -> Wording:
+    return words[result.camera]
 
 
 def _pictures(table: SinksTable) -> list[tuple[Path | None, Literal["frames", "crops"]]]:
