@@ -79,6 +79,18 @@ def test_a_model_of_other_classes_begins_anew_with_its_words(rig: Rig, served: l
         assert rig.said("demo begins anew with")
         until(lambda: '"name": "v"' in found.read_text())
         assert set(keeper.status()) == {"a"}
+    assert {json.loads(line)["epoch"] for line in found.read_text().splitlines()} == {1, 2}, "it is another connection"
+
+
+def test_class_names_in_a_file_that_is_another_now_are_taken(rig: Rig) -> None:
+    """The site file says the same as before."""
+    (rig.folder / "names.txt").write_text("a\nb\n")
+    model = '[models.demo]\nfile = "m.rknn"\nnames = "names.txt"\n'
+    rig.write('[cameras.a]\nsource = "camera63"\n', model)
+    with rig.keeper() as keeper:
+        assert keeper.reload() and rig.said("nothing changed") and len(rig.opened) == 1
+        (rig.folder / "names.txt").write_text("hen\nfox\n")
+        assert keeper.reload() and rig.said("models changed: demo") and len(rig.opened) == 2
 
 
 def test_a_part_that_dies_is_begun_anew_and_given_up_after_five_times(

@@ -39,7 +39,7 @@ def tables(doc: str) -> Any:
 
 
 def held() -> Any:
-    """Return a field that is no key: a mark of what files with secrets hold; another makes another table."""
+    """Return a field that is no key: a mark of what files that it names hold; another makes another table."""
     return dataclasses.field(default="", repr=False)
 
 

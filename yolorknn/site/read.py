@@ -89,12 +89,17 @@ def _resolved(site: Site, base: Path) -> Site:
 
 
 def _marked(site: Site) -> Site:
-    """Return the site with a mark of what its secret files hold now."""
+    """Return the site with marks of what the files that it names hold now; a model's own is looked at by itself."""
+    models = {name: replace(model, held=_mark(model.names, _anchors(model))) for name, model in site.models.items()}
     cameras = {name: replace(camera, held=_mark(_named(camera.source))) for name, camera in site.cameras.items()}
     sinks = replace(site.sinks, held=_mark(_named(site.sinks.webhook), site.sinks.webhook_secret_file))
     mqtt = site.mqtt and replace(site.mqtt, held=_mark(site.mqtt.password_file))
     page = site.page and replace(site.page, held=_mark(site.page.token_file))
-    return replace(site, cameras=cameras, sinks=sinks, mqtt=mqtt, page=page)
+    return replace(site, models=models, cameras=cameras, sinks=sinks, mqtt=mqtt, page=page)
+
+
+def _anchors(model: ModelTable) -> Path | None:
+    return None if model.anchors is None or model.anchors in PUBLISHED else Path(model.anchors)
 
 
 def _named(text: str | None) -> Path | None:

@@ -52,6 +52,7 @@ class ModelTable:
     )
     runtime: Literal["auto", "lite", "c"] = key("On a board, which of the vendor's runtimes.", "auto")
     contexts: int = key("On a board, contexts on each NPU core.", 1, least=1, most=8)
+    held: str = held()
 
 
 @dataclass(frozen=True)
