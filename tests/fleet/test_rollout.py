@@ -93,6 +93,23 @@ def test_away_resumed_a_bad_one_and_the_way_back(
     assert not record.exists(), "there is nothing to go on with"
 
 
+def test_a_service_that_cannot_be_begun(boards: Standins) -> None:
+    """The model has taken its place by then: nobody is told that the one before runs."""
+    model = boards.model("seventh")
+    one = boards.boards[0]
+    before = one.has()
+    for name, script in {"systemctl": "[ $1 != restart ]", "install": "true", "sudo": 'shift; "$@"'}.items():
+        one.server.command(name, script)
+    words = ["deploy", str(model), *NAMES[:2], "--samples", str(boards.images), "--service", "camera0"]
+    done = CliRunner().invoke(app, words)
+    assert states(done) == {"board1": "failed", "board2": "left"} and one.has() == digest(model) != before
+    line = done.stdout.splitlines()[1]
+    assert digest(model)[:12] in line and "it has the model, and no service: systemctl restart yolorknn" in line
+    assert str(done.exception).endswith(
+        "not done run what they ran, but for those that have it and no service; mend it, then add --resume"
+    )
+
+
 def asked(boards: Standins) -> list[bool]:
     """Tell which boards were asked for something since the last call."""
     return [bool(board.asked()) for board in boards.boards]

@@ -24,7 +24,8 @@ class BoardState:
     """What became of a board.
 
     done: the model was tried, and runs there. back: the one before runs there again. left: nothing was changed.
-    away: it could not be reached, or was lost. failed: it did not pass, and runs what it ran.
+    away: it could not be reached, or was lost. failed: it did not pass, and runs what it ran; or it has the model, as
+    `now` says, and the service could not be begun.
     """
 
     state: State = "left"
@@ -149,7 +150,9 @@ class Record:
         counts = ", ".join(f"{count} {state}" for state in get_args(State) if (count := self.count(state)))
         what = f"{done} of {every} boards have {self.model} ({counts})"
         if self.count("failed"):
-            raise DeployError(f"{what}: those that are not done run what they ran; mend it, then add --resume")
+            there = any(board.state == "failed" and board.now == self.sha256 for board in self.boards.values())
+            but = ", but for those that have it and no service" if there else ""
+            raise DeployError(f"{what}: those that are not done run what they ran{but}; mend it, then add --resume")
         raise DeployError(f"{what}: the same with --resume goes on with the others")
 
     def check_back(self) -> None:

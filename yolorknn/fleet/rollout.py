@@ -11,7 +11,7 @@ from yolorknn.deploy.probe import Board
 from yolorknn.deploy.service import install_service
 from yolorknn.deploy.ssh import EndedError, Remote
 from yolorknn.deploy.switch import take_back, take_over
-from yolorknn.errors import BoardAwayError, YolorknnError
+from yolorknn.errors import BoardAwayError, DeployError, YolorknnError
 from yolorknn.fleet.crew import Crew, Hold
 from yolorknn.fleet.record import SHOWN, BoardState, Record
 
@@ -92,7 +92,12 @@ class Rollout:
         with hold():
             switch = take_over(remote, tried.installed, self._model)
             if self._service is not None:
-                tell(install_service(remote, tried.board, switch.installed, self._service))
+                try:
+                    tell(install_service(remote, tried.board, switch.installed, self._service))
+                except BoardAwayError:
+                    raise
+                except DeployError as exc:
+                    return BoardState("failed", switch.before, switch.now, f"it has the model, and no service: {exc}")
         return BoardState("done", switch.before, switch.now, tried.told)
 
     def _note(self, host: str, answer: BoardState | YolorknnError) -> bool:
