@@ -35,8 +35,10 @@ def main(model: str = DEMO, other: str = DEMO, source: str = f"{ROOT}/dataset/im
                 yield result.frame
 
         with two.stream(frames()) as second:
+            taken = 0
             for theirs in second:
-                ours = found.popleft()
+                while taken <= theirs.index:  # a frame that a core did not answer is left out
+                    ours, taken = found.popleft(), taken + 1
                 names = [one.names[class_id] for class_id in ours.detections.class_id.tolist()]
                 others = [two.names[class_id] for class_id in theirs.detections.class_id.tolist()]
                 print(f"frame {ours.index}: {' '.join(names) or '-'}; {' '.join(others) or '-'}")

@@ -20,7 +20,7 @@ from tests.conftest import DEMO_ONNX, needs_ort
 from tests.examples.loaded import Held, example
 from tests.examples.test_examples import IMAGES, found, run
 from tests.fakes.waiting import until
-from yolorknn import Detector, InferenceError, OutputError, SimulatedNpu
+from yolorknn import CoreHungError, Detector, InferenceError, OutputError, SimulatedNpu
 from yolorknn.stream.sinks.queued import Queued
 
 
@@ -144,6 +144,30 @@ def test_two_models_work_at_a_time_and_leave_no_thread(monkeypatch: pytest.Monke
         module.main("one", "other")
     assert len(lines) == 20 and Noted.together > 5
     until(lambda: threading.active_count() == before)
+
+
+def test_two_models_one_of_which_loses_a_frame(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those after it are not taken for those before."""
+
+    class Losing(SimulatedNpu):
+        calls = 0
+
+        def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+            self.calls += 1
+            if self.calls == 3:
+                raise CoreHungError("no answer")
+            return super().infer(image)
+
+    module = example("two_models")
+    cores = {"one": SimulatedNpu, "other": Losing}
+    monkeypatch.setattr(
+        module, "Detector", lambda model, **_: Detector(DEMO_ONNX, backends=[cores[model](DEMO_ONNX, 1)])
+    )
+    module.main("one", "other")
+    said = [int(line.partition(":")[0].removeprefix("frame ")) for line in capsys.readouterr().out.splitlines()]
+    assert said == [number for number in range(40) if number != 2]
 
 
 @needs_ort

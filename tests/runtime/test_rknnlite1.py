@@ -17,6 +17,7 @@ import pytest
 from tests.fakes.encode import split_metadata
 from tests.fakes.waiting import until
 from yolorknn.errors import BackendError, InferenceError, MissingDependencyError, ModelError
+from yolorknn.measure.bench import bench
 from yolorknn.model.metadata import Build, Tensor
 from yolorknn.predict.open_model import open_model
 from yolorknn.runtime import recovering, rknnlite1
@@ -161,3 +162,12 @@ def test_the_wrong_package_and_none(board: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "rknnlite", None)
     with pytest.raises(MissingDependencyError, match=r"needs rknn_toolkit_lite 1\.7, which is not installed: take"):
         open_model(board)
+
+
+def test_it_is_measured(board: Path) -> None:
+    report = bench(board, seconds=0.1)
+    assert [(run.runtime, run.cores, run.contexts, run.workers) for run in report.runs] == [
+        ("lite", 1, 1, 1),
+        ("lite", 1, 1, 2),
+    ]
+    assert report.best.frames > 0 and "lite" in report.table()

@@ -19,6 +19,7 @@ from yolorknn.measure.bench_report import NO_NPU, ONNXRUNTIME, BenchReport, Run,
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import FRAME_SIZE, Paced, pictures
 from yolorknn.model.anchor_sizes import AnchorSizes
+from yolorknn.model.first_file import first_metadata
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.predict.open_model import open_model, read_metadata
 from yolorknn.progress import Progress
@@ -101,9 +102,10 @@ def bench(
     elif model.suffix.lower() != ".rknn":
         npu = NO_NPU
         measured = [bench_one(ONNXRUNTIME, opening=lambda: open_model(model, anchors=anchors))]
+    elif first_metadata(model) is not None:  # which has one runtime, and one context
+        measured = [bench_one("lite", opening=lambda: open_model(model))]
     else:
-        most = 1 if fps is not None else contexts
-        measured = []
+        most, measured = 1 if fps is not None else contexts, []
         for kind in runtimes() if runtime is None else (runtime,):
             opening = functools.partial(open_model, model, anchors=anchors, runtime=kind, contexts=most)
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,19 @@ def test_the_paths_of_a_list_are_relative_to_it(tmp_path: Path) -> None:
 def test_pictures_beside_tables_are_not_left_out_in_silence(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"has Parquet files and .*2\.jpg beside them"):
         shards([str(tmp_path / "1.parquet"), str(tmp_path / "2.jpg")])
+    for name in ("1.parquet", "2.jpg", ".3.jpg"):
+        (tmp_path / name).touch()
+    with pytest.raises(SourceError, match=r"has Parquet files and .*/2\.jpg beside them"):
+        shards(str(tmp_path))
+
+
+def test_a_list_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
+    """As Windows writes it; and a name that is no text in UTF-8."""
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf1.jpg\r\n2.jpg\r\n")
+    (shard,) = shards(str(tmp_path / "list.txt"))
+    assert shard.paths == (f"{tmp_path}/1.jpg", f"{tmp_path}/2.jpg")
+    name = os.fsdecode(b"\xfc.jpg")
+    (tmp_path / name).touch()
+    (tmp_path / "list.txt").write_bytes(b"\xfc.jpg\n")
+    (shard,) = shards(str(tmp_path / "list.txt"))
+    assert shard.paths == (f"{tmp_path}/{name}",)

@@ -56,13 +56,18 @@ def row(index: int, result: Result[Any], source: str, metadata: ModelMetadata) -
     entries: Sequence[Mapping[str, Any]] = said[task_of(metadata).key]
     height, width = result.frame.shape[:2]
     found = {name: [_value(entry, name) for entry in entries] for name in _OF[metadata.task]}
-    return {"index": index, "source": source, "width": width, "height": height, "error": None, **found}
+    return {"index": index, "source": _text(source), "width": width, "height": height, "error": None, **found}
 
 
 def failed(index: int, source: str, error: str, metadata: ModelMetadata) -> Row:
     """Return the row of an image that could not be read, or that no core answered."""
     nothing = dict.fromkeys((*ALWAYS, *_OF[metadata.task]))
-    return {**nothing, "index": index, "source": source, "error": error}
+    return {**nothing, "index": index, "source": _text(source), "error": _text(error)}
+
+
+def _text(name: str) -> str:
+    """Return a file's name as Arrow takes it, which has no room for bytes that are no text."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _value(entry: Mapping[str, Any], name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from yolorknn.predict.loaded_model import LoadedModel
 from yolorknn.predict.open_model import Place
 from yolorknn.runtime.backend import Backend
 from yolorknn.runtime.cores import Runtime
+from yolorknn.stream.result import Result
+from yolorknn.stream.stream import Stream
 from yolorknn.tasks.task import Thresholds
 
 
@@ -121,12 +124,19 @@ class RayDetector:
             BackendError: no core is left.
         """
         metadata = self.loaded.metadata
+        rest = iter(zip(indices, named, strict=True))
         with self.loaded.stream(Pictures(values, named, self._colours)) as stream:
-            for index, name in zip(indices, named, strict=True):
-                try:
-                    yield row(index, next(stream), name, metadata)
-                except (SourceError, InferenceError) as exc:
-                    yield failed(index, name, str(exc), metadata)
+            while True:
+                lost, came = stream.lost, _next(stream)
+                for index, name in islice(rest, stream.lost - lost):  # which the stream leaves out, before what came
+                    yield failed(index, name, "the NPU core did not answer", metadata)
+                if came is None:
+                    return
+                index, name = next(rest)
+                if isinstance(came, Exception):
+                    yield failed(index, name, str(came), metadata)
+                else:
+                    yield row(index, came, name, metadata)
 
     def close(self) -> None:
         """Free the core."""
@@ -136,3 +146,11 @@ class RayDetector:
     def _give_back(self) -> None:
         if self._claim is not None:
             self._claim.close()
+
+
+def _next(stream: Stream[Any]) -> Result[Any] | SourceError | InferenceError | None:
+    """Return what came of the next picture that the stream gives; None behind the last."""
+    try:
+        return next(stream, None)
+    except (SourceError, InferenceError) as exc:
+        return exc

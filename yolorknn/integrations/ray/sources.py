@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from yolorknn.errors import SourceError
-from yolorknn.files import is_file
+from yolorknn.files import file_names, is_file
 from yolorknn.image import IMAGE_SUFFIXES
 from yolorknn.integrations.ray.pictures import picture_column
 from yolorknn.stream.sources.images import ImageFiles
@@ -84,23 +84,34 @@ def _listed(source: str) -> list[str]:
         return _remote(source)
     path = Path(source)
     if path.is_dir() and (tables := sorted(map(str, path.glob("*.parquet")))):
-        return tables
+        return [*tables, *(str(entry) for entry in sorted(path.iterdir()) if _is_picture(entry.name))]
     if glob.has_magic(source) and (tables := sorted(glob.glob(source))) and tables[0].endswith(".parquet"):
         return tables
     if path.suffix == ".parquet" and is_file(path):
         return [source]
     if path.suffix == ".txt" and is_file(path):
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = file_names(path.read_bytes())
         except (OSError, UnicodeDecodeError) as exc:
             raise SourceError(f"cannot read the list {path}: {reason_of(exc)}") from exc
-        names = (line.strip() for line in lines if line.strip())
-        return [name if "://" in name else str(path.parent / name) for name in names]
+        return [_named(path.parent, ways) for ways in lines if ways[0]]
     opened = open_source(source)
     if not isinstance(opened, ImageFiles):
         opened.close()
         raise SourceError(f"{source} is no set of pictures: Ray is for folders, globs, lists, Parquet files and URLs")
     return [str(image) for image in opened.paths]
+
+
+def _named(folder: Path, ways: Sequence[str]) -> str:
+    """Return what a line of a list in a folder names, of the ways in which it may be meant."""
+    if "://" in ways[0]:
+        return ways[0]
+    paths = [folder / way for way in ways]
+    return str(next(filter(is_file, paths), paths[0]))
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES and not Path(name).name.startswith(".")
 
 
 def _remote(url: str) -> list[str]:
@@ -117,8 +128,7 @@ def _remote(url: str) -> list[str]:
         raise SourceError(f"cannot read {url}: {exc}") from exc
     files = (info.path for info in inside if info.is_file)
     names = sorted(name for name in files if "/." not in name.removeprefix(root))  # as of a folder here
-    tables = [name for name in names if name.endswith(".parquet")]
-    wanted = [name for name in tables or names if Path(name).suffix.lower() in {*IMAGE_SUFFIXES, ".parquet"}]
+    wanted = [name for name in names if name.endswith(".parquet") or _is_picture(name)]
     parts = urlsplit(url)  # whose query may say where the storage is
     paths = (f"{parts.path.rstrip('/')}/{quote(name.removeprefix(root).lstrip('/'))}" for name in wanted)
     return [urlunsplit(parts._replace(path=path)) for path in paths]
