@@ -79,7 +79,8 @@ def test_what_it_passes_on(ssh: Ssh) -> None:
     done = run("deploy", "m.rknn", "me@board")
     assert ssh.local_side.call == {"model": Path("m.rknn"), "samples": None, "simulate": False}
     assert ssh.expect.call == {
-        "reference": Path("m.onnx"), "images": [Path("a.jpg")], "simulate": False, "dataset": None
+        "model": Path("m.rknn"), "reference": Path("m.onnx"), "images": [Path("a.jpg")],
+        "simulate": False, "dataset": None,
     }  # fmt: skip
     assert ssh.remote.call == {"host": "me@board", "port": None, "options": [], "tell": TOLD}
     assert ssh.try_model.call == defaults(ssh) and ssh.install.calls == []

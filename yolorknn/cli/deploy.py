@@ -93,7 +93,7 @@ def _of_detector(
 ) -> Callable[..., Tried]:
     from yolorknn.deploy.deploy import expect, local_side, try_model
 
-    expected = expect(*local_side(model, samples, simulate=simulate), simulate=simulate, dataset=dataset)
+    expected = expect(model, *local_side(model, samples, simulate=simulate), simulate=simulate, dataset=dataset)
     return lambda remote, tell, **options: try_model(remote, model, expected, tell=tell, **options)
 
 

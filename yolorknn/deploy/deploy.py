@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yolorknn.convert.recipe.recorded import anchors_of
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import thin
 from yolorknn.deploy.answers import answered, found_in
@@ -22,6 +23,8 @@ from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.onnx_file import digest
 from yolorknn.predict.loaded_model import LoadedModel
 from yolorknn.predict.open_model import Place
+from yolorknn.runtime.backend import Backend, SessionBackend
+from yolorknn.runtime.ort import OrtSession
 from yolorknn.tasks.agreement import Agreement, agreement, table, total, unlike
 from yolorknn.tasks.classification import Classification
 from yolorknn.tasks.detections import Detections
@@ -97,10 +100,11 @@ class Deployment:
             )
 
 
-def expect(reference: Path, images: Sequence[Path], *, simulate: bool, dataset: Path | None) -> Expected:
+def expect(model: Path, reference: Path, images: Sequence[Path], *, simulate: bool, dataset: Path | None) -> Expected:
     """Return what the PC finds.
 
     Args:
+        model: the .rknn: what its .onnx does not say of itself, as anchor boxes, it was told when it was built.
         reference: of local_side(), as are the images.
         images: to compare on.
         simulate: on the vendor's simulator of the NPU instead of with the .onnx.
@@ -110,10 +114,18 @@ def expect(reference: Path, images: Sequence[Path], *, simulate: bool, dataset: 
         ModelError, BackendError, CalibrationError, BuildError: it cannot be run here.
         SourceError: an image cannot be read.
     """
-    place = Place(simulate, dataset if simulate else None)
-    with LoadedModel[Detections | Classification](reference, thresholds=Thresholds(), place=place) as loaded:
+    told: dict[str, Any] = {"place": Place(simulate, dataset)}
+    if not simulate:
+        built = metadata_of(rknn_file.read(model))
+        told = {"names": built.names, "anchors": anchors_of(built), "backends": [_as_built(reference, built)]}
+    with LoadedModel[Detections | Classification](reference, thresholds=Thresholds(), **told) as loaded:
         found = tuple(loaded.run(path) for path in images)
     return Expected(tuple(images), found, "the simulator" if simulate else reference.name)
+
+
+def _as_built(onnx: Path, built: ModelMetadata) -> Backend:
+    """Return an .onnx on onnxruntime, which is shown pictures with the mean and std that the .rknn has."""
+    return SessionBackend(OrtSession(onnx), built)
 
 
 def try_model(
