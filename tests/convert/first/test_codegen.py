@@ -47,7 +47,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(tmp_path_factory.mktemp("cpp"), flags)
 
 
-def compiled(folder: Path, flags: str, *, prefix: str = "") -> Path:
+def compiled(folder: Path, flags: str, *, prefix: str = "", end_to_end: bool = False) -> Path:
     theirs = folder / "librknn_api"
     shutil.copytree(ROOT / "tests/fakes/rknpu1/include", theirs / "include")
     (theirs / "lib").mkdir()
@@ -56,7 +56,7 @@ def compiled(folder: Path, flags: str, *, prefix: str = "") -> Path:
     done = run(f"{prefix}gcc", "-Wall", "-Werror", "-shared", "-fPIC", f"-I{theirs}/include", source, "-o", library)
     assert done.returncode == 0, done.stderr
     assert METADATA is not None
-    metadata = replace(METADATA, names=('a "ball"', "b\\t??/", "bøx", *METADATA.names[3:]))
+    metadata = replace(METADATA, names=('a "ball"', "b\\t??/", "bøx", *METADATA.names[3:]), end_to_end=end_to_end)
     write_codegen(metadata, folder / "made-cpp")
     words = [
         f"-DRKNN_API={theirs}",
@@ -125,6 +125,23 @@ def assert_alike(words: list[object], number: int, *, whole: bool, tmp_path: Pat
     assert {row["name"] for row in found} <= {'a "ball"', "b\\t??/", "bøx", *METADATA.names[3:]}
     given = np.fromfile(tmp_path / "input.bin", np.uint8).reshape(pixels.shape)
     assert np.abs(given.astype(int) - pixels).max() <= (0 if whole else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not COMPILER, reason="needs g++ and cmake")
+def test_of_an_end_to_end_model_an_anchor_has_each_class_that_is_above(tmp_path: Path) -> None:
+    """As ultralytics takes the best pairs of anchor and class there."""
+    assert METADATA is not None
+    for index, shape in enumerate(output_shapes(METADATA).values()):
+        array = np.zeros(shape, "<f4")
+        if index % 2:
+            array[0, :, 1, 2] = [0.6, 0.1, 0.3, 0.7, 0, 0] if index == 1 else 0
+        array.tofile(tmp_path / f"{index}.bin")
+    picture = write_ppm(tmp_path / "p.ppm", np.zeros((*METADATA.imgsz, 3), np.uint8))
+    made = compiled(tmp_path, "", end_to_end=True)
+    done = run(made, model(tmp_path), picture, FAKE_DATA=str(tmp_path))
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["class_id"], row["confidence"]) for row in rows] == [(3, 0.7), (0, 0.6), (2, 0.3)]
 
 
 @pytest.mark.slow

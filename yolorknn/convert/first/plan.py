@@ -13,6 +13,7 @@ import numpy as np
 
 from yolorknn.convert.export.custom_op import OP_TYPE
 from yolorknn.convert.recipe.build_options import BuildOptions
+from yolorknn.convert.recipe.joint import check_keypoints, tell_joint
 from yolorknn.convert.recipe.planned import check_scales
 from yolorknn.convert.recipe.prepared import prepare
 from yolorknn.convert.recipe.recorded import check_calibrated_alike
@@ -153,6 +154,8 @@ def _check(request: FirstRequest, dtype: Dtype, metadata: ModelMetadata, ops: Se
         raise BuildError(f"{request.model} has the custom op cstSoftmax: export it without --custom-softmax")
     if dtype == "i8":
         check_scales(request.model, metadata)
+        check_keypoints(options, metadata, request.model, first=True)
+        tell_joint(metadata, "in eight bits these chips run")
     if dtype == "i8" and metadata.channels != 3:
         raise BuildError(
             f"{request.model} takes grey pictures, and how rknn-toolkit 1.7 calibrates with such is not documented: "

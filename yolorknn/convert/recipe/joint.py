@@ -38,21 +38,31 @@ def with_own_float16(
     own = [output for output in metadata.outputs if output.role in roles and output.name not in options.float16]
     if "fp16" in chip.dtypes:
         return replace(options, float16=(*options.float16, *(output.name for output in own)))
-    if any(output.role in JOINT for output in own):
-        _logger.warning(
-            "%s runs no float16, so that boxes and scores share a scale of int8: expect rougher scores", chip.name
-        )
+    tell_joint(metadata, f"{chip.name} runs")
     return options
 
 
-def check_keypoints(options: BuildOptions, metadata: ModelMetadata, model: Path) -> None:
+def tell_joint(metadata: ModelMetadata, who: str) -> None:
+    """Warn of outputs whose scores suffer, where `who`, as "rv1106 runs", no float16."""
+    if any(output.role in JOINT for output in metadata.outputs):
+        _logger.warning("%s no float16, so that boxes and scores share a scale of int8: expect rougher scores", who)
+
+
+def check_keypoints(options: BuildOptions, metadata: ModelMetadata, model: Path, *, first: bool = False) -> None:
     """Refuse int8 of keypoints that are decoded in the graph, unless layers are kept in float16.
+
+    Args:
+        options: of the build.
+        metadata: of the model.
+        model: its file, for messages.
+        first: whether it is for a chip of the first generation, for which none are.
 
     Raises:
         BuildError: in one scale of pixels every visibility would be 0.
     """
     if metadata.outputs[-1].role == "points" and not (options.custom_hybrid or options.float16 or options.auto_hybrid):
+        spans = "" if first else " give the zoo's spans as custom_hybrid in --config,"
         raise BuildError(
             f"{model} in int8 would lose its keypoints, as pixels and visibilities share one scale: export the .pt "
-            "with 'yolorknn export', give the zoo's spans as custom_hybrid in --config, or build with --dtype fp16"
+            f"with 'yolorknn export',{spans} or build with --dtype fp16"
         )

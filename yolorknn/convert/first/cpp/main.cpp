@@ -126,17 +126,19 @@ void decode(const float* boxes, const float* scores, int stride, float conf, std
     for (int row = 0; row < rows; ++row) {
         for (int column = 0; column < columns; ++column) {
             const std::size_t cell = std::size_t(row) * std::size_t(columns) + std::size_t(column);
+            auto score = [&](int id) { return scores[std::size_t(id) * cells + cell]; };
             int best = 0;
             for (int id = 1; id < model::kClasses; ++id)
-                if (scores[std::size_t(id) * cells + cell] > scores[std::size_t(best) * cells + cell]) best = id;
-            const float confidence = scores[std::size_t(best) * cells + cell];
-            if (!(confidence > conf)) continue;
+                if (score(id) > score(best)) best = id;
+            if (!(score(best) > conf)) continue;
             double side[4];
             for (int number = 0; number < 4; ++number)
                 side[number] = distance(boxes + std::size_t(number * model::kBins) * cells + cell, cells);
             const double x = column + 0.5, y = row + 0.5;
-            found.push_back({(x - side[0]) * stride, (y - side[1]) * stride, (x + side[2]) * stride, (y + side[3]) * stride,
-                             confidence, best});
+            for (int id = 0; id < model::kClasses; ++id)  // of an end-to-end model each class that is above, else the best
+                if (model::kEndToEnd ? score(id) > conf : id == best)
+                    found.push_back({(x - side[0]) * stride, (y - side[1]) * stride, (x + side[2]) * stride,
+                                     (y + side[3]) * stride, score(id), id});
         }
     }
 }
