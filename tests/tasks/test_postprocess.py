@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -237,3 +238,12 @@ def test_dense_tensors_decode_as_by_the_definition(seed: int, multi: bool, sums:
     order = brute_force_nms(found.xyxy.astype(float), found.confidence, found.class_id, 0.5)
     assert np.array_equal(result.xyxy, found.xyxy[order])
     assert all(np.array_equal(one, other) for one, other in zip(outputs, kept, strict=True))
+
+
+def test_of_an_end_to_end_head_an_anchor_has_one_class_where_classes_do_not_matter() -> None:
+    """As ultralytics' Detect.get_topk_index takes them with agnostic_nms: two classes of one anchor are one box."""
+    metadata = replace(split_metadata(IMGSZ, CLASSES), end_to_end=True)
+    outputs = encode_split(metadata, [Cell(8, 3, 4, 2, 0.8, (1, 1, 2, 2)), Cell(16, 1, 1, 0, 0.5, (1, 1, 1, 1))])
+    outputs[scales_of(metadata.outputs)[0].cls][0, 5, 3, 4] = 0.6
+    for agnostic, expected in ((False, [2, 5, 0]), (True, [2, 0])):
+        assert postprocess(outputs, metadata, Thresholds(agnostic_nms=agnostic)).class_id.tolist() == expected

@@ -145,7 +145,7 @@ def candidates(outputs: Sequence[Values], metadata: ModelMetadata, thresholds: T
     """Decode what may be a result: what remains is to suppress duplicates.
 
     An end-to-end head has none: there, the `max_det` best pairs of anchor and class are the result, as in ultralytics'
-    Detect.postprocess, and `multi_label` changes nothing.
+    Detect.postprocess, and `multi_label` changes nothing; with `agnostic_nms`, each anchor is in one pair.
 
     Args:
         outputs: in the order and shapes of the metadata, float32 or as the chip has them; not written to.
@@ -155,7 +155,7 @@ def candidates(outputs: Sequence[Values], metadata: ModelMetadata, thresholds: T
     Returns:
         Boxes in input pixels, at most MAX_CANDIDATES; those of an end-to-end head the most confident first.
     """
-    multi_label = thresholds.multi_label or metadata.end_to_end
+    multi_label = not thresholds.agnostic_nms if metadata.end_to_end else thresholds.multi_label
     found = decode(outputs, metadata, conf=thresholds.conf, multi_label=multi_label)
     if thresholds.classes is not None:
         found = found[np.flatnonzero(np.isin(found.class_id, np.asarray(thresholds.classes, np.int64)))]

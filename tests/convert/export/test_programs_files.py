@@ -12,7 +12,7 @@ from tests.fakes.rknn_files import write_rknn
 from yolorknn import ExportError, ModelError
 from yolorknn.convert.export.detect import split_only
 from yolorknn.convert.export.programs import Layout, check_for, check_shape, folder_for, layout_for, write_beside
-from yolorknn.model.metadata import Build, ModelMetadata, Output
+from yolorknn.model.metadata import Build, ModelMetadata, Output, Program
 
 pytestmark = [needs_torch, needs_ort]
 IMAGES = sorted((DATASET / "images").glob("*.jpg"))[:4]
@@ -52,7 +52,12 @@ def test_what_a_program_does_not_take(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="unknown platform"):
         check_for("zoo", "rk1")
     with pytest.raises(ExportError, match="80 classes are more than 84 boxes"):
-        check_shape("frigate", 80, 84)
+        check_shape("frigate", 80, 84, 3)
+    programs: tuple[Program, ...] = ("frigate", "zoo")
+    for program in programs:
+        with pytest.raises(ExportError, match=f"pictures in colour, and this one is of grey ones: .* --for {program}"):
+            check_shape(program, 80, 8400, 1)
+    check_shape("ultralytics", 80, 8400, 1)
 
 
 def test_each_model_for_ultralytics_has_a_folder_of_its_own(tmp_path: Path) -> None:

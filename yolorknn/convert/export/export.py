@@ -104,7 +104,7 @@ def export(
         )
         if program:
             anchors = sum(size[0] * size[1] // int(stride) ** 2 for stride in model.stride)
-            check_shape(program, len(metadata.names), anchors)
+            check_shape(program, len(metadata.names), anchors, channels)
         with atomic(target) as temporary, computing(checkpoint):
             _write(exported.prepare(model, layout), metadata, opset, temporary)
     return target

@@ -56,8 +56,8 @@ def check_for(program: Program, platform: str) -> None:
         raise ExportError(f"ultralytics runs models by rknn-toolkit-lite2, which there is not for {chip.name}")
 
 
-def check_shape(program: Program, classes: int, anchors: int) -> None:
-    """Refuse what a program would read the wrong way round.
+def check_shape(program: Program, classes: int, anchors: int, channels: int) -> None:
+    """Refuse what a program would read the wrong way round, or has no pictures for.
 
     Raises:
         ExportError: it would.
@@ -67,6 +67,9 @@ def check_shape(program: Program, classes: int, anchors: int) -> None:
             f"Frigate takes the longer side of its output for the boxes, and {classes} classes are more than {anchors} "
             "boxes: give a larger --imgsz"
         )
+    if program != "ultralytics" and channels != 3:
+        name = "Frigate shows its models" if program == "frigate" else "the model zoo's programs show their models"
+        raise ExportError(f"{name} pictures in colour, and this one is of grey ones: leave out --for {program}")
 
 
 def folder_for(program: Program, rknn: Path) -> Path:
