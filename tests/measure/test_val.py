@@ -19,9 +19,11 @@ from yolorknn.errors import DatasetError, ModelError
 from yolorknn.image import Letterbox
 from yolorknn.measure import val
 from yolorknn.measure.val import validate
+from yolorknn.measure.val_key import key_of
 from yolorknn.measure.val_report import ValReport, table
-from yolorknn.measure.val_size import size_of, size_to_compare_at
+from yolorknn.measure.val_size import names_of, size_of, size_to_compare_at
 from yolorknn.predict.detector import Detector
+from yolorknn.predict.open_model import HERE
 
 pytest.importorskip("pycocotools", reason="needs yolorknn[val]")
 
@@ -113,11 +115,26 @@ def test_other_classes_than_the_models(data: Path, tmp_path: Path, caplog: pytes
     assert not (tmp_path / "kept").exists() and not caplog.text
 
 
-def test_other_names_than_the_models(data: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Counted by number, as ultralytics does; but it may be another order of the classes."""
+@needs_ort
+def test_other_names_than_the_models(data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Counted by number, as ultralytics does; but it may be another order of the classes: told whatever is kept."""
+    validate(DEMO_ONNX, data, store=tmp_path / "kept")
+    assert "class" not in caplog.text
     data.write_text("val: images\nnames: [ball, flask, box, cone, ring, star]\n")
-    validate(DEMO_ONNX, data)
-    assert f"class 1 is 'bottle' in the model and 'flask' in {data}" in caplog.text
+    for store in (None, tmp_path / "kept"):
+        caplog.clear()
+        validate(DEMO_ONNX, data, store=store)
+        assert f"class 1 is 'bottle' in the model and 'flask' in {data}" in caplog.text
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+    assert names_of(DEMO) == list(names_of(DEMO_ONNX))
+
+
+def test_boxes_of_a_boards_two_runtimes_are_kept_apart(tmp_path: Path) -> None:
+    """The second to be measured had the numbers of the first."""
+    (tmp_path / "m.rknn").write_bytes(b"RKNN")
+    model = tmp_path / "m.rknn"
+    assert key_of(model, HERE, None, "lite") != key_of(model, HERE, None, "c")
+    assert key_of(DEMO_ONNX, HERE, None, "lite") == key_of(DEMO_ONNX, HERE, None, "c")
 
 
 def test_no_model(data: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from yolorknn.measure.predictions import Prediction, Predictions
 from yolorknn.measure.spread import Spread
 from yolorknn.measure.val_key import key_of, unchanged
 from yolorknn.measure.val_report import ValReport
-from yolorknn.measure.val_size import size_of
+from yolorknn.measure.val_size import names_of, size_of
 from yolorknn.model.anchor_sizes import given_anchors
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.predict.detector import Detector
@@ -97,10 +97,11 @@ def validate(
     if store is not None and not place.remote:
         read = "" if path.suffix.lower() == ".pt" else repr(read_metadata(path, names=own, anchors=sizes))
         # of what stands beside the file, too
-        key = (*key_of(path, place, own), CONF, IOU, MAX_DET, sizes, read, size, _marked(labelled))
+        key = (*key_of(path, place, own, runtime), CONF, IOU, MAX_DET, sizes, read, size, _marked(labelled))
         kept = Predictions(store, name=path.stem, key=key)
         begun = partial(unchanged, begun, path, str(key[0]))
-    return _report(path, labelled, _detect(labelled, begun, kept, _telling(path, progress)), size)
+    found = _detect(labelled, begun, kept, _telling(path, progress), lambda: names_of(path, names=own, anchors=sizes))
+    return _report(path, labelled, found, size)
 
 
 def validate_detector(detector: Detector, model: Path, labelled: Labelled, progress: Progress | None) -> ValReport:
@@ -172,7 +173,17 @@ def _detect(
     opening: Callable[[], AbstractContextManager[Finding[Prediction]]],
     kept: Predictions | None,
     told: Callable[[float], None],
+    names: Callable[[], Sequence[str]] = tuple,
 ) -> list[Prediction]:
+    """Return what is found in each image.
+
+    Args:
+        labelled: the images.
+        opening: opens the model, where one is not kept.
+        kept: from earlier runs.
+        told: how far it is.
+        names: gives the model's classes where it need not be opened.
+    """
     images = labelled.images
     told(0.0)
     digests = {image: _digest(image) for image in images} if kept else {}
@@ -189,6 +200,8 @@ def _detect(
                 if kept and file:
                     kept.add(file, digests[image], found)
                 told(len(known) / len(images))
+    else:
+        _tell_names(names(), labelled)
     return [known[image] for image in images]
 
 
@@ -199,13 +212,18 @@ def _check_data(metadata: ModelMetadata, labelled: Labelled) -> None:
         raise DatasetError(
             f"{labelled.file} has {len(labelled.names)} classes, the model {len(metadata.names)}: {theirs}"
         )
-    for number, (name, other) in enumerate(zip(metadata.names, labelled.names, strict=True)):
-        if name != other:
-            _logger.warning("class %d is '%s' in the model and '%s' in %s", number, name, other, labelled.file)
-            break
+    _tell_names(metadata.names, labelled)
     for image, labels in zip(labelled.images, labelled.labels, strict=True):
         if labels is not None and (why := unfit(labels, metadata)):
             raise DatasetError(f"{label_file(image)} is not of the model's task '{metadata.task}', {why}: {theirs}")
+
+
+def _tell_names(names: Sequence[str], labelled: Labelled) -> None:
+    """Warn of classes that may be in another order, as they are counted by number."""
+    for number, (name, other) in enumerate(zip(names, labelled.names, strict=False)):
+        if name != other:
+            _logger.warning("class %d is '%s' in the model and '%s' in %s", number, name, other, labelled.file)
+            break
 
 
 def _digest(image: Path) -> str:

@@ -17,10 +17,11 @@ from yolorknn.measure.finding import Finding
 from yolorknn.measure.predictions import Prediction
 from yolorknn.model.onnx_file import digest
 from yolorknn.predict.open_model import Place
+from yolorknn.runtime.cores import Runtime
 from yolorknn.toolkits.installed import NAMED, toolkits
 
 
-def key_of(path: Path, place: Place, names: list[str] | None) -> tuple[object, ...]:
+def key_of(path: Path, place: Place, names: list[str] | None, runtime: Runtime) -> tuple[object, ...]:
     """Return everything that the boxes depend on but the image."""
     check_model_file(path)
     images: list[str] = []
@@ -35,6 +36,8 @@ def key_of(path: Path, place: Place, names: list[str] | None) -> tuple[object, .
         runtimes.append(str(place.toolkit or os.environ.get(NAMED)))
     with suppress(OSError):
         runtimes.append(sha256(Path(LIBRARY)))
+    if path.suffix.lower() == ".rknn" and not (place.simulate or place.remote):
+        runtimes.append(runtime)
     return _content(path), installed("yolorknn"), place.simulate, images, names, runtimes
 
 

@@ -1,4 +1,4 @@
-"""At which size models are measured: alike, where there is a choice."""
+"""At which size models are measured: alike, where there is a choice; and what a model says of its classes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ def size_of(model: Path, *, names: Sequence[str] | None = None, anchors: AnchorS
         height, width = inspect(model)["imgsz"]
         return int(height), int(width)
     return read_metadata(model, names=names, anchors=anchors).imgsz
+
+
+def names_of(model: Path, *, names: Sequence[str] | None = None, anchors: AnchorSizes | None = None) -> Sequence[str]:
+    """Return the names of a model's classes, without running it.
+
+    Raises:
+        ModelError, ExportError: the model is absent or broken.
+    """
+    if model.suffix.lower() == ".pt":
+        own: list[str] = inspect(model)["names"]
+        return own
+    return read_metadata(model, names=names, anchors=anchors).names
 
 
 def size_to_compare_at(
