@@ -13,11 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO, DEMO_ONNX, SHARED, needs_ort, needs_shared, needs_torch
+from yolorknn import Detections
 from yolorknn.cli.app import app
 from yolorknn.data.dataset import Dataset
 from yolorknn.errors import DatasetError, ModelError
 from yolorknn.image import Letterbox
 from yolorknn.measure import val
+from yolorknn.measure.predictions import Prediction, Predictions
 from yolorknn.measure.val import validate
 from yolorknn.measure.val_key import key_of
 from yolorknn.measure.val_report import ValReport, table
@@ -73,6 +75,19 @@ def test_an_interrupted_run_goes_on(data: Path, tmp_path: Path) -> None:
     done.clear()
     assert validate(DEMO_ONNX, data, store=tmp_path / "kept", progress=lambda _, share: done.append(share)) == whole
     assert done == [0.0]  # nothing was inferred
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_what_is_kept_is_read_back(count: int, tmp_path: Path) -> None:
+    """Also of an image in which nothing is found, which was looked at again each time."""
+    boxes, ones, ids = np.ones((count, 4), np.float32), np.ones(count, np.float32), np.ones(count, np.int64)
+    points: Any = {"keypoints": np.ones((count, 5, 3)), "xyxyxyxy": np.ones((count, 4, 2))}
+    for more in ({}, {"keypoints": points["keypoints"]}, {"xyxyxyxy": points["xyxyxyxy"]}):
+        found = Prediction.of(Detections(boxes, ones, ids, **more), (48, 64))
+        made = Predictions(tmp_path, name="m", key=tuple(more))
+        with made.adding() as file:
+            made.add(file, "digest", found)
+        assert Predictions(tmp_path, name="m", key=tuple(more)).get("digest") == found
 
 
 @needs_ort

@@ -18,8 +18,8 @@ from yolorknn.files import check_folder, writing
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.mask_text import write_mask
 
-POINTS = ("keypoints", "xyxyxyxy")
-"""The fields of Detections that hold so many points of each object."""
+POINTS = {"keypoints": 3, "xyxyxyxy": 2}
+"""The fields of Detections that hold some points of each object, and how many numbers a point has."""
 
 
 class Prediction(NamedTuple):
@@ -106,7 +106,9 @@ def _lines(path: Path) -> Iterator[tuple[str, Prediction]]:
             columns = np.frombuffer(base64.b64decode(entry["boxes"], validate=True), "<f4").reshape(-1, 6)
             height, width = entry["size"]
             extras: dict[str, Any] = {
-                name: _points(*entry[name], count=len(columns)) for name in POINTS if name in entry
+                name: _points(*entry[name], count=len(columns), values=values)
+                for name, values in POINTS.items()
+                if name in entry
             }
             boxes = Detections(columns[:, :4], columns[:, 4], columns[:, 5].astype(np.int64), **extras)
             masks = tuple(map(str, entry.get("masks", ())))
@@ -117,5 +119,5 @@ def _text(array: NDArray[Any]) -> str:
     return base64.b64encode(array.tobytes()).decode()
 
 
-def _points(each: int, text: str, *, count: int) -> NDArray[np.float32]:
-    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").reshape(count, each, -1)
+def _points(each: int, text: str, *, count: int, values: int) -> NDArray[np.float32]:
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").reshape(count, each, values)
