@@ -158,7 +158,7 @@ def test_a_name_that_two_classes_have_means_both(make: Make) -> None:
 def test_what_was_opened_is_closed_whatever_is_wrong_with_the_classes(make: Make, tmp_path: Path) -> None:
     make(1).close()
     backends = [NumberBackend(NUMBERS), NumberBackend(NUMBERS)]
-    with pytest.raises(TypeError, match="not iterable"):
+    with pytest.raises(ValueError, match="classes is a list"):
         Detector(tmp_path / "model.rknn", backends=backends, classes=5)  # type: ignore[arg-type]
     assert all(backend.closed for backend in backends)
 
@@ -186,6 +186,21 @@ def test_images_that_wait_for_a_core_go_to_the_model_that_takes_over(make: Make)
         for thread in threads:
             thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["conf", "iou", "max_det", "classes"])
+def test_thresholds_are_numbers(name: str, make: Make, tmp_path: Path) -> None:
+    """As settings from files are not; of max_det it showed with the first image that had so many objects."""
+    wrong: Any = {"conf": ("0.5", None, -0.1, np.nan), "iou": ("x", 2), "max_det": ("3", 2.5, 0), "classes": (0, "a")}
+    right: Any = {"conf": np.float32(0.5), "iou": 1, "max_det": np.int64(3), "classes": np.array([1, 0])}
+    with make(1) as detector:
+        for value in wrong[name]:
+            with pytest.raises(ValueError, match=name):
+                setattr(detector, name, value)
+            with pytest.raises(ValueError, match=name):
+                Detector(tmp_path / "model.rknn", backends=[NumberBackend(NUMBERS)], **{name: value})
+        setattr(detector, name, right[name])
+        assert len(detector.detect(numbered_frame(1, IMGSZ))) == 1
 
 
 def test_a_tile_is_a_side_or_two(tmp_path: Path) -> None:

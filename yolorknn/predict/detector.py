@@ -76,8 +76,8 @@ class Detector(LoadedModel[Detections]):
             by no border.
 
     Raises:
-        ValueError: a threshold, tile, overlap or contexts is out of range, anchors are no numbers, classes is one name
-            and no list of such, or there is no such runtime, whether this machine is a board or not.
+        ValueError: a threshold, tile, overlap or contexts is out of range or no number, anchors are no numbers, classes
+            is one name or id and no list of such, or there is no such runtime, whether this machine is a board or not.
         ModelError: the model is absent, broken, or not for this machine.
         BackendError: the runtime refused it.
         MissingDependencyError: the runtime is not installed.

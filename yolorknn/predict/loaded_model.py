@@ -150,7 +150,8 @@ class LoadedModel(Generic[Found]):
 
         Args:
             source: an image, folder, glob, video, "camera0", 0, "/dev/video0", a stream's URL, an iterable of images,
-                or a Source of one's own.
+                or a Source of one's own. Images are read ahead and not copied: each must be an array of its own, as one
+                buffer that is filled again and again would change results that wait.
             drop: "none" for every frame; "old" to skip to the newest frame when the model is slower than the source.
                 Default is "old" for cameras and streams, "none" for files.
             fps: of a camera or stream the most frames a second that are wanted, above 0; None for all.
@@ -179,9 +180,9 @@ class LoadedModel(Generic[Found]):
 
         Raises:
             ModelError: it has no such class.
-            ValueError: classes is one name and no list of such.
+            ValueError: classes is one name or id and no list of such.
         """
-        if isinstance(classes, str):  # whose letters would be taken for names, one by one
+        if isinstance(classes, str) or not isinstance(classes, Iterable | None):  # a text's letters would be names
             raise ValueError(f"classes is a list of ids or names, as [{classes!r}], not {classes!r}")
         kept = None if classes is None else [number for entry in classes for number in class_ids(self.metadata, entry)]
         self._stages.thresholds = replace(thresholds, classes=None if kept is None else tuple(dict.fromkeys(kept)))

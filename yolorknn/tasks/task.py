@@ -25,7 +25,7 @@ class Thresholds:
     """What is kept of all that a model finds; the defaults are ultralytics'.
 
     Raises:
-        ValueError: one is out of range.
+        ValueError: one is out of range, or no such number.
     """
 
     conf: float = 0.25
@@ -42,10 +42,17 @@ class Thresholds:
     """Let a box suppress overlapping ones of other classes too."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.conf <= 1 or not 0 <= self.iou <= 1:
-            raise ValueError(f"conf and iou are between 0 and 1, not {self.conf} and {self.iou}")
-        if self.max_det < 1:
-            raise ValueError(f"max_det is at least 1, not {self.max_det}")
+        if not (_is_share(self.conf) and _is_share(self.iou)):
+            raise ValueError(f"conf and iou are between 0 and 1, not {self.conf!r} and {self.iou!r}")
+        if not hasattr(self.max_det, "__index__") or self.max_det < 1:
+            raise ValueError(f"max_det is a whole number of at least 1, not {self.max_det!r}")
+
+
+def _is_share(value: Any) -> bool:
+    try:
+        return bool(0 <= value <= 1)
+    except TypeError:  # of a text, as settings from files are
+        return False
 
 
 MaskForm = Literal["rle", "polygons"]
