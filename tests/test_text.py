@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,6 +126,9 @@ def test_reasons_are_without_numbers_and_never_empty(tmp_path: Path) -> None:
         (tmp_path / "absent").read_bytes()
     assert reason_of(refused.value) == "No such file or directory"
     assert reason_of(OSError("no number")) == "no number"
+    with pytest.raises(OSError) as refused, open("/dev/full", "wb", buffering=0) as full:
+        np.zeros(1 << 16).tofile(full)
+    assert reason_of(refused.value) == "No space left on device"
     assert reason_of(ValueError("line 3")) == "line 3"
     assert reason_of(TimeoutError()) == "TimeoutError"
     assert short_reason(RuntimeError("\n first \nsecond")) == "first"

@@ -24,6 +24,8 @@ _HARMLESS = frozenset(
     ("channel", "ch", "subtype", "stream", "profile", "resolution", "width", "height", "fps", "codec")
 )
 """Names of values in a URL's query that are shown; all others may be a password by some maker's name for it."""
+_FULL = re.compile(r"\d+ requested and \d+ written")
+"""numpy's words where the disk is full, in place of the operating system's."""
 _SECRET = re.compile(r"((?:pass|pwd|psw|token|secret|auth|key)\w*=)[^/]*", re.IGNORECASE)
 
 
@@ -77,7 +79,8 @@ def has_password(url: str) -> bool:
 
 def reason_of(exc: object) -> str:
     """Return what an exception says, without number and file name where the operating system refused."""
-    return str(getattr(exc, "strerror", None) or str(exc) or type(exc).__name__)
+    said = str(getattr(exc, "strerror", None) or str(exc) or type(exc).__name__)
+    return _FULL.sub("No space left on device", said)
 
 
 def short_reason(exc: object) -> str:
