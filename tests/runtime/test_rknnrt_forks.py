@@ -18,7 +18,7 @@ from tests.fakes.standin import Library, needs_compiler
 from tests.fakes.waiting import until
 from yolorknn import Detections, Detector
 from yolorknn.errors import BackendError
-from yolorknn.runtime import vendor_text
+from yolorknn.runtime import stderr
 from yolorknn.stream.stream import Stream
 
 pytestmark = needs_compiler
@@ -57,7 +57,7 @@ def test_a_fork_while_a_model_is_opened(library: Library, model: Path) -> None:
 
     opening = threading.Thread(target=open_one)
     opening.start()
-    until(lambda: vendor_text._kept)
+    until(lambda: stderr._kept)
     time.sleep(0.1)  # it hangs by now
 
     def work() -> None:
@@ -66,7 +66,9 @@ def test_a_fork_while_a_model_is_opened(library: Library, model: Path) -> None:
             is_of(detector.detect(picture(0)), 0)
         assert os.path.samestat(os.fstat(2), before)
 
-    before = os.fstat(vendor_text._kept[0].descriptor or -1)
+    real = stderr._kept[0].real
+    assert real is not None
+    before = os.fstat(real.fileno())
     assert forked(work) == "ended"
     opening.join(30)
     library.let_go()

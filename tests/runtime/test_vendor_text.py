@@ -14,11 +14,11 @@ import pytest
 from tests.fakes.pictured import is_of, picture
 from tests.fakes.standin import Library, needs_compiler
 from yolorknn import Detector
-from yolorknn.runtime.vendor_text import caught_stderr, give_back_stderr
+from yolorknn.runtime.stderr import caught_stderr, give_back_stderr
 
 SAYS = """
 import os, sys
-from yolorknn.runtime.vendor_text import caught_stderr
+from yolorknn.runtime.stderr import caught_stderr
 for _ in range(2):
     with caught_stderr() as said:
         os.write(2, b"E no such device\\n")
@@ -60,3 +60,30 @@ def test_one_that_hung_and_returns_does_not_end_the_next() -> None:
             hung.close()
             os.write(2, b"E no such device\n")
         assert said() == "no such device"
+
+
+OTHERS = """
+import logging, os, sys, threading
+from yolorknn.runtime.stderr import caught_stderr
+logging.basicConfig(format="%(message)s")  # whose handler holds the stream
+
+def others():
+    print("printed", file=sys.stderr)
+    logging.warning("logged: no error of the model's")
+
+with caught_stderr() as said:
+    os.write(2, b"E no such device\\n")
+    print("a word of its own", file=sys.stderr)
+    thread = threading.Thread(target=others)
+    thread.start()
+    thread.join()
+    kept = sys.stderr
+print(said())
+print("later", file=kept)
+"""
+
+
+def test_what_other_threads_write_meanwhile_is_not_lost() -> None:
+    done = subprocess.run([sys.executable, "-c", OTHERS], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr.splitlines() == ["printed", "logged: no error of the model's", "later"]
+    assert (done.returncode, done.stdout) == (0, "no such device\n")

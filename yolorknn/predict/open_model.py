@@ -25,7 +25,7 @@ from yolorknn.runtime.cores import Runtime, check_asked, open_cores
 from yolorknn.runtime.recovering import RecoveringSession
 from yolorknn.runtime.rknnlite1 import check_board, open_lite1
 from yolorknn.runtime.session import Session, on_core, unchanged
-from yolorknn.runtime.vendor_text import give_back_stderr
+from yolorknn.runtime.stderr import give_back_stderr
 from yolorknn.tasks.known import metadata_of, output_shapes
 from yolorknn.text import reason_of
 

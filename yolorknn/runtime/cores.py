@@ -16,7 +16,7 @@ from yolorknn.runtime.recovering import RecoveringSession
 from yolorknn.runtime.rknnlite import open_lite
 from yolorknn.runtime.rknnrt import Weights
 from yolorknn.runtime.session import on_core, unchanged
-from yolorknn.runtime.vendor_text import give_back_stderr
+from yolorknn.runtime.stderr import give_back_stderr
 from yolorknn.runtime.wheel import installed, why_not
 
 _logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from yolorknn.runtime.rknn_api import Input, Library, OutputExtend, RunExtend, w
 from yolorknn.runtime.rknn_handle import Handle
 from yolorknn.runtime.rknn_said import Said
 from yolorknn.runtime.session import Arrays, on_core
-from yolorknn.runtime.vendor_text import caught_stderr
+from yolorknn.runtime.stderr import caught_stderr
 from yolorknn.text import reason_of
 
 _logger = logging.getLogger(__name__)
