@@ -113,6 +113,17 @@ def embedding(path: Path, *, length: int | str = 7) -> Path:
     )
 
 
+def cast(path: Path, kind: str) -> Path:
+    """An input of a type, which is cast to floats."""
+    from onnx import TensorProto, helper
+
+    sides = [
+        helper.make_tensor_value_info(name, getattr(TensorProto, of), (1, 4))
+        for name, of in (("x", kind), ("y", "FLOAT"))
+    ]
+    return _save(path, [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)], sides[:1], sides[1:], {})
+
+
 def picture_net(path: Path, *, size: int = 32) -> Path:
     """Write a model of "image" (1, 3, size, size) that gives "logits" (1, 10): two convolutions, pooling, Gemm."""
     from onnx import TensorProto, helper

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit, needs_torch
 from tests.fakes.other_formats import darknet_net
-from tests.fakes.tiny_onnx import embedding
+from tests.fakes.tiny_onnx import cast, embedding
 from yolorknn import Detector
 from yolorknn.convert.build import build
 from yolorknn.convert.recipe.build_options import BuildOptions
@@ -137,4 +137,7 @@ def test_generic_models_that_cannot_be_built(traced: tuple[Path, Any], onnx: Pat
         build(path, dataset=tmp_path / "absent", options=load)
     with pytest.raises(BuildError, match=r"ids.onnx leaves sides .* --generic --size ids=1xn', with numbers"):
         build(embedding(tmp_path / "ids.onnx", length="n"), generic=True)
+    for kind in ("UINT8", "INT8", "INT16"):
+        with pytest.raises(BuildError, match=rf"bytes.onnx takes x as {kind.lower()}, .* an input of floats"):
+            build(cast(tmp_path / "bytes.onnx", kind), generic=True)
     assert not list(tmp_path.glob("*.rknn"))

@@ -47,6 +47,10 @@ LOADERS = {
 }
 
 
+REFUSED = ("uint8", "int8", "uint16", "int16", "uint32", "uint64")
+"""Types of inputs of which 2.3.2 fails, of bytes with SIGABRT and SIGSEGV; floats, int32, int64 and bool it takes."""
+
+
 def format_of(model: Path) -> str:
     """Return the suffix of a model's format: its own, but of TorchScript under the name .pt or .pth."""
     suffix = model.suffix.lower()
@@ -113,6 +117,21 @@ def check_closed(file: OnnxFile, options: BuildOptions) -> None:
         raise BuildError(
             f"{file.path} leaves sides of its inputs open: 'yolorknn build {file.path} --generic {sizes}', with "
             "numbers for the letters, closes them"
+        )
+
+
+def check_types(file: OnnxFile, options: BuildOptions) -> None:
+    """Refuse inputs of types that the toolkit has none of, or ends of without a word.
+
+    Raises:
+        BuildError: one is such.
+    """
+    if "inputs" in options.load or "DequantizeLinear" in file.ops:  # with whose scale it takes those of int8
+        return
+    if refused := [tensor for tensor in file.inputs if tensor.dtype in REFUSED]:
+        raise BuildError(
+            f"{file.path} takes {refused[0].name} as {refused[0].dtype}, of which rknn-toolkit2 takes no input: export "
+            "it with an input of floats, in place of the Cast behind this one"
         )
 
 

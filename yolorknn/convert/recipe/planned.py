@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from yolorknn.convert.recipe.calibration import Calibration
-from yolorknn.convert.recipe.generic import check_closed, checked_digest, format_of, loader_of
+from yolorknn.convert.recipe.generic import check_closed, check_types, checked_digest, format_of, loader_of
 from yolorknn.convert.recipe.joint import check_keypoints, with_own_float16
 from yolorknn.convert.recipe.listing import listing
 from yolorknn.convert.recipe.own_ops import own_ops, registered
@@ -76,6 +76,7 @@ def _of_any(request: BuildRequest, scratch: Path) -> BuildPlan:
     ops = own_ops(options.custom_ops, known, request.model)
     if file:
         check_closed(file, options)
+        check_types(file, options)
     quantized = dtype == "i8" and request.dataset is not None
     call, arguments = loader_of(request.model, options.load, scratch, toolkit, quantized=quantized)
     if call == "load_onnx" and request.recorded is None:
