@@ -98,6 +98,7 @@ def test_no_labels_at_all(data: Path) -> None:
     [
         "train: ../train/images\nval: ../valid/images\nnc: 6\n",
         "val: ../valid/images\ntest: ../test/images\nnc: '6'\n",
+        "val: ../valid/images\nnc: 6.0\n",
         "train: ../train/images\nvalidation: valid/images\n",
         "path: .\nval: [../valid/images]\n",
         "val: valid\\images\n",
@@ -126,8 +127,15 @@ def test_a_folder_above_comes_first(data: Path) -> None:
 
 
 def test_names_may_be_a_number_of_classes(data: Path) -> None:
-    data.write_text("val: images\nnc: 6\n")
-    assert Dataset.open(data).names == tuple(f"class_{i}" for i in range(6))
+    for count in ("6", "6.0", "'6'"):
+        data.write_text(f"val: images\nnc: {count}\n")
+        assert Dataset.open(data).names == tuple(f"class_{i}" for i in range(6))
+
+
+def test_names_by_numbers_that_are_texts(data: Path) -> None:
+    """As a data.yaml has them that a program wrote from JSON."""
+    data.write_text('{"val": "images", "names": {"1": "b", "0": "a", "2": "c"}}')
+    assert Dataset.open(data).names == ("a", "b", "c")
 
 
 def test_lists_and_labels_as_windows_writes_them(data: Path) -> None:

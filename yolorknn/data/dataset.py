@@ -183,8 +183,12 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _names(data: dict[str, Any], file: Path) -> tuple[str, ...]:
-    names, count = data.get("names"), data.get("nc")
+    names: Any = data.get("names")
+    count: Any = data.get("nc")
+    if (isinstance(count, float) and count.is_integer()) or _is_number(count):
+        count = int(count)
     if isinstance(names, dict):
+        names = {int(key) if _is_number(key) else key: name for key, name in names.items()}
         if names.keys() != set(range(len(names))):
             raise DatasetError(f"{file}: the class ids under 'names' are not 0 to {len(names) - 1}")
         names = [names[number] for number in range(len(names))]
@@ -192,13 +196,16 @@ def _names(data: dict[str, Any], file: Path) -> tuple[str, ...]:
         names = [f"class_{number}" for number in range(count)]  # as ultralytics calls them
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{file} has no class names: give them under 'names'")
-    if isinstance(count, str) and count.strip().isdecimal():
-        count = int(count)
     if count is not None and count != len(names):
         raise DatasetError(f"{file} says nc: {count}, but names {len(names)} classes")
     if any(isinstance(name, (dict, list)) for name in names):
         raise DatasetError(f"{file}: 'names' is not a list of names")
     return tuple(str(name) for name in names)
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether it is a text that is a whole number, as JSON has the keys of a mapping."""
+    return isinstance(value, str) and value.strip().isdecimal() and len(value) < 10
 
 
 def _resolve(file: Path, root: str, entry: str) -> Path:
