@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from yolorknn.errors import SourceError
+from yolorknn.errors import OutputError, SourceError
+from yolorknn.integrations.ray.output import begin
 from yolorknn.integrations.ray.sources import shards
 
 
@@ -37,3 +39,12 @@ def test_a_list_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_bytes(b"\xfc.jpg\n")
     (shard,) = shards(str(tmp_path / "list.txt"))
     assert shard.paths == (f"{tmp_path}/{name}",)
+
+
+@pytest.mark.parametrize("classes", [[0, 2], (0, 2), np.array([0, 2])])
+def test_a_job_is_gone_on_with_whatever_its_options_are_lists_of(tmp_path: Path, classes: object) -> None:
+    """A tuple is a list once it is read again."""
+    for _ in range(2):
+        assert begin(tmp_path / "out", {"classes": classes, "conf": np.float32(0.5)}, [], "parquet") == []
+    with pytest.raises(OutputError, match="whose classes differs"):
+        begin(tmp_path / "out", {"classes": [0], "conf": 0.5}, [], "parquet")

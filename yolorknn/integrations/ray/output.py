@@ -54,7 +54,7 @@ def begin(folder: Path, job: Mapping[str, Any], shards: Sequence[Shard], form: F
         SourceError: one of its shards cannot be read.
     """
     check_folder(folder)
-    said = {**job, "format": form, "source": digest(shards)}
+    said = json.loads(json.dumps({**job, "format": form, "source": digest(shards)}, default=_plain))  # as it is read
     path = folder / JOB
     if path.exists():
         try:
@@ -72,6 +72,11 @@ def begin(folder: Path, job: Mapping[str, Any], shards: Sequence[Shard], form: F
     else:
         write_bytes(path, json.dumps(said, indent=2).encode())
     return [shard for shard in shards if not _is_done(folder / name_of(shard, form), shard, form)]
+
+
+def _plain(value: Any) -> Any:
+    """Return a number or array of numpy's, or a set, as JSON has it."""
+    return value.tolist() if hasattr(value, "tolist") else list(value)
 
 
 def digest(shards: Sequence[Shard]) -> str:
