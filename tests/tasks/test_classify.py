@@ -73,6 +73,15 @@ def test_where_sides_differ_the_image_is_stretched() -> None:
     assert canvas.fill(np.zeros((50, 50, 3), np.uint8)) == Letterbox((50, 50), (32, 64), 0, 0)
 
 
+def test_a_side_that_shrinks_is_averaged_where_the_other_grows() -> None:
+    """Ten rows in turn black and white are grey, however narrow the image is."""
+    image = np.zeros((640, 40, 3), np.uint8)
+    image[::2] = 255
+    canvas = CropCanvas((64, 96))
+    canvas.fill(image)
+    assert np.abs(canvas.pixels.astype(int) - 128).max() <= 1
+
+
 def test_values_are_typed_and_frozen() -> None:
     found = Classification(np.array([2, 0, 1]), np.array([0.5, 0.3, 0.2]))
     assert found.class_id.dtype == np.int64 and found.confidence.dtype == np.float32 and len(found) == 3

@@ -40,10 +40,10 @@ class CropCanvas(Canvas):
         image = check_image(image)
         placed = self.fit((image.shape[0], image.shape[1]))
         image, (height, width), (top, left) = self._part(image, placed)
-        if (height, width) != image.shape[:2]:
-            smaller = height < image.shape[0]
-            way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-            image = np.asarray(cv2.resize(image, (width, height), interpolation=way), np.uint8)
+        least = min(height, image.shape[0]), min(width, image.shape[1])
+        for size, way in ((least, cv2.INTER_AREA), ((height, width), cv2.INTER_LINEAR)):  # areas only where both shrink
+            if size != image.shape[:2]:
+                image = np.asarray(cv2.resize(image, size[::-1], interpolation=way), np.uint8)
         rows, columns = self.pixels.shape[:2]
         cv2.cvtColor(image[top : top + rows, left : left + columns], cv2.COLOR_BGR2RGB, dst=self.pixels)
         return placed
