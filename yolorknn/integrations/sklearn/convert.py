@@ -133,6 +133,8 @@ def convert(
 
 def _checked(given: ArrayLike, parts: Converted) -> NDArray[np.float64]:
     columns = parts.surroundings.features
+    if why := parts.surroundings.other_columns(given):
+        raise CalibrationError(f"the calibration rows are none of the estimator's: {why}")
     try:
         data = np.asarray(given, np.float64)
     except (ValueError, TypeError) as exc:

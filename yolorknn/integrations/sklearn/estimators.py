@@ -94,8 +94,18 @@ def converted(estimator: Any) -> Converted:
             made.decides,
             target and target.scaling,
             made.flat if target is None else target.flat and len(layers[-1].bias) == 1,
+            columns=_columns(estimator, layers[0].weights.shape[1]),
         ),
     )
+
+
+def _columns(estimator: Any, features: int) -> tuple[str, ...] | None:
+    """Return the names of the features, which scikit-learn keeps where it was fit on a table."""
+    try:
+        names = tuple(map(str, estimator.feature_names_in_))
+    except AttributeError:  # also of a Pipeline or search whose first step has none
+        return None
+    return names if len(names) == features else None
 
 
 def _refusal(estimator: Any) -> str:

@@ -194,6 +194,8 @@ class Predictor:
         return np.ascontiguousarray(values, np.float32)
 
     def _scaled(self, given: ArrayLike) -> NDArray[np.float32]:
+        if why := self._around.other_columns(given):
+            raise InputError(why)
         try:
             rows = np.asarray(given, np.float64)
         except (ValueError, TypeError) as exc:

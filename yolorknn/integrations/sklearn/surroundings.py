@@ -67,6 +67,17 @@ class Surroundings:
     """Of an int8 model, the largest error of a probability that was seen on rows held back."""
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of each model these belong to, by its suffix."""
+    columns: tuple[str, ...] | None = None
+    """The names of the features, where it was fit on a table that has such."""
+
+    def other_columns(self, given: object) -> str | None:
+        """Return what is wrong with the columns of rows that are a table, as of pandas; None where nothing is."""
+        here = list(getattr(given, "columns", ()))
+        if self.columns is None or not all(isinstance(name, str) for name in here) or here in ([], list(self.columns)):
+            return None
+        if lacking := [name for name in self.columns if name not in here]:
+            return f"the rows have no column {lacking[0]}, one of the {len(self.columns)} that it was fit on"
+        return f"the rows have other columns than it was fit on, or in another order: take [{', '.join(self.columns)}]"
 
     def to_json(self) -> str:
         """Return it as JSON text."""
@@ -86,6 +97,7 @@ class Surroundings:
                 "flat": self.flat,
                 "probability_error": self.probability_error,
                 "files": dict(self.files),
+                "columns": self.columns and list(self.columns),
             }
         )
 
@@ -130,7 +142,16 @@ class Surroundings:
             bool(fields["flat"]),
             None if fields["probability_error"] is None else float(fields["probability_error"]),
             {str(suffix): str(digest) for suffix, digest in fields["files"].items()},
+            _names(fields.get("columns"), features),
         )
+
+
+def _names(given: Any, features: int) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if not isinstance(given, list) or len(given) != features or not all(isinstance(name, str) for name in given):
+        raise ValueError("its columns are not those of the model")
+    return tuple(given)
 
 
 def _record(affine: Affine) -> dict[str, Any]:
