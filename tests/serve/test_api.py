@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -52,6 +53,16 @@ def test_where_nothing_is_detected_in_the_frames_that_come_it_is_not_healthy(
         until(lambda: ask.get("/healthz").status_code == 503)
         assert ask.get("/healthz").json() == {"status": "hung"}
     until(lambda: ask.get("/healthz").status_code == 200)
+
+
+def test_a_camera_of_which_few_frames_are_wanted_is_ready_between_two(
+    ask: httpx.Client, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tuple(replace(status, detect_age=25.0) for status in served.watcher.status())
+    monkeypatch.setattr(served.watcher, "status", lambda: old)
+    assert ask.get("/readyz").status_code == 503
+    monkeypatch.setattr(served.watcher, "cameras", [replace(each, fps=0.1) for each in served.watcher.cameras])
+    assert ask.get("/readyz").status_code == 200
 
 
 def test_what_is_found_is_what_the_model_found(ask: httpx.Client) -> None:

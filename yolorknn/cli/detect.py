@@ -163,7 +163,7 @@ def _run(
             folder = stack.enter_context(run_folder(outputs.output, outputs.name, source=opened.name))
         sinks: list[Sink] = []
         stack.callback(say_losses, sinks)  # once they are closed
-        wanted = open_sinks(outputs, opened, folder, read, wording)
+        wanted = open_sinks(outputs, opened, folder, read, wording, fps=fps)
         sinks.extend(stack.enter_context(closing(sink)) for sink in wanted)
         if not opened.fps:
             sinks.append(TellImages(wording.names))

@@ -162,7 +162,7 @@ def watch_and_serve(
             told(f"{what}: what the command line says of them does not count")
         sinks: list[Sink] = [hub]
         stack.callback(say_losses, sinks)  # once they are closed
-        wanted = open_sinks(replace(outputs, save=False), named, None, read, wording)
+        wanted = open_sinks(replace(outputs, save=False), named, None, read, wording, fps=fps)
         sinks.extend(stack.enter_context(closing(sink)) for sink in wanted)
         steps: list[Step] = []
         if tracks.given or loaded.metadata.task != "classify":

@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 
 
 def open_sinks(
-    outputs: Outputs, source: Source, folder: Path | None, read: list[Path], wording: Wording
+    outputs: Outputs,
+    source: Source,
+    folder: Path | None,
+    read: list[Path],
+    wording: Wording,
+    *,
+    fps: float | None = None,
 ) -> Iterator[Sink]:
     """Open one sink after another, so that each can be closed if the next cannot be opened.
 
-    Those of a live source have a queue: none can slow or end it.
+    Those of a live source have a queue: none can slow or end it. `fps` are the most frames a second that are wanted.
 
     Raises:
         OutputError: one cannot be written, or would write over what is read: `read`, or the source's files.
@@ -61,7 +67,7 @@ def open_sinks(
         url, secret = read_secret(outputs.webhook, "--webhook"), os.environ.get("YOLORKNN_WEBHOOK_SECRET", "")
         yield open_webhook(url, wording, secret=secret, every=outputs.every, live=source.live, told=say)
     if outputs.mqtt:
-        yield _mqtt(outputs.mqtt, outputs.board, source, wording)
+        yield _mqtt(outputs.mqtt, outputs.board, source, wording, period=1 / fps if fps else 0.0)
 
 
 def say_losses(sinks: Iterable[Any]) -> None:
@@ -88,7 +94,8 @@ def _kept(outputs: Outputs, source: Source, wording: Wording) -> Iterator[Sink]:
         yield open_snapshots(outputs.crops, "crops", quota=quota, every=outputs.every, **named)
 
 
-def _mqtt(url: str, board: str | None, source: Source, wording: Wording) -> Sink:
+def _mqtt(url: str, board: str | None, source: Source, wording: Wording, *, period: float) -> Sink:
     from yolorknn.stream.sinks.mqtt.sink import MqttSink
 
-    return MqttSink(read_broker(url, "--mqtt"), source.name, names=wording.names, board=board, told=say)
+    address = read_broker(url, "--mqtt")
+    return MqttSink(address, source.name, names=wording.names, period=period, board=board, told=say)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.live.camera import CameraStatus
-from yolorknn.live.progress import Progress
+from yolorknn.live.progress import FRAMES, Progress
 from yolorknn.live.watcher import Watcher
 from yolorknn.serve.hub import Hub
 from yolorknn.stream.sinks.sink_state import SinkState
@@ -82,9 +82,11 @@ class Watched:
         """Return why nothing makes progress; empty where some camera does."""
         if ended := next((watcher.error for watcher in self.watchers if watcher.error is not None), None):
             return f"detection ended: {ended}"
-        ages = [status.detect_age for watcher in self.watchers for status in watcher.status()]
-        if any(age is not None and age < READY for age in ages):
+        fps = {camera.name: camera.fps for watcher in self.watchers for camera in watcher.cameras}
+        statuses = [status for watcher in self.watchers for status in watcher.status()]
+        if any(_is_recent(status.detect_age, fps.get(status.name)) for status in statuses):
             return ""
+        ages = [status.detect_age for status in statuses]
         if all(age is None for age in ages):
             return "no camera has given a result yet"
         return f"no camera has given a result for {READY:g} seconds"
@@ -172,6 +174,11 @@ class Watched:
 def _said(watcher: Watcher) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     metadata = watcher.loaded.metadata
     return metadata.task, tuple(metadata.names), metadata.keypoints
+
+
+def _is_recent(age: float | None, fps: float | None) -> bool:
+    """Tell whether a result came lately, where so many frames a second are wanted at most."""
+    return age is not None and age < max(READY, FRAMES / fps if fps else 0.0)
 
 
 def _rounded(seconds: float | None) -> float | None:

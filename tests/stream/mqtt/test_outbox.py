@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import pwd
+import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from tests.fakes.results import NAMES, result
+from yolorknn.cli.outputs import Outputs
+from yolorknn.cli.sinks import open_sinks
 from yolorknn.errors import OutputError
 from yolorknn.files import state_folder
 from yolorknn.stream.sinks.mqtt import published
@@ -16,8 +20,10 @@ from yolorknn.stream.sinks.mqtt.address import Address
 from yolorknn.stream.sinks.mqtt.camera import CameraSink, known_places
 from yolorknn.stream.sinks.mqtt.outbox import Message, Outbox
 from yolorknn.stream.sinks.mqtt.session import Session
+from yolorknn.stream.sinks.mqtt.sink import MqttSink
 from yolorknn.stream.sinks.mqtt.topics import Health, Topics
 from yolorknn.tasks import lettering
+from yolorknn.tasks.task import Wording
 
 
 def drained(outbox: Outbox) -> list[tuple[str, bytes]]:
@@ -83,6 +89,26 @@ def test_a_camera_is_offline_until_its_first_result() -> None:
         camera.tick(now, connected=False)
         assert dict(drained(outbox))["p/b/yard/status"] == said
         camera.write(result())
+
+
+def test_a_camera_of_which_few_frames_are_wanted_is_there_between_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `detect --fps 0.05` has it; else Home Assistant had a problem, and none, three times a minute."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    outputs = Outputs(mqtt="mqtt://127.0.0.1:9", save=False, json_file="-")
+    camera = Mock(live=True, fps=30.0, files=())
+    camera.name = "yard"  # which is Mock's own
+    lines, sink = open_sinks(outputs, camera, None, [], Wording(NAMES), fps=0.05)
+    lines.close()
+    assert isinstance(sink, MqttSink)
+    sink.write(result())
+    now = time.monotonic()
+    for later, problem in ((35, False), (65, True)):
+        with monkeypatch.context() as patch:
+            patch.setattr("yolorknn.stream.sinks.mqtt.camera.time.monotonic", lambda later=later: now + later)
+            assert bool(sink._camera._own_health().problem) is problem
+    sink.close()
 
 
 def test_marks_of_sessions() -> None:

@@ -82,7 +82,7 @@ class CameraSink:
         self._latest: Result[Any] | None = None
         self._rate, self._last = Rate(), time.monotonic()
         self._tracks = TrackEvents(camera, names)
-        self._closed = False
+        self._closed, self.silent = False, SILENT  # see MqttSink
         self._said: tuple[Counts, bool, bool, str] | None = None
         self._state_at = self._picture_at = float("-inf")
         self._pictured: tuple[float, int] | None = None  # not the result, which would hold its picture for nothing
@@ -243,6 +243,6 @@ class CameraSink:
     def _own_health(self) -> Health:
         with self._lock:
             now, last = time.monotonic(), self._last
-        if now - last < SILENT or self._closed:
+        if now - last < self.silent or self._closed:
             return Health(self._rate.fps(now))
-        return Health(0.0, online=False, problem=f"no picture for more than {SILENT:g} s")
+        return Health(0.0, online=False, problem=f"no picture for more than {self.silent:g} s")

@@ -14,6 +14,9 @@ from yolorknn.stream.sinks.mqtt.camera import Places, known_places
 from yolorknn.stream.sinks.mqtt.topics import Health
 from yolorknn.stream.sinks.sink_state import SinkState
 
+PERIODS = 3
+"""Between two results, in which none is no problem."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -37,18 +40,23 @@ class MqttSink:
         places: Places = known_places,
         health: Callable[[], Health] | None = None,
         picture_every: float = 10.0,
+        period: float = 0.0,
         board: str | None = None,
         name: str | None = None,
         discovery: str = "homeassistant",
         memory: Path | None = None,
         told: Callable[[str], None] = _logger.warning,
     ) -> None:
-        """Connect, in a thread of its own; see MqttBoard and MqttBoard.camera()."""
+        """Connect, in a thread of its own; see MqttBoard and MqttBoard.camera().
+
+        With `period` seconds between two results, as where few frames are wanted, that much more silence is no problem.
+        """
         self._told = told
         self._board = MqttBoard(address, board=board, name=name, discovery=discovery, memory=memory, told=told)
         self._camera = self._board.camera(
             camera, names=names, zones=zones, places=places, health=health, picture_every=picture_every
         )
+        self._camera.silent = max(self._camera.silent, PERIODS * period)
         self._board.start()
 
     def write(self, result: Result[Any]) -> None:
