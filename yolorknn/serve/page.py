@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import platform
 import socket
 import threading
@@ -115,7 +116,7 @@ class Page:
         import uvicorn
 
         from yolorknn.serve.app import build_app
-        from yolorknn.serve.protocol import Protocol
+        from yolorknn.serve.protocol import Protocol, is_fault
         from yolorknn.serve.streams import Streams
 
         self._streams = Streams()
@@ -133,6 +134,7 @@ class Page:
             limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=1,
         )
+        logging.getLogger("uvicorn.error").addFilter(is_fault)  # the same one is added once
         return uvicorn.Server(config)
 
     def _run(self) -> None:

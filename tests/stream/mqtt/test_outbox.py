@@ -106,7 +106,7 @@ def test_a_camera_of_which_few_frames_are_wanted_is_there_between_two(
     now = time.monotonic()
     for later, problem in ((35, False), (65, True)):
         with monkeypatch.context() as patch:
-            patch.setattr("yolorknn.stream.sinks.mqtt.camera.time.monotonic", lambda later=later: now + later)
+            patch.setattr("yolorknn.stream.sinks.mqtt.camera.time", Mock(monotonic=lambda later=later: now + later))
             assert bool(sink._camera._own_health().problem) is problem
     sink.close()
 
