@@ -137,7 +137,7 @@ def read_archive(path: Path) -> Mapping[str, NDArray[Any]]:
 
 
 def _pixels(path: Path, tensor: Tensor, scaling: Scaling | None) -> NDArray[Any]:
-    axes = _channels_first(tensor)
+    axes = channels_first(tensor)
     if axes is None:
         shape = "x".join(str(side or "any") for side in tensor.shape)
         raise SourceError(f"{path} is a picture, and input {tensor.name} of {shape} takes none: give a .npy")
@@ -155,10 +155,10 @@ def _pixels(path: Path, tensor: Tensor, scaling: Scaling | None) -> NDArray[Any]
 
 def takes_pictures(tensor: Tensor) -> bool:
     """Return whether an input can be given a picture."""
-    return _channels_first(tensor) is not None
+    return channels_first(tensor) is not None
 
 
-def _channels_first(tensor: Tensor) -> bool | None:
+def channels_first(tensor: Tensor) -> bool | None:
     """Tell whether an input of pictures has the channels before height and width; None where it takes no pictures."""
     if len(tensor.shape) != 4 or tensor.shape[0] > 1:
         return None

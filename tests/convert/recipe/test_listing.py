@@ -83,6 +83,15 @@ def test_a_folder_of_npz(place: Path) -> None:
     assert made.rows == 2 and all(len(line.split()) == 2 for line in made.path.read_text().splitlines())
 
 
+def test_a_picture_for_an_input_with_the_channels_last_is_an_array(place: Path) -> None:
+    """The toolkit reads pictures for NCHW alone, and of others that the channel must be 3."""
+    (place / "pictures.txt").write_text("cat.png\n")
+    made = listing(place / "pictures.txt", scratch(place), [Tensor("x", (1, 4, 6, 3), "float")])
+    array = np.load(made.path.parent / made.path.read_text().strip())
+    expected = cv2.resize(cv2.imread(str(place / "cat.png")), (6, 4))[..., ::-1]
+    assert array.dtype == np.float32 and np.array_equal(array, expected[None])
+
+
 def test_a_folder_that_calibrate_made(place: Path) -> None:
     """Beside its list there is a picture of all, by which nothing is to be calibrated."""
     choose(str(place / "cat.png"), count=2, output=place / "chosen")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolorknn.data.dataset import LISTING, SHEET
-from yolorknn.data.input_files import INPUT_SUFFIXES, read_archive, read_input, takes_pictures
+from yolorknn.data.input_files import INPUT_SUFFIXES, channels_first, read_archive, read_input, takes_pictures
 from yolorknn.errors import CalibrationError
 from yolorknn.files import decoded, sha256, writing
 from yolorknn.image import IMAGE_SUFFIXES
@@ -99,6 +99,8 @@ def _files(row: Sequence[Path], dataset: Path, scratch: Path, inputs: Sequence[T
         elif path.suffix.lower() in IMAGE_SUFFIXES and inputs and not takes_pictures(tensor):
             shape = "x".join(str(side or "any") for side in tensor.shape)
             raise CalibrationError(f"{path} is a picture, and input {tensor.name} of {shape} takes none: give a .npy")
+        elif path.suffix.lower() in IMAGE_SUFFIXES and inputs and not channels_first(tensor):
+            files.append(_saved(read_input(path, tensor).astype(np.float32), scratch))  # the toolkit reads NCHW alone
         else:
             files.append(link(path, scratch))
     return files
