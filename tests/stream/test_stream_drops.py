@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from tests.fakes.backends import NUMBERS, NumberBackend
 from tests.fakes.numbered import numbered_frame
 from tests.stream.conftest import assert_of_its_frame
-from yolorknn import Detector
+from yolorknn import Detector, SourceError
 from yolorknn.stream.sources.source import Frame
 from yolorknn.stream.stream import Stream
 
@@ -78,3 +79,22 @@ def test_of_a_live_source_only_the_newest_frame_waits(make: Make) -> None:
         with Stream(Fast(0.0, 100), detector._stages, workers=1, drop="old") as stream:
             assert [result.index for result in stream] == [0, 99]
         assert stream.dropped == 98
+
+
+def test_errors_that_nobody_takes_are_not_read_on_and_on(make: Make) -> None:
+    """Each has its place, which no newer one takes: of a camera that is away there would be more and more."""
+
+    class Away(LiveSource):
+        def read(self) -> Frame | None:
+            self.number += 1
+            if self.number > 5000:
+                return None
+            raise SourceError(f"away {self.number}")
+
+    source = Away(0, 0)
+    with make(1) as detector, detector.stream(source) as stream:
+        time.sleep(0.3)
+        assert source.number < 20
+        for number in range(1, 50):
+            with pytest.raises(SourceError, match=f"away {number}$"):
+                next(stream)

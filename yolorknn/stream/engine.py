@@ -182,7 +182,7 @@ class Engine:
                     self.dropped += 1
                     if stale.prepared is not None:
                         stale.stages.recycle(stale.prepared)
-            else:
+            if self._drop == "none" or slot.error is not None:  # none of which takes another's place
                 self._room.wait_for(lambda: self._stopped or len(self._waiting) < AHEAD)
             self._waiting.append(slot)
             self._reading = None
