@@ -48,8 +48,10 @@ def test_the_demo_model_finds_its_own_scenes(data: Path, tmp_path: Path) -> None
     assert report.map50 > 0.85 and report.map > 0.6
     assert report.map == pytest.approx(np.mean([entry.map for entry in report.per_class]))
     assert "ball" in table([report, report]) and "+0.0000" in table([report, report])
-    fewer = validate(DEMO_ONNX, data, images=Dataset.open(data).images[:3])
+    fewer = validate(DEMO_ONNX, data, images=[str(image) for image in Dataset.open(data).images[:3]])
     assert fewer.images == 3
+    with pytest.raises(DatasetError, match="there are no images to measure on"):
+        validate(DEMO_ONNX, data, images=[])
 
 
 @needs_ort

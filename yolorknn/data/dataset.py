@@ -55,16 +55,20 @@ class Dataset:
         names, images = _names(data, file), tuple(images_of(file, splits=(split,)))
         return cls(file, names, images, *_keypoints(data, file))
 
-    def labelled(self, images: Sequence[Path] | None = None) -> Labelled:
+    def labelled(self, images: Sequence[str | Path] | None = None) -> Labelled:
         """Return images with their labels; see labels().
 
         Args:
             images: other ones than the data.yaml's, whose labels are found in the same way.
 
         Raises:
-            DatasetError: labels are not of this form, or none of the images has any.
+            DatasetError: there are no images, their labels are not of this form, or none of them has any.
         """
-        files = self.images if images is None else tuple(images)
+        files = self.images if images is None else tuple(map(Path, images))
+        if not files:
+            raise DatasetError(
+                f"there are no images to measure on: give some, or leave out to take those of {self.file}"
+            )
         found = tuple(labels(image, classes=len(self.names), keypoints=self.keypoints) for image in files)
         if not any(some is not None and len(some.boxes) for some in found):
             raise DatasetError(

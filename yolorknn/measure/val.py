@@ -45,7 +45,7 @@ def validate(
     model: str | Path,
     data: str | Path,
     *,
-    images: Sequence[Path] | None = None,
+    images: Sequence[str | Path] | None = None,
     place: Place = HERE,
     names: Sequence[str] | None = None,
     anchors: str | Path | Sequence[float] | None = None,
