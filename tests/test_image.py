@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import needs_torch
-from yolorknn.image import Letterbox, decode_image, letterbox
+from yolorknn.image import Letterbox, decode_image, height_and_width, letterbox
 from yolorknn.picture_size import webp_orientation
 
 SIZES = [(480, 641), (1000, 1), (3, 4000), (1, 1), (640, 640), (641, 639), (1080, 1920), (427, 640), (2, 3)]
@@ -123,3 +124,14 @@ def test_files_are_turned_as_they_are_looked_at(form: str) -> None:
         assert np.abs(decode_image(data, "it")[..., ::-1] - seen).max() < 20, orientation
         for end in range(len(data) - 40, len(data)):  # cut off within what says it, or damaged there
             assert webp_orientation(data[:end].data) in (None, *range(1, 9))
+
+
+def test_a_size_is_a_side_or_two() -> None:
+    """As ultralytics takes it too."""
+    given: Any
+    for given in (320, np.int64(320), (320, 320), [320, 320]):
+        assert height_and_width(given) == (320, 320)
+    assert height_and_width((384, 640)) == (384, 640)
+    for given in ("640", 640.0, (640,), (1, 2, 3), None, ("640", 640)):
+        with pytest.raises(ValueError, match="imgsz is a side in whole pixels, or height and width, not"):
+            height_and_width(given)

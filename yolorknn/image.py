@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,18 @@ VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".m
 
 PADDING = 114
 """Grey level around the picture, as ultralytics trains with."""
+
+
+def height_and_width(imgsz: int | Sequence[int]) -> tuple[int, int]:
+    """Return a model's input size, of one side that both have, or height and width.
+
+    Raises:
+        ValueError: it is no such thing.
+    """
+    sides = tuple(imgsz) if isinstance(imgsz, Sequence) and not isinstance(imgsz, str) else (imgsz, imgsz)
+    if len(sides) != 2 or not all(isinstance(side, Integral) for side in sides):
+        raise ValueError(f"imgsz is a side in whole pixels, or height and width, not {imgsz!r}")
+    return int(sides[0]), int(sides[1])
 
 
 def read_image(path: Path) -> Image:

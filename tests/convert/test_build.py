@@ -163,6 +163,8 @@ def test_contradictory_choices(onnx: Path) -> None:
         build(onnx, platform="rk2118", dataset=DATASET)
     with pytest.raises(ModelError, match="unknown platform"):
         build(onnx, platform="rk9999")
+    with pytest.raises(BuildError, match="dtype is i8 or fp16, not int8"):
+        build(onnx, dtype="int8")  # type: ignore[arg-type]
 
 
 @needs_toolkit

@@ -251,7 +251,8 @@ def test_what_ultralytics_val_does_otherwise_is_all_the_difference(
 @needs_ort
 def test_a_fixed_size_is_not_another(data: Path) -> None:
     with pytest.raises(ModelError, match=r"is made for 320x320, and cannot be measured at 640x640: give a .pt"):
-        validate(DEMO_ONNX, data, imgsz=(640, 640))
+        validate(DEMO_ONNX, data, imgsz=640)
+    assert validate(DEMO_ONNX, data, imgsz=320) == validate(DEMO_ONNX, data, imgsz=(320, 320))
     assert size_to_compare_at([DEMO, DEMO_ONNX]) == (320, 320)
     assert size_to_compare_at([DEMO]) is None and size_to_compare_at([DEMO_ONNX, DEMO_ONNX]) is None
     assert size_to_compare_at([DEMO, DEMO]) == size_of(DEMO)

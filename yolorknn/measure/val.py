@@ -15,6 +15,7 @@ from yolorknn.data.dataset import Dataset, Labelled
 from yolorknn.data.labels import label_file
 from yolorknn.errors import DatasetError, ModelError, SourceError
 from yolorknn.files import sha256
+from yolorknn.image import height_and_width
 from yolorknn.measure.annotations import CALLED, kind_of, of_found, of_labels, unfit, usual_sigmas
 from yolorknn.measure.average_precision import precision_of
 from yolorknn.measure.finding import Finding, finding, found_by
@@ -53,7 +54,7 @@ def validate(
     progress: Progress | None = None,
     trust: bool = False,
     runtime: Runtime = "auto",
-    imgsz: tuple[int, int] | None = None,
+    imgsz: int | tuple[int, int] | None = None,
     spread: Spread | None = None,
 ) -> ValReport:
     """Measure a model on the `val` images of a data.yaml.
@@ -70,7 +71,8 @@ def validate(
         progress: told how far it is.
         trust: of a .pt; see export().
         runtime: of a .rknn on a board; see Detector.
-        imgsz: height and width of the input; default is the model's own, of a .pt the one that it was trained at.
+        imgsz: side, or height and width, of the input; default is the model's own, of a .pt the one that it was trained
+            at.
         spread: divide the images among its workers; what is measured is the same.
 
     Raises:
@@ -83,10 +85,11 @@ def validate(
     path = Path(model)
     labelled = Dataset.open(Path(data)).labelled(images)
     own, sizes = None if names is None else list(names), given_anchors(anchors)
-    size = size_of(path, names=own, anchors=sizes) if imgsz is None or path.suffix.lower() != ".pt" else imgsz
-    if imgsz is not None and size != imgsz:
+    asked = None if imgsz is None else height_and_width(imgsz)
+    size = size_of(path, names=own, anchors=sizes) if asked is None or path.suffix.lower() != ".pt" else asked
+    if asked is not None and size != asked:
         raise ModelError(
-            f"{path} is made for {size[1]}x{size[0]}, and cannot be measured at {imgsz[1]}x{imgsz[0]}: give a .pt, or "
+            f"{path} is made for {size[1]}x{size[0]}, and cannot be measured at {asked[1]}x{asked[0]}: give a .pt, or "
             "export it at that size"
         )
 

@@ -128,12 +128,14 @@ def test_names_must_be_those_of_the_classes(tmp_path: Path, names: dict[int, str
     assert not (tmp_path / "renamed.onnx").exists()
 
 
-@pytest.mark.parametrize(("imgsz", "hint"), [((650, 650), "640,640"), ((320, 100), "320,96"), ((1, 1), "32,32")])
-def test_imgsz_must_fit_the_stride(tmp_path: Path, imgsz: tuple[int, int], hint: str) -> None:
+@pytest.mark.parametrize(("imgsz", "hint"), [(650, "640,640"), ((320, 100), "320,96"), ((1, 1), "32,32")])
+def test_imgsz_must_fit_the_stride(tmp_path: Path, imgsz: int | tuple[int, int], hint: str) -> None:
     from yolorknn.convert.export.export import export
 
     with pytest.raises(ExportError, match=f"use {hint}"):
         export(DEMO, imgsz=imgsz, output=tmp_path)
+    with pytest.raises(ValueError, match="head is 'split' or 'decoded', not 'x'"):
+        export(DEMO, imgsz=imgsz, head="x", output=tmp_path)  # type: ignore[arg-type]
 
 
 def test_onnx_files_that_cannot_be_built(tmp_path: Path, onnx: Path) -> None:

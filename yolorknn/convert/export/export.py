@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from yolorknn.convert.export.prompted import without_prompts
 from yolorknn.convert.export.torch_versions import known, unsupported
 from yolorknn.errors import ExportError
 from yolorknn.files import atomic, check_folder, sha256
+from yolorknn.image import height_and_width
 from yolorknn.model.metadata import ONNX_KEY, Head, ModelMetadata, Program
 from yolorknn.model.platforms import Dtype
 from yolorknn.text import short_reason
@@ -39,7 +40,7 @@ COLOURS = {1: "GRAY", 3: "RGB"}
 def export(
     checkpoint: str | Path,
     *,
-    imgsz: tuple[int, int] | None = None,
+    imgsz: int | tuple[int, int] | None = None,
     head: Head = "split",
     custom_softmax: bool = False,
     opset: int | None = None,
@@ -52,7 +53,8 @@ def export(
 
     Args:
         checkpoint: a .pt of ultralytics; an absent file with an official weight's name is fetched by ultralytics.
-        imgsz: height and width of the input, multiples of the largest stride; default is what the model was trained at.
+        imgsz: side, or height and width, of the input, multiples of the largest stride; default is what the model was
+            trained at.
         head: "split" (per stride box logits and class scores) or "decoded" ((1, 4+nc, anchors), coordinates / imgsz).
         custom_softmax: rename every Softmax to the custom op cstSoftmax.
         opset: 12 to 19; default is the lowest that can express the model.
@@ -69,7 +71,11 @@ def export(
         ExportError: not such a checkpoint, or imgsz does not fit it.
         OutputError: the folder cannot be written.
         MissingDependencyError: ultralytics or onnx is not installed.
+        ValueError: imgsz is no size, or there is no such head.
     """
+    asked = None if imgsz is None else height_and_width(imgsz)
+    if head not in get_args(Head):
+        raise ValueError(f"head is {' or '.join(map(repr, get_args(Head)))}, not {head!r}")
     if opset is not None and opset not in OPSETS:
         raise ExportError(f"opset {opset} is not in {OPSETS[0]} to {OPSETS[-1]}, which rknn-toolkit2 reads")
     checkpoint = Path(checkpoint)
@@ -81,7 +87,7 @@ def export(
         with computing(checkpoint):
             model = without_prompts(model)
         exported = head_of(model)
-        size = imgsz or trained_imgsz(model)
+        size = asked or trained_imgsz(model)
         _check_imgsz(size, int(max(model.stride)))
         with computing(checkpoint):
             check_names(model)

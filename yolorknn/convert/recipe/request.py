@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.data.calibration_set import CalibrationSet
@@ -52,6 +53,8 @@ class BuildRequest:
         """
         chip = get_platform(self.platform)
         dtype: Dtype = self.dtype or ("i8" if self.dataset is not None or self.quantized else "fp16")
+        if dtype not in get_args(Dtype):
+            raise BuildError(f"dtype is {' or '.join(get_args(Dtype))}, not {dtype}")
         if dtype not in chip.dtypes:
             only = chip.dtypes[0]
             hint = "pass --dataset with some hundred typical images" if only == "i8" else "leave --dataset out"
