@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -60,6 +61,22 @@ def test_one_that_hung_and_returns_does_not_end_the_next() -> None:
             hung.close()
             os.write(2, b"E no such device\n")
         assert said() == "no such device"
+
+
+@pytest.mark.parametrize("call", ["memfd_create", "dup"])
+def test_a_process_that_may_open_no_more_files_keeps_its_stderr(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    before = os.fstat(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refused)
+        with caught_stderr() as said:
+            assert os.path.samestat(os.fstat(2), before)
+    assert said() == "" and os.path.samestat(os.fstat(2), before)
+    with caught_stderr() as said:
+        os.write(2, b"E no such device\n")
+    assert said() == "no such device"
 
 
 OTHERS = """

@@ -6,6 +6,7 @@ It is one for the whole process, whose other threads go on meanwhile: what they 
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -156,20 +157,33 @@ def _write(real: io.FileIO | None, data: bytes) -> None:
 def caught_stderr() -> Iterator[Callable[[], str]]:
     """Catch what this thread and native code write to stderr; what is yielded tells, afterwards, its sentence or "".
 
-    What others write is given to stderr: at once, or where they hold its descriptor at the end.
+    What others write is given to stderr: at once, or where they hold its descriptor at the end. Where the process has
+    as many files open as it may, nothing is caught.
     """
-    caught = _file()
-    try:
-        kept = _take(caught)
-    except BaseException:
-        caught.close()
-        raise
+    kept = _begun()
+    if kept is None:
+        yield lambda: ""
+        return
     try:
         yield lambda: sentence_of(kept.lines)
     finally:
         _give_back(kept)
         with kept.reading:
-            caught.close()
+            kept.caught.close()
+
+
+def _begun() -> _Kept | None:
+    try:
+        caught = _file()
+    except OSError:
+        return None
+    try:
+        return _take(caught)
+    except BaseException as exc:
+        caught.close()
+        if isinstance(exc, OSError):
+            return None
+        raise
 
 
 def _file() -> BinaryIO:
@@ -202,8 +216,10 @@ def _take(caught: BinaryIO) -> _Kept:
 def _copied(descriptor: int) -> io.FileIO | None:
     try:
         return io.FileIO(os.dup(descriptor), "w")
-    except OSError:  # it is closed
-        return None
+    except OSError as exc:
+        if exc.errno != errno.EBADF:
+            raise
+        return None  # it is closed
 
 
 def sentence_of(lines: list[str]) -> str:
