@@ -46,6 +46,26 @@ def test_they_run_and_are_prepared_for_the_toolkit(
     assert again.xyxy.ravel() == pytest.approx(expected.xyxy.ravel(), abs=1)
 
 
+@pytest.mark.parametrize("said", ["names of sides", "a type alone", "nothing"])
+def test_outputs_that_are_left_open_follow_from_the_input(plain: Path, tmp_path: Path, said: str) -> None:
+    """Where the input is not open: what runs is told and built too."""
+
+    def less(model: onnx.ModelProto) -> onnx.ModelProto:
+        for info in model.graph.output:
+            if said == "nothing":
+                info.ClearField("type")
+            elif said == "a type alone":
+                info.type.tensor_type.ClearField("shape")
+            else:
+                for side in info.type.tensor_type.shape.dim[1:]:
+                    side.dim_param = "side"
+        return model
+
+    other = changed(plain, tmp_path, less)
+    assert metadata_of(onnx_file.read(other)) == metadata_of(onnx_file.read(plain))
+    assert len(found_by(other)) > 0
+
+
 def test_a_size_that_is_open_is_refused_with_the_way(plain: Path, tmp_path: Path) -> None:
     def any_size(model: onnx.ModelProto) -> onnx.ModelProto:
         for info in [*model.graph.input, *model.graph.output]:

@@ -9,11 +9,11 @@ from typing import Any
 
 from yolorknn.errors import MissingDependencyError, ModelError
 from yolorknn.files import check_model_file, is_file, sha256
+from yolorknn.model import onnx_graph
 from yolorknn.model.custom_ops import CUSTOM, is_custom
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.fields import FAILURES
 from yolorknn.model.metadata import ONNX_KEY, ModelMetadata, Tensor
-from yolorknn.model.onnx_graph import evidence_of
 from yolorknn.text import reason_of, short_reason
 
 DAMAGED = "is empty, truncated or not ONNX: copy or export it again"
@@ -54,7 +54,7 @@ class OnnxFacts:
         model = load(self.path, weights=False)
         from onnx import numpy_helper
 
-        return evidence_of(model, self.properties, numpy_helper.to_array)
+        return onnx_graph.evidence_of(model, self.properties, numpy_helper.to_array)
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def read(path: Path) -> OnnxFile:
     model = load(path)
     onnx = _onnx()
     try:
-        onnx.checker.check_model(_without_custom_ops(model))
         fix_batch(model)
+        onnx.checker.check_model(_without_custom_ops(model))
         return _facts(path, model)
     except (onnx.checker.ValidationError, RuntimeError, *FAILURES) as exc:
         why = f"onnx {onnx.__version__} does not take {path}: {short_reason(exc)}"
@@ -177,22 +177,13 @@ def external_files(path: Path, model: Any | None = None) -> tuple[Path, ...]:
 
 
 def fix_batch(model: Any) -> bool:
-    """Make an onnx.ModelProto whose first axis alone is dynamic one of batch 1, in place; return whether it was so."""
-    onnx = _onnx()
-    infos = [info for info in [*model.graph.input, *model.graph.output] if info.type.tensor_type.shape.dim]
-    sides = [[side.dim_value for side in info.type.tensor_type.shape.dim] for info in infos]
-    inputs = sides[: len(model.graph.input)]
-    if not any(shape[0] == 0 for shape in inputs) or any(0 in shape[1:] for shape in inputs):
-        return False
-    for info in infos:
-        first = info.type.tensor_type.shape.dim[0]
-        first.dim_value = first.dim_value or 1
-    del model.graph.value_info[:]
-    if any(0 in shape[1:] for shape in sides):  # outputs of which nothing is known
-        for info in model.graph.output:
-            info.type.tensor_type.ClearField("shape")
-        model.CopyFrom(onnx.shape_inference.infer_shapes(model))
-    return True
+    """Make an onnx.ModelProto whose first axis alone is dynamic one of batch 1, in place; return whether it was so.
+
+    Outputs of which it says less than follows from the inputs are said in full.
+    """
+    fixed = onnx_graph.fix_batch(model)
+    onnx_graph.close_outputs(model, _onnx().shape_inference.infer_shapes)
+    return fixed
 
 
 def input_sides(path: Path) -> dict[str, tuple[int, ...]]:
@@ -222,6 +213,7 @@ def digest(path: Path) -> str:
 def _onnx() -> Any:
     try:
         import onnx.checker
+        import onnx.shape_inference
     except ImportError as exc:
         raise MissingDependencyError("onnx", "onnx", "reading an .onnx") from exc
     return onnx

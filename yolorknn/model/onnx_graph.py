@@ -1,4 +1,4 @@
-"""What the graph of an .onnx shows of its outputs and of what it does to its picture."""
+"""What the graph of an .onnx shows: its outputs, also where they are left open, and what it does to its picture."""
 
 from __future__ import annotations
 
@@ -41,3 +41,54 @@ def _constants(model: Any, to_array: Callable[[Any], Any]) -> Iterator[tuple[str
                 yield name, tuple(map(float, values)) if values.size <= SHORT else ()
         except FAILURES:  # of a type that numpy has not, or damaged: no scale
             continue
+
+
+def fix_batch(model: Any) -> bool:
+    """Make an onnx.ModelProto whose first axis alone is dynamic one of batch 1, in place; return whether it was so."""
+    infos = [info for info in [*model.graph.input, *model.graph.output] if info.type.tensor_type.shape.dim]
+    inputs = [_sides(info) for info in model.graph.input if info.type.tensor_type.shape.dim]
+    if not any(shape[0] == 0 for shape in inputs) or any(0 in shape[1:] for shape in inputs):
+        return False
+    for info in infos:
+        first = info.type.tensor_type.shape.dim[0]
+        first.dim_value = first.dim_value or 1
+    del model.graph.value_info[:]
+    return True
+
+
+def close_outputs(model: Any, infer: Callable[[Any], Any]) -> None:
+    """Say in place what outputs are of which an onnx.ModelProto does not, where its inputs' shapes are known.
+
+    Args:
+        model: the model.
+        infer: of onnx, returns a model with the shapes that follow.
+    """
+    unknown = [_is_open(info.type) for info in model.graph.output]
+    if not any(unknown) or any(0 in _sides(info) for info in model.graph.input):
+        return
+    closed = type(model)()
+    closed.CopyFrom(model)
+    for info, is_unknown in zip(closed.graph.output, unknown, strict=True):
+        if is_unknown:
+            info.type.tensor_type.ClearField("shape")
+    try:
+        inferred = infer(closed)
+    except (RuntimeError, *FAILURES):  # what is wrong with the model is told elsewhere
+        return
+    for info, known, is_unknown in zip(model.graph.output, inferred.graph.output, unknown, strict=True):
+        if is_unknown and known.type.tensor_type.HasField("shape"):
+            info.type.CopyFrom(known.type)
+
+
+def _is_open(stated: Any) -> bool:
+    """Return whether a type is none, or that of a tensor with sides of any length."""
+    kind = stated.tensor_type
+    return stated.WhichOneof("value") in (None, "tensor_type") and (not kind.HasField("shape") or 0 in _dims(kind))
+
+
+def _sides(info: Any) -> list[int]:
+    return _dims(info.type.tensor_type)
+
+
+def _dims(kind: Any) -> list[int]:
+    return [side.dim_value for side in kind.shape.dim]
