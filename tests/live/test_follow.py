@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+
+import pytest
 
 from tests.fakes.watched import WholeBackend, watched_detector
 from yolorknn.live.camera import Camera
@@ -31,6 +34,36 @@ def test_a_camera_that_comes_later_has_its_zones_and_is_found_as_it_asks(tmp_pat
         detector.conf = 0.7
         settings.change("a", {"conf": 0.2})
         assert detector.conf == 0.7, "a watcher that was stopped follows nothing"
+
+
+def test_of_two_changes_at_once_both_act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is slow to act on what it read is not to undo the other."""
+    read, go = threading.Event(), threading.Event()
+    with watched_detector(tmp_path, [WholeBackend()]) as detector:
+        names = list(detector.names.values())
+        settings = Settings({"a": names, "b": names})
+        now = settings.of
+
+        def slowly(camera: str) -> CameraSettings:
+            found = now(camera)
+            if threading.current_thread() is first and camera == "b":
+                read.set()
+                go.wait(10)
+            return found
+
+        cameras = [Camera("a", NOBODY), Camera("b", NOBODY)]
+        with Watcher(detector, cameras, settings=settings, told=lambda _: None):
+            monkeypatch.setattr(settings, "of", slowly)
+            first = threading.Thread(target=settings.change, args=("a", {"conf": 0.5}))
+            second = threading.Thread(target=settings.change, args=("b", {"conf": 0.05}))
+            first.start()
+            assert read.wait(10)
+            second.start()
+            second.join(0.3)
+            go.set()
+            first.join()
+            second.join()
+            assert detector.conf == 0.05
 
 
 def test_two_services_keep_their_cameras_in_one_file(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class Watcher:
         self._rates = {camera.name: Rate() for camera in cameras}
         self._begun = dict.fromkeys((camera.name for camera in cameras), time.monotonic())
         self._newest: dict[str, float] = {}
-        self._done, self._wake = threading.Event(), threading.Event()
+        self._done, self._wake, self._following = threading.Event(), threading.Event(), threading.Lock()
         self.error: Exception | None = None
         """What ended it, where it was not stop()."""
 
@@ -198,15 +198,16 @@ class Watcher:
     def _follow(self) -> None:
         """Have the model find all that the settings of any camera keep, and zones be where they say."""
         assert self.settings is not None
-        conf = min(self.settings.of(camera.name).conf for camera in self.cameras)
-        self.loaded.thresholds = replace(self.loaded.thresholds, conf=conf)
-        for name, steps in self._steps.given.items():
-            for step in steps:
-                if isinstance(step, Tracking):
-                    try:
-                        step.place(self.settings.of(name).zones, step.lines)
-                    except ValueError as exc:
-                        self._told(f"{name}: its zones stay as they were: {exc}")
+        with self._following:  # of two changes at once the one that read first is not to be the last to act
+            conf = min(self.settings.of(camera.name).conf for camera in self.cameras)
+            self.loaded.thresholds = replace(self.loaded.thresholds, conf=conf)
+            for name, steps in self._steps.given.items():
+                for step in steps:
+                    if isinstance(step, Tracking):
+                        try:
+                            step.place(self.settings.of(name).zones, step.lines)
+                        except ValueError as exc:
+                            self._told(f"{name}: its zones stay as they were: {exc}")
 
     def _run(self, stream: Stream[Any]) -> None:
         try:
