@@ -28,14 +28,24 @@ def test_a_sink_that_fails_is_left_out(cameras: list[RtspCamera], tmp_path: Path
             super().write(result)
             raise ZeroDivisionError("a user's own sink")
 
-    full, odd, good, told = Full(), Odd(), Kept(), list[str]()
+    class Unread(Kept):
+        """A pipe: `detect --serve 8080 --json - | head`."""
+
+        def write(self, result: Result[Any]) -> None:
+            super().write(result)
+            raise BrokenPipeError
+
+    full, odd, unread, good, told = Full(), Odd(), Unread(), Kept(), list[str]()
     with (
         watched_detector(tmp_path, [WholeBackend()]) as detector,
-        Watcher(detector, [Camera("a", cameras[0].url)], [full, odd, good], told=told.append),
+        Watcher(detector, [Camera("a", cameras[0].url)], [full, odd, unread, good], told=told.append),
     ):
         until(lambda: good.by["a"] > 5)
-    assert len(full.results) == 1 and odd.by == good.by
-    assert told == ["cannot write x: No space left on device; nothing more is written there"]
+    assert len(full.results) == len(unread.results) == 1 and odd.by == good.by
+    assert told == [
+        "cannot write x: No space left on device; nothing more is written there",
+        "nobody reads the pipe any more; nothing more is written there",
+    ]
 
 
 def test_frames_whose_inference_fails_are_counted(cameras: list[RtspCamera], tmp_path: Path) -> None:

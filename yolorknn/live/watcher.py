@@ -235,9 +235,10 @@ class Watcher:
         for sink in list(self._sinks):
             try:
                 sink.write(result)
-            except OutputError as exc:
+            except (OutputError, BrokenPipeError) as exc:
                 self._sinks.remove(sink)
-                self._told(f"{exc}; nothing more is written there")
+                why = exc if isinstance(exc, OutputError) else "nobody reads the pipe any more"
+                self._told(f"{why}; nothing more is written there")
             except Exception:
                 _logger.exception("a sink failed on frame %d of %s", result.index, result.camera)
 
