@@ -59,7 +59,7 @@ def test_an_error_where_nothing_is_wrong_stays_as_it_is(here: Tree, tmp_path: Pa
 def test_an_error_does_not_have_the_model_opened_again(
     here: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hung(path: Path) -> Finding:
+    def hung(path: Path, **_: object) -> Finding:
         return Finding("NPU memory", "warning", f"{path} did not open in 60 s")
 
     monkeypatch.setattr("yolorknn.doctor.board.npu_memory", hung)

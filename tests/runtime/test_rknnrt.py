@@ -125,13 +125,14 @@ def test_the_memory_of_contexts(library: Library, model: Path) -> None:
 
 def test_the_doctor_tells_what_sharing_saves(library: Library, model: Path) -> None:
     weights = model.stat().st_size
-    found = npu_memory(model)
+    found = npu_memory(model, wheel=True)
     assert found.status == "ok" and found.text.endswith(f"sharing its weights saves {2 * weights / 2**20:.1f} MB")
     library.set(FAIL="rknn_dup_context:-1")
-    assert "saves" not in npu_memory(model).text
+    assert "saves" not in npu_memory(model, wheel=True).text
     library.set(FAIL="rknn_init:-4")
-    found = npu_memory(model)
+    found = npu_memory(model, wheel=True)
     assert found.status == "warning" and "rknn_init returned -4 (RKNN_ERR_MALLOC_FAIL)" in found.text
+    assert npu_memory(model, wheel=False).status == "problem", "nothing else runs it"
 
 
 def test_outputs_are_their_owners_and_memory_is_used_again(library: Library, model: Path) -> None:

@@ -11,7 +11,7 @@ from yolorknn.doctor.checks import check_memory, check_python
 from yolorknn.doctor.container import DOCKER, check_container, container_of
 from yolorknn.doctor.decoder import check_decoder
 from yolorknn.doctor.device import check_device
-from yolorknn.doctor.library import LIBRARY, check_library, get_library, library_version, loaded_library
+from yolorknn.doctor.library import LIBRARY, check_library, get_library, library_version, loaded_library, uses_wheel
 from yolorknn.doctor.machine import Finding, Machine, numbers
 from yolorknn.doctor.speed import check_clocks, check_heat, check_load
 from yolorknn.errors import BackendError
@@ -55,7 +55,7 @@ def check_board(machine: Machine, model: Path | None, *, opening: bool = True) -
         findings = [*before, *_model(machine, model, board)]
         yield from findings[len(before) :]
         if opening and machine.root == Path("/") and all(finding.status != "problem" for finding in findings):
-            yield npu_memory(model)
+            yield npu_memory(model, wheel=uses_wheel(machine))
     yield from check_clocks(machine)
     yield from check_load(machine)
     yield check_decoder(machine)
@@ -143,15 +143,22 @@ def _runtime(machine: Machine) -> Finding:
     return Finding("runtime", "ok", text)
 
 
-def npu_memory(path: Path, board: Platform | None = None) -> Finding:
-    """Open a model on every core, by librknnrt, and see what that takes and what sharing its weights saves."""
+def npu_memory(path: Path, *, wheel: bool) -> Finding:
+    """Open a model on every core, by librknnrt, and see what that takes and what sharing its weights saves.
+
+    Args:
+        path: a .rknn.
+        wheel: whether rknn-toolkit-lite2 is what runs it, which may do where this does not.
+    """
     try:
         with contextlib.ExitStack() as opened:
-            sessions = open_cores(rknn_file.read(path), source=path, board=board, runtime="c")
+            sessions = open_cores(rknn_file.read(path), source=path, runtime="c")
             for session in sessions:
                 opened.enter_context(contextlib.closing(session))
             said = [current.memory() for session in sessions if isinstance(current := session.current(), RknnRtSession)]
     except BackendError as exc:
+        if not wheel:
+            return Finding("NPU memory", "problem", str(exc), "sudo dmesg | grep -i rknpu")
         return Finding("NPU memory", "warning", str(exc), quoted("yolorknn", "bench", str(path), "--runtime", "lite"))
     known = [memory.total for memory in said if memory is not None]
     if len(known) < len(said):
