@@ -51,6 +51,11 @@ def test_a_model_says_what_it_takes_and_gives_and_computes_what_onnxruntime_does
         assert same(runner.run({"image": pixels, "a/b": VECTOR}), theirs), "pixels as they are"
 
 
+def test_a_scalar_stays_one() -> None:
+    scalar = Tensor("s", (), "float32")
+    assert laid(3, scalar, scalar).shape == ()
+
+
 @needs_ort
 def test_a_model_whose_name_is_no_text(two: Path, tmp_path: Path) -> None:
     theirs = computed(two, BOTH)

@@ -97,7 +97,7 @@ def laid(value: object, own: Tensor, taken: Tensor) -> NDArray[Any]:
         cast = _cast(array, own)
     if taken.layout == "NHWC":
         cast = cast.transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(cast)
+    return np.ascontiguousarray(cast).reshape(cast.shape)  # a scalar has become an array of one
 
 
 def _numbers(value: object, own: Tensor) -> NDArray[Any]:
