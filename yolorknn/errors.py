@@ -25,7 +25,7 @@ YolorknnError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yolorknn.text import shown
 
@@ -41,6 +41,14 @@ class YolorknnError(Exception):
 
     def __str__(self) -> str:
         return shown(super().__str__())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Have it pickled whatever it is made with: a pool of processes would wait for ever for what it cannot read."""
+        return _again, (type(self), self.args), self.__dict__ or None
+
+
+def _again(kind: type[YolorknnError], args: tuple[Any, ...]) -> YolorknnError:
+    return kind.__new__(kind, *args)
 
 
 class MissingDependencyError(YolorknnError, ImportError):
