@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.forks import forked
 from yolorknn import scratch
 from yolorknn.errors import OutputError
 from yolorknn.files import atomic, atomic_folder, check_folder, open_log, write_bytes
@@ -222,3 +223,12 @@ def test_ctrl_c_at_any_moment_leaves_nothing(tmp_path: Path, kind: str) -> None:
         if through:
             break
     assert after > 3
+
+
+def test_a_process_that_is_forked_removes_nothing(tmp_path: Path) -> None:
+    for made in (temporary_file(tmp_path, ".x"), temporary_folder("x", parent=tmp_path)):
+        path = made.__enter__()
+        assert forked(lambda made=made: made.__exit__(None, None, None)) == "ended"  # type: ignore[misc]
+        assert path.exists()
+        made.__exit__(None, None, None)
+        assert not path.exists()

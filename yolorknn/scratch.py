@@ -37,6 +37,7 @@ def temporary_file(folder: Path, suffix: str, *, mode: int = 0o666) -> Iterator[
     clear_leftovers(folder)
     while True:
         path, taken, held = folder / f".yolorknn-{secrets.token_hex(8)}{suffix}", False, None
+        process = os.getpid()
         try:
             try:
                 held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
@@ -47,7 +48,7 @@ def temporary_file(folder: Path, suffix: str, *, mode: int = 0o666) -> Iterator[
                 yield path
                 return
         finally:  # also where Ctrl-C came before it was known that it is there
-            if not taken:
+            if not taken and os.getpid() == process:
                 with contextlib.suppress(OSError):
                     path.unlink()
             if held is not None:
@@ -70,7 +71,7 @@ def temporary_folder(kind: str, *, parent: Path | None = None, mode: int = 0o700
     clear_leftovers(within)
     while True:
         path = within / f"{'.' if parent else ''}yolorknn-{kind}-{secrets.token_hex(8)}"
-        remove, taken, held = functools.partial(_remove, path), False, None
+        remove, taken, held = functools.partial(_remove, path, os.getpid()), False, None
         try:
             try:
                 path.mkdir(mode)
@@ -98,8 +99,10 @@ def _open(folder: Path) -> int | None:
         return None
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder, also one into which a process that is about to end still writes."""
+def _remove(folder: Path, process: int) -> None:
+    """Remove a folder, also one into which a process that is about to end still writes; in a forked one nothing."""
+    if os.getpid() != process:
+        return
     for _ in range(TRIES):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():

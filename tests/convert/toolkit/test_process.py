@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, needs_torch
+from tests.fakes.forks import forked
 from yolorknn.convert.toolkit.log import Log
-from yolorknn.convert.toolkit.process import Ended, Process
+from yolorknn.convert.toolkit.process import Ended, Process, Raised
 
 
 @needs_torch
@@ -47,3 +48,14 @@ def test_a_process_that_is_gone_is_not_killed_by_its_number(tmp_path: Path, monk
     with pytest.raises(Ended, match="SIGKILL"):
         process.ask("del", "1", {})
     assert ended == [True], "once, while it could still be waited for"
+
+
+def test_a_process_that_is_forked_neither_asks_nor_ends_it(tmp_path: Path) -> None:
+    """Each of the two would take the other's answers; what the forked one closes, the other still uses."""
+    process = Process(Log(tmp_path / "x.log"), python=Path(sys.executable))
+    assert "open the model after the fork" in forked(lambda: process.ask("del", "1", {}))
+    assert forked(process.close) == "ended" and process.scratch.is_dir()
+    with pytest.raises(Raised):
+        process.ask("load", "1", {})
+    process.close()
+    assert not process.scratch.exists()

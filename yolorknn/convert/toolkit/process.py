@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from yolorknn.convert.toolkit.log import Log
-from yolorknn.errors import BuildError
+from yolorknn.errors import BackendError, BuildError
 from yolorknn.files import open_log, writing
 from yolorknn.scratch import temporary_folder
 from yolorknn.text import reason_of
@@ -83,6 +83,7 @@ class Process:
 
     def __init__(self, log: Log, *, python: Path | None = None) -> None:
         self._folder = contextlib.ExitStack()
+        self._own = os.getpid()
         self.scratch = self._folder.enter_context(temporary_folder("toolkit"))
         self._link, theirs = socket.socketpair()
         try:
@@ -135,7 +136,12 @@ class Process:
             Ended: the process is gone.
             Silent: no answer came; the process is ended, lest a late one be taken for that to the next question.
             OutputError: an array cannot be written.
+            BackendError: this process was forked from the one that it belongs to, whose answers it would take.
         """
+        if self._own != os.getpid():
+            raise BackendError(
+                "the toolkit is of the process that this one was forked from: open the model after the fork"
+            )
         if self._link.fileno() < 0:
             raise Ended(self._end())
         question = json.dumps({"call": call, "on": on, "arguments": self._plain(arguments, [])})
@@ -192,12 +198,14 @@ class Process:
         return value
 
     def close(self) -> None:
-        """End the process and remove its scratch folder; a second call does nothing."""
+        """End the process and remove its scratch folder; a second call does nothing, nor does one in a forked one."""
         if self._link.fileno() < 0:
             return
         self._link.close()
         if self._process.stdin:
             self._process.stdin.close()
+        if self._own != os.getpid():
+            return
         self._end_group()
         self._folder.close()
 
