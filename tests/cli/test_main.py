@@ -203,6 +203,17 @@ def test_closed_ends(tmp_path: Path, ends: str) -> None:
         assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("error: cannot ")
 
 
+def test_words_that_nobody_reads_any_more_end_nothing(tmp_path: Path) -> None:
+    """As of `watch ... 2> >(logger)` whose logger ended; results go where they went."""
+    image = DATASET / "images/0000.jpg"
+    words = [sys.executable, "-m", "yolorknn", "detect", str(image), "-m", str(DEMO_ONNX), "--no-save", "--json", "-"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=write, check=False, cwd=tmp_path)
+    os.close(write)
+    assert done.returncode == 0 and json.loads(done.stdout)["source"] == str(image)
+
+
 def test_names_that_are_no_text(tmp_path: Path) -> None:
     """Bytes that are no UTF-8, line ends, escape sequences, and all the letters that a name can have."""
     names = [b"a\x80\xff.jpg", b"b\x1b[31m\nx.jpg", b"n" * 251 + b".jpg", "né東.jpg".encode()]

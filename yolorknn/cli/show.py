@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,6 +19,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from yolorknn.cli.terminal import Terminal
 from yolorknn.text import dumps, has_password, printable, shown
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from yolorknn.stream.result import Result
     from yolorknn.stream.run import Summary
 
-err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+err = Terminal()
 
 
 def say(text: str, *, lines: bool = False) -> None:
