@@ -38,11 +38,18 @@ def test_indexing() -> None:
 
 @pytest.mark.parametrize(
     ("xyxy", "confidence", "class_id"),
-    [(np.zeros((2, 4)), [1], [1, 1]), (np.zeros((2, 5)), [1, 1], [1, 1]), (np.zeros(4), [1], [1])],
+    [
+        (np.zeros((2, 4)), [1], [1, 1]),
+        (np.zeros((2, 5)), [1, 1], [1, 1]),
+        (np.zeros(4), [1], [1]),
+        (np.float32(1), [1], [1]),
+    ],
 )
 def test_shapes_must_fit(xyxy: np.ndarray, confidence: list, class_id: list) -> None:
     with pytest.raises(ValueError, match="Detections need"):
         Detections(xyxy, np.array(confidence), np.array(class_id))
+    with pytest.raises(ValueError, match=r"Detections of 3 need tracker_id \(3, \), not \(2,\)"):
+        Detections(FOUND.xyxy, FOUND.confidence, FOUND.class_id, tracker_id=[1, 2])  # type: ignore[arg-type]
 
 
 def test_drawing_changes_a_copy_only() -> None:

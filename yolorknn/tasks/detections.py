@@ -52,7 +52,7 @@ class Detections:
         xyxy = np.asarray(self.xyxy, np.float32).view()
         confidence = np.asarray(self.confidence, np.float32).view()
         class_id = np.asarray(self.class_id, np.int64).view()
-        count = len(xyxy)
+        count = xyxy.shape[0] if xyxy.ndim else 0
         if xyxy.shape != (count, 4) or confidence.shape != (count,) or class_id.shape != (count,):
             raise ValueError(
                 "Detections need xyxy (N, 4), confidence (N,) and class_id (N,), "
@@ -64,7 +64,7 @@ class Detections:
                 arrays[name] = np.asarray(given, dtype).view()
                 if not _fits(arrays[name].shape, (count, *shape)):
                     wanted = ", ".join(str(side or "any") for side in shape)
-                    raise ValueError(f"Detections of {count} need {name} ({count}, {wanted}), not {given.shape}")
+                    raise ValueError(f"Detections of {count} need {name} ({count}, {wanted}), not {arrays[name].shape}")
         for array in arrays.values():
             array.flags.writeable = False
         self.__dict__.update(arrays)  # as the struct is frozen
