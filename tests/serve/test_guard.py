@@ -16,7 +16,7 @@ from tests.serve.conftest import TOKEN
 from yolorknn.errors import OutputError
 from yolorknn.serve import guard
 from yolorknn.serve.address import check_address
-from yolorknn.serve.guard import COOKIE, Keeper
+from yolorknn.serve.guard import Keeper
 from yolorknn.serve.page import Page
 
 PATHS = ("/", "/metrics", "/readyz", "/static/app.js", "/api/v1/cameras", "/api/v1/openapi.json", "/nothing")
@@ -59,14 +59,26 @@ def test_a_browser_logs_in_and_out(stranger: httpx.Client) -> None:
     assert "HttpOnly" in cookie and "SameSite=strict" in cookie and TOKEN not in cookie
     assert stranger.get("/").status_code == 200
     assert stranger.get("/api/v1/cameras").status_code == 200
-    session = stranger.cookies[COOKIE]
+    name = Keeper(TOKEN).cookie
+    session = stranger.cookies[name]
     stranger.cookies.clear()
     for wrong in ("", ".", "x", session[:-1], f"9{session}", session.replace(".", ".0"), "é.é"):
-        answer = stranger.get("/api/v1/cameras", headers={b"Cookie": f"{COOKIE}={wrong}".encode()})
+        answer = stranger.get("/api/v1/cameras", headers={b"Cookie": f"{name}={wrong}".encode()})
         assert answer.status_code == 401, wrong
-    stranger.cookies[COOKIE] = session
+    stranger.cookies[name] = session
     ended = stranger.post("/logout").headers["set-cookie"]
-    assert f'{COOKIE}=""' in ended and "Max-Age=0" in ended
+    assert f'{name}=""' in ended and "Max-Age=0" in ended
+
+
+def test_of_two_pages_at_ports_of_one_host_a_browser_stays_at_both(closed: Page, served: Served) -> None:
+    """As where ssh -L brings each of several boards to one: a cookie is for a host, whatever its port."""
+    with (
+        Page(served.watcher, served.hub, port=0, token=TOKEN[::-1]) as other,
+        httpx.Client(trust_env=False) as browser,
+    ):
+        for page, token in ((closed, TOKEN), (other, TOKEN[::-1])):
+            browser.post(f"{page.url}/login", data={"token": token})
+        assert [browser.get(f"{page.url}/readyz").status_code for page in (closed, other)] == [200, 200]
 
 
 def test_a_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 from yolorknn.errors import BackendError, InputError, OutputError
 from yolorknn.serve.api import Api
 from yolorknn.serve.bodies import body
-from yolorknn.serve.guard import COOKIE, SESSION, Guard, Keeper, said, too_often
+from yolorknn.serve.guard import SESSION, Guard, Keeper, said, too_often
 from yolorknn.serve.metrics import registry_of
 from yolorknn.serve.streams import Streams
 from yolorknn.serve.watched import Watched
@@ -73,7 +73,7 @@ def build_app(watched: Watched, streams: Streams, token: str | None, facts: dict
 
     async def leave(_: Request) -> Response:
         answer = RedirectResponse("/login" if keeper.needed else "/", 303)
-        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        answer.delete_cookie(keeper.cookie, httponly=True, samesite="strict")
         return answer
 
     @contextlib.asynccontextmanager
@@ -124,7 +124,7 @@ async def _login(request: Request, keeper: Keeper, page: str) -> Response:
         return Response(page.replace("<!--said-->", wrong), 401, media_type="text/html")
     answer = RedirectResponse("/", 303)
     answer.set_cookie(
-        COOKIE,
+        keeper.cookie,
         keeper.session(),
         max_age=int(SESSION),
         httponly=True,

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from yolorknn.serve.address import is_loopback
 
 COOKIE = "yolorknn_session"
+"""What a cookie's name begins with."""
 SESSION = 30 * 86400.0
 """Seconds that a login is good for."""
 TRIES, WITHIN = 5, 60.0
@@ -48,6 +49,8 @@ class Keeper:
     def __init__(self, token: str | None) -> None:
         self._token = None if token is None else hashlib.sha256(token.encode()).digest()
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+        self.cookie = COOKIE if token is None else f"{COOKIE}_{self._signed('cookie')[:8]}"
+        """Its name, another one for each token: browsers have the cookies of all ports of a host together."""
 
     @property
     def needed(self) -> bool:
@@ -125,7 +128,7 @@ class Guard:
             return said("a page of elsewhere may not ask here", 403)
         if not keeper.needed or request.url.path in OPEN:
             return None
-        if keeper.knows(request.cookies.get(COOKIE, "")):
+        if keeper.knows(request.cookies.get(keeper.cookie, "")):
             return None
         scheme, _, token = headers.get("authorization", "").partition(" ")
         client = request.client.host if request.client else ""
