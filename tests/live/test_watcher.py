@@ -81,6 +81,17 @@ def test_what_became_of_every_frame_adds_up(watching: tuple[Watcher, Kept], came
     assert watcher.status()[0].source.frames["corrupt"] >= 3
 
 
+def test_frames_that_were_replaced_are_never_told_to_be_fewer(watching: tuple[Watcher, Kept]) -> None:
+    """One that a worker had already is counted back; for Prometheus all would have begun anew then."""
+    watcher, sink = watching
+    until(lambda: len(sink.by) == 3)
+    assert watcher._source is not None
+    watcher._source.replaced["cam0"] += 1000
+    told = by_name(watcher)["cam0"].replaced
+    watcher._source.replaced["cam0"] -= 1000
+    assert by_name(watcher)["cam0"].replaced >= told >= 1000
+
+
 def test_absent_at_the_start_the_others_begin(cameras: list[RtspCamera], tmp_path: Path) -> None:
     cameras[0].down()
     sink, told = Kept(), list[str]()

@@ -73,7 +73,7 @@ class Watcher:
         self._source: FairSource | None = None
         self._stream: Stream[Any] | None = None
         self._thread: threading.Thread | None = None
-        self._detected: Counter[str] = Counter()
+        self._detected, self._replaced = Counter[str](), Counter[str]()
         self._rates = {camera.name: Rate() for camera in cameras}
         self._begun = dict.fromkeys((camera.name for camera in cameras), time.monotonic())
         self._newest: dict[str, float] = {}
@@ -178,13 +178,15 @@ class Watcher:
     def _status(self, camera: Camera, feed: Feed) -> CameraStatus:
         assert self._source is not None and self._stream is not None
         now, newest, source = time.monotonic(), self._newest.get(camera.name), feed.status()
+        # It is counted down for one that a worker had already; what is told never goes down, as if it began anew.
+        replaced = self._replaced[camera.name] = max(self._replaced[camera.name], self._source.replaced[camera.name])
         return CameraStatus(
             name=camera.name,
             weight=camera.weight,
             source=source,
             detected=self._detected[camera.name],
             lost=self._stream.failed[camera.name],
-            replaced=self._source.replaced[camera.name],
+            replaced=replaced,
             detect_fps=self._rates[camera.name].fps(now) if source.state == "live" else 0.0,
             detect_age=None if newest is None else now - newest,
             quiet=now - (newest or self._begun[camera.name]),
