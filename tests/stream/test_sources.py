@@ -226,18 +226,6 @@ def test_frames_are_counted_whatever_the_file_says(tmp_path: Path, said: int) ->
     assert count_frames(path) == 30
 
 
-@pytest.mark.parametrize(("begins", "share", "said"), [(0, 1, ""), (900, 1, ""), (0, 0.6, "of the 5.9 seconds")])
-def test_a_video_that_is_cut_off_is_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, begins: int, share: float, said: str
-) -> None:
-    """Its end looks like any; one that counts from the beginning of a longer one is whole."""
-    noise = np.random.default_rng(0).integers(0, 256, (60, 48, 64, 3), np.uint8)
-    path = write_video(tmp_path / "v.mkv", list(noise), [begins + n / 10 for n in range(60)])
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    assert len(read_all(path)) == 60 if share == 1 else 20 < len(read_all(path)) < 40
-    assert said in caplog.text and ("it may be cut off" in caplog.text) is bool(said)
-
-
 def test_what_stands_in_a_stream_for_a_video(tmp_path: Path) -> None:
     """A file without times: a raw stream of JPEGs."""
     data = b"".join(cv2.imencode(".jpg", np.full((48, 64, 3), 50 * n, np.uint8))[1].tobytes() for n in range(4))

@@ -30,6 +30,8 @@ STREAM_TIMEOUT_MS = 5000
 SHORT_SECONDS, SHORT_SHARE = 2.0, 0.05
 """The most, and the most of its length, that may be missing at the end of a file: of one whose sound goes on longer, as
 of one that says its number of frames wrong."""
+LARGE = 1 << 28
+"""Bytes of a video of minutes at least."""
 
 _logger = logging.getLogger(__name__)
 
@@ -106,8 +108,9 @@ class Capture:
         ends = self._begins + self._position + 1 / self.fps
         if self._says - ends <= max(SHORT_SECONDS, SHORT_SHARE * self._says):
             return
-        # Of one that was cut without being encoded anew, what is before its beginning is there, and not shown.
-        if count_frames(Path(self._source)) < (1 - SHORT_SHARE) * self._says * self.fps:
+        # Of one that was cut without being encoded anew, some seconds before its beginning are there, and not shown.
+        file = Path(self._source)
+        if _is_large(file) or count_frames(file) < (1 - SHORT_SHARE) * self._says * self.fps:
             what = "%s ends after %.1f of the %.1f seconds that it says it has: it may be cut off or damaged"
             _logger.warning(what, self._source, ends, self._says)
 
@@ -120,6 +123,14 @@ class Capture:
             seconds = self._position + 1 / self.fps
         self._position = max(0.0, seconds)
         return self._position
+
+
+def _is_large(file: Path) -> bool:
+    """Tell whether reading a file once more takes long, and some seconds are little of it."""
+    try:
+        return file.stat().st_size > LARGE
+    except OSError:  # it went meanwhile
+        return True
 
 
 def count_frames(path: Path) -> int:
