@@ -94,6 +94,18 @@ def test_what_nobody_changed_follows_the_default_and_cameras_come_and_go(tmp_pat
     assert told == ["changed", "changed"]
 
 
+def test_classes_that_were_chosen_and_that_another_model_has_not_are_told_once(tmp_path: Path) -> None:
+    """Without them others are kept, or all: nobody chose that."""
+    path, told = tmp_path / "settings.json", list[str]()
+    Settings({"a": ("cat", "dog")}, path=path).change("a", {"classes": ["cat", "dog"]})
+    settings = Settings({"a": ("dog", "hen")}, path=path, told=told.append)
+    settings.fit({"a": ("dog", "hen")})
+    assert settings.of("a").classes == ("dog",)
+    assert told == [f"a: the model has no class cat, which {path} has: only dog are kept"]
+    settings.fit({"a": ("hen",)})
+    assert told[1:] == [f"a: the model has no class cat, dog, which {path} has: all classes are kept"]
+
+
 def test_what_is_kept_and_out_of_range_is_told(tmp_path: Path) -> None:
     path, told = tmp_path / "settings.json", list[str]()
     path.write_text(json.dumps({"cameras": {"a": {"conf": 2}}}))

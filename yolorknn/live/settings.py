@@ -44,6 +44,7 @@ class Settings:
         self._path, self._told = path, told
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
+        self._missing: dict[str, Sequence[str]] = {}
         self._kept = self._read()
         self._names: dict[str, tuple[str, ...]] = {}
         self._defaults: dict[str, CameraSettings] = {}
@@ -110,6 +111,7 @@ class Settings:
             return default
         if isinstance(wanted := given.get("classes"), list) and wanted:  # of another model, maybe
             given = {**given, "classes": [name for name in wanted if name in names] or None}
+            self._tell_missing(camera, [str(name) for name in wanted if name not in names], given["classes"])
         settings = default
         for name, value in given.items():
             try:
@@ -117,6 +119,14 @@ class Settings:
             except InputError as exc:
                 self._told(f"{printable(camera)}: its {printable(name)} in {self._path} are not used: {exc}")
         return settings
+
+    def _tell_missing(self, camera: str, missing: Sequence[str], left: Sequence[str] | None) -> None:
+        """Tell once of classes that were chosen and that the model has not: without them, others may be kept."""
+        if missing and self._missing.get(camera) != missing:
+            what = f"only {', '.join(left)} are kept" if left else "all classes are kept"
+            lost = f"the model has no class {', '.join(missing)}, which {self._path} has"
+            self._told(printable(f"{camera}: {lost}: {what}"))
+        self._missing[camera] = missing
 
     def _read(self) -> dict[str, Any]:
         if self._path is None:
