@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.conftest import needs_ort
+from tests.fakes.forks import forked
 from tests.fakes.rknn_files import write_generic
 from tests.fakes.tiny_onnx import IMAGE, VECTOR, computed, embedding
 from yolorknn import Runner, Tensor
@@ -179,3 +180,13 @@ def test_what_runs_nowhere_is_refused(tmp_path: Path) -> None:
         Runner(tmp_path / "m.pt")
     with pytest.raises(ModelError, match="which this machine is not"):
         Runner(write_generic(tmp_path / "m.rknn", {"x": (1, 4)}, {"y": (1, 2)}))
+
+
+@needs_ort
+def test_a_stream_is_of_the_process_that_began_it(two: Path) -> None:
+    """One that is forked has not its threads, for which it waited for ever."""
+    with Runner(two) as runner:
+        stream = runner.stream(itertools.repeat(BOTH))
+        next(stream)
+        assert "open the model after the fork" in forked(lambda: list(itertools.islice(stream, 10)))
+        assert len(list(itertools.islice(stream, 10))) == 10

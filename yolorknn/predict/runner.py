@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -121,13 +122,22 @@ class Runner:
         workers = len(self._pool)
         executor = ThreadPoolExecutor(workers, thread_name_prefix="yolorknn-run")
         running: deque[Future[Outputs]] = deque()
+        process = os.getpid()
+
+        def first() -> Outputs:
+            if os.getpid() != process:  # which has none of the threads
+                raise BackendError(
+                    "the stream was begun by the process that this one was forked from: open the model after the fork"
+                )
+            return running.popleft().result()
+
         try:
             for given in inputs:
                 running.append(executor.submit(self.run, given))
                 while running and (len(running) >= workers + AHEAD or running[0].done()):
-                    yield running.popleft().result()
+                    yield first()
             while running:
-                yield running.popleft().result()
+                yield first()
         finally:
             if any(not future.done() for future in running):
                 self._pool.hurry()
