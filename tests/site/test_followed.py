@@ -10,9 +10,11 @@ import pytest
 
 from tests.fakes.watched import WATCHED
 from tests.site.conftest import Rig
+from yolorknn.errors import SiteError
 from yolorknn.site import followed
 from yolorknn.site.followed import Followed
 from yolorknn.site.read import read_site
+from yolorknn.tracking.tracking import Tracking
 
 
 def test_a_video_begins_without_what_its_last_run_counted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,3 +62,17 @@ def test_of_two_models_one_leaves_a_camera_before_the_other_follows_it(
             "b": ["door"],
         }
     assert not held
+
+
+def test_objects_of_separate_images_have_no_numbers(rig: Rig) -> None:
+    """As `detect` refuses it: nothing in one is where it was in the one before. Of cameras beside them they have."""
+    (rig.folder / "images").mkdir()
+    (rig.folder / "images/a.jpg").write_bytes(b"")
+    zone = '[zones.z]\ncamera = "a"\npolygon = [[0, 0], [1, 0], [1, 1]]\n'
+    text = '[cameras.a]\nsource = "images"\n[track]\n' + zone
+    site = read_site(rig.write(text))
+    (tracking,) = Followed(rig.told.append).fit(site, site.cameras, WATCHED)["a"]
+    assert isinstance(tracking, Tracking) and not tracking._track
+    line = '[lines.l]\ncamera = "a"\nstart = [0, 0]\nend = [0, 1]\n'
+    with pytest.raises(SiteError, match="is in separate images, which do not follow one another"):
+        read_site(rig.write(text + line))

@@ -10,7 +10,7 @@ from yolorknn.files import state_folder
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.site.events import Event, Tell
 from yolorknn.site.tables import Site
-from yolorknn.stream.sources.open_source import is_live
+from yolorknn.stream.sources.open_source import is_live, is_separate
 from yolorknn.stream.step import Step
 from yolorknn.tracking.memory import memory_file
 from yolorknn.tracking.places import Places
@@ -35,7 +35,7 @@ class Followed:
         wanted = {}
         for camera in cameras:
             zones, lines = site.places_of(camera)
-            asked = bool(site.track or zones)
+            asked = bool(_is_tracked(site, camera) or zones)
             if not asked and (site.page is None or metadata.task == "classify"):  # where zones may be drawn
                 continue
             if metadata.task == "classify":
@@ -69,7 +69,7 @@ class Followed:
             begun[1].close()  # what it counted is what the next one begins with
         return Tracking(
             names,
-            track=site.track is not None,
+            track=_is_tracked(site, camera),
             lost=site.track.lost if site.track else LOST,
             memory=memory_file(state_folder(), camera) if site.track and _comes_back(site, camera) else None,
             told=lambda text: self._tell(Event("camera", f"{camera}: {text}", "warning", camera)),
@@ -85,6 +85,11 @@ class Followed:
         for _, tracking in self._begun.values():
             tracking.close()
         self._begun = {}
+
+
+def _is_tracked(site: Site, camera: str) -> bool:
+    """Tell whether its objects are to be numbered; of separate images, which do not follow one another, none are."""
+    return site.track is not None and not is_separate(site.cameras[camera].source)
 
 
 def _comes_back(site: Site, camera: str) -> bool:

@@ -168,6 +168,16 @@ def _misplaced(site: Site, cameras: dict[str, Any]) -> Iterator[Mistake]:
             yield Mistake(("lines", name), "a zone of this camera has this name: give each its own")
         if site.track is None:
             yield Mistake(("lines", name), "needs [track]: which object was where before is what crosses it")
+        if (camera := site.cameras.get(site.lines[name].camera)) and _is_separate(camera.source):
+            yield Mistake(("lines", name), "is in separate images, which do not follow one another")
+
+
+def _is_separate(source: str) -> bool:
+    if source.startswith("@") or "://" in source or device_of(source) is not None:
+        return False
+    from yolorknn.stream.sources.open_source import is_separate  # noqa: PLC0415  it brings OpenCV
+
+    return is_separate(source)
 
 
 def _unknown(site: Site) -> Iterator[Mistake]:

@@ -116,6 +116,14 @@ def is_live(source: str) -> bool:
     return device_of(source) is not None or "://" in source
 
 
+def is_separate(source: str) -> bool:
+    """Tell by its name whether a source is images that do not follow one another: a folder, a glob, or a single one."""
+    if source.startswith("@") or is_live(source):
+        return False
+    path = Path(source)
+    return is_folder(path) or _is_image(path) or (not is_file(path) and glob.has_magic(source))
+
+
 def files_of(source: Source) -> list[Path]:
     """Return the files that a source reads."""
     return source.paths if isinstance(source, ImageFiles) else source.files if isinstance(source, Capture) else []
