@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import weakref
 from types import FrameType
 from typing import NoReturn
 
@@ -16,12 +17,17 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 USAGE = 2
 SOON = 0.02
-"""Seconds after which an interrupt amid an import is tried again."""
+"""Seconds after which an interrupt amid what does not heed it is tried again."""
+DEAF = ("<frozen importlib._bootstrap>", weakref.__file__)
+"""Files of what does not."""
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, once no import is under way: OpenCV's prints it and raises ImportError in its place."""
-    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+    """Raise KeyboardInterrupt, once neither an import is under way nor what is called when an object goes.
+
+    OpenCV's import prints it and raises ImportError in its place; of the other Python prints it, and goes on.
+    """
+    while frame is not None and frame.f_code.co_filename not in DEAF and frame.f_code.co_name != "__del__":
         frame = frame.f_back
     if frame is None:
         raise KeyboardInterrupt

@@ -6,8 +6,12 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import DATASET, DEMO, DEMO_ONNX, needs_ort, needs_toolkit, needs_torch
 from tests.fakes.commands import yolorknn
-from yolorknn.__main__ import run
+from yolorknn.__main__ import interrupt, run
 from yolorknn.cli.app import app
 from yolorknn.errors import YolorknnError
 
@@ -227,3 +231,22 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     rows = (tmp_path / "out/f/detections.jsonl").read_bytes().decode("utf-8").splitlines()
     assert {os.fsencode(json.loads(row)["source"]) for row in rows} == {b"f/" + name for name in names}
     assert "\x1b" not in "".join(rows)
+
+
+class Going:
+    """Presses Ctrl-C when it goes, as it may come just then."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("made", [Going, lambda: weakref.finalize(set(), os.kill, os.getpid(), signal.SIGINT)])
+def test_ctrl_c_while_an_object_goes_is_not_lost(made: Callable[[], object]) -> None:
+    before = [signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGALRM)]
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            made()
+            time.sleep(5)
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGALRM), before, strict=True):
+            signal.signal(number, handler)
