@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit, needs_torch
 from tests.fakes.families import make_checkpoint
-from yolorknn.convert.recipe.ranges import FEWEST, Observed, observe, put, ranges_for, seen
+from yolorknn.convert.recipe.cfg import put
+from yolorknn.convert.recipe.ranges import FEWEST, Observed, observe, ranges_for, seen
 
 CFG = """custom_quantize_layers: {}
 quantize_parameters:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from yolorknn.convert.recipe import ranges
+from yolorknn.convert.recipe.cfg import Range, put, ranges_in, with_float16
 from yolorknn.errors import BuildError
 from yolorknn.files import writing
 
@@ -23,28 +23,25 @@ def keep_float16(folder: Path, tensors: tuple[str, ...]) -> dict[str, str]:
     """
     cfg = _cfg(folder)
     name = cfg.name.removesuffix(".quantization.cfg")
-    layers, _, parameters = cfg.read_text(encoding="utf-8").partition("quantize_parameters:")
-    known = re.findall(r"^ {4}(\S.*):$", parameters, re.MULTILINE)
+    text = cfg.read_text(encoding="utf-8")
+    known = list(ranges_in(text))
     for tensor in tensors:
         if tensor not in known:
             near = difflib.get_close_matches(tensor, known, n=1, cutoff=0)
             raise BuildError(f"the model has no tensor '{tensor}' to keep in float16: the nearest name is '{near[0]}'")
-    if tensors:
-        layers = layers.replace("custom_quantize_layers: {}", "custom_quantize_layers:")
-        layers += "".join(f"    {tensor}: float16\n" for tensor in tensors if f" {tensor}:" not in layers)
-    _write(cfg, f"{layers}quantize_parameters:{parameters}")
+    _write(cfg, with_float16(text, tensors))
     return {"model_input": f"{name}.model", "data_input": f"{name}.data", "model_quantization_cfg": cfg.name}
 
 
-def mean_ranges(folder: Path, observed: ranges.Observed) -> tuple[dict[str, ranges.Range], list[str]]:
+def mean_ranges(folder: Path, observed: ranges.Observed) -> tuple[dict[str, Range], list[str]]:
     """Return the ranges of the tensors in the .cfg in a folder; see ranges.ranges_for."""
     return ranges.ranges_for(_cfg(folder).read_text(encoding="utf-8"), observed)
 
 
-def put_ranges(folder: Path, found: Mapping[str, ranges.Range]) -> None:
+def put_ranges(folder: Path, found: Mapping[str, Range]) -> None:
     """Write ranges into the .cfg in a folder."""
     cfg = _cfg(folder)
-    _write(cfg, ranges.put(cfg.read_text(encoding="utf-8"), found))
+    _write(cfg, put(cfg.read_text(encoding="utf-8"), found))
 
 
 def _cfg(folder: Path) -> Path:

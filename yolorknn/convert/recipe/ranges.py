@@ -14,8 +14,7 @@ their own, as rknn-toolkit2 has it, every value is rounded once more at each of 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.convert.recipe.cfg import Range, ranges_in
 from yolorknn.convert.recipe.flow import alike, leading_to
 from yolorknn.errors import MissingDependencyError
 from yolorknn.runtime import ort
-
-Range = tuple[float, float]
 
 SHARE, FEWEST = 0.4, 8
 """Of the calibration images, the share and the least number measured here: a mean needs fewer images than extremes do,
@@ -36,8 +34,6 @@ AGREEMENT = 0.02
 """How far our extreme of a tensor may be from the toolkit's, as a share of its width; else they differ in meaning."""
 SAME = 1e-5
 """The same for a tensor of another name, taken for ours, or for a multiple of it."""
-
-_ENTRY = re.compile(r"^ {4}(?P<name>\S.*):\n(?P<body>(?: {8}.*\n)+)", re.MULTILINE)
 
 
 def some(listing: Path) -> list[Path]:
@@ -190,37 +186,10 @@ def ranges_for(cfg: str, observed: Observed) -> tuple[dict[str, Range], list[str
         cfg: the text of the file that hybrid_quantization_step1 made on seen().
         observed: the extremes on some(), in which that image is the first.
     """
-    known = {match["name"]: _range(match["body"]) for match in _ENTRY.finditer(_entries(cfg))}
-    found = {name: observed.range(name, ends) for name, ends in known.items() if ends is not None}  # None: weights
+    found = {name: observed.range(name, ends) for name, ends in ranges_in(cfg).items() if ends is not None}
     new = {name: ends for name, ends in found.items() if ends is not None and ends[0] < ends[1]}
     for names in observed.alike:
         if shared := [name for name in names if name in new]:
             lowest, highest = (end(new[name][i] for name in shared) for i, end in enumerate((min, max)))
             new |= dict.fromkeys(shared, (lowest, highest))
     return new, [name for name in found if name not in new]
-
-
-def put(cfg: str, ranges: Mapping[str, Range]) -> str:
-    """Return the text of a quantization.cfg with these ranges.
-
-    Only min and max: the toolkit computes scales from them, and refuses others.
-    """
-
-    def replace(match: re.Match[str]) -> str:
-        body = match["body"]
-        for end, value in zip(("min", "max"), ranges.get(match["name"], ()), strict=False):
-            body = re.sub(rf"(?m)^( {{8}}{end}:\n {{8}}- +)\S+$", rf"\g<1>{value!r}", body)
-        return f"    {match['name']}:\n{body}"
-
-    entries = _entries(cfg)
-    return cfg.removesuffix(entries) + _ENTRY.sub(replace, entries)
-
-
-def _entries(cfg: str) -> str:
-    return cfg.partition("quantize_parameters:\n")[2]
-
-
-def _range(body: str) -> Range | None:
-    """Return min and max of a tensor with one range for all channels."""
-    ends = [re.findall(rf"(?m)^ {{8}}{end}:\n {{8}}- +(\S+)\n(?! {{8}}-)", body) for end in ("min", "max")]
-    return (float(ends[0][0]), float(ends[1][0])) if all(len(end) == 1 for end in ends) else None
