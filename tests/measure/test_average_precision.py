@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -92,3 +95,21 @@ def test_area_is_that_of_ultralytics(seed: int) -> None:
     result = average_precision(found, labelled, names=NAMES)
     assert [entry.map50 for entry in result] == pytest.approx(expected[:, 0], abs=1e-6)
     assert [entry.map for entry in result] == pytest.approx(expected.mean(axis=1), abs=1e-6)
+
+
+def test_stdout_stays_the_programs_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two threads that measure left all others without one for good."""
+    from pycocotools.cocoeval import COCOeval
+
+    seen, compute = list[bool](), COCOeval.computeIoU
+
+    def computing(*given: Any) -> Any:
+        seen.append(sys.stdout is ours)
+        return compute(*given)
+
+    ours = sys.stdout
+    monkeypatch.setattr(COCOeval, "computeIoU", computing)
+    average_precision([boxes((*ONE, 0.9, 0))], [truth((0, *ONE))], names=NAMES)
+    assert seen and all(seen) and capsys.readouterr().out == ""

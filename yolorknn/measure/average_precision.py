@@ -9,11 +9,10 @@ ultralytics', as that is the number a user has seen in training.
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -106,35 +105,33 @@ def precision_of(
     counts = np.bincount(np.array(marked, int), minlength=len(names))
     classes = [int(class_id) for class_id in np.flatnonzero(counts)]
     sets = []
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its steps
-        for images in (truth, found):
-            flat = [
-                {**row, "image_id": number}
-                for number, image in enumerate(images)
-                for row in image.objects
-                if row.get("num_keypoints") != 0  # pycocotools would ignore who is found there; ultralytics does not
-            ]
-            coco = COCO()
-            coco.dataset = {
-                "images": [
-                    {"id": number, "height": image.size[0], "width": image.size[1]}
-                    for number, image in enumerate(images)
-                ],
-                "categories": [{"id": class_id} for class_id in range(len(names))],
-                "annotations": [{**annotation, "id": number} for number, annotation in enumerate(flat, 1)],
-            }
-            coco.createIndex()
-            sets.append(coco)
-        evaluation = COCOeval(*sets, "bbox" if kind == "rotated" else kind)
-        evaluation.params.catIds = classes
-        evaluation.params.maxDets = [max_det]
-        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, float("inf")]], ["all"]
-        if kind == "keypoints":
-            evaluation.params.kpt_oks_sigmas = np.array(sigmas)
-        if kind == "rotated":
-            evaluation.computeIoU = partial(_turned, evaluation)
-        evaluation.evaluate()
-        evaluation.accumulate()
+    for images in (truth, found):
+        flat = [
+            {**row, "image_id": number}
+            for number, image in enumerate(images)
+            for row in image.objects
+            if row.get("num_keypoints") != 0  # pycocotools would ignore who is found there; ultralytics does not
+        ]
+        coco = _quiet(COCO, "createIndex")()
+        coco.dataset = {
+            "images": [
+                {"id": number, "height": image.size[0], "width": image.size[1]} for number, image in enumerate(images)
+            ],
+            "categories": [{"id": class_id} for class_id in range(len(names))],
+            "annotations": [{**annotation, "id": number} for number, annotation in enumerate(flat, 1)],
+        }
+        coco.createIndex()
+        sets.append(coco)
+    evaluation = _quiet(COCOeval, "evaluate", "accumulate")(*sets, "bbox" if kind == "rotated" else kind)
+    evaluation.params.catIds = classes
+    evaluation.params.maxDets = [max_det]
+    evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, float("inf")]], ["all"]
+    if kind == "keypoints":
+        evaluation.params.kpt_oks_sigmas = np.array(sigmas)
+    if kind == "rotated":
+        evaluation.computeIoU = partial(_turned, evaluation)
+    evaluation.evaluate()
+    evaluation.accumulate()
     precision = np.maximum(evaluation.eval["precision"][..., 0, 0], 0)  # (IoU, recall, class); -1 is of none to find
     matches: dict[int, list[Any]] = {class_id: [] for class_id in classes}
     for entry in evaluation.evalImgs:
@@ -147,6 +144,19 @@ def precision_of(
         values = (each[0], each.mean(), coco_each[0], coco_each.mean())
         result.append(ClassAP(class_id, names[class_id], int(counts[class_id]), *(float(value) for value in values)))
     return tuple(result)
+
+
+def _quiet(kind: Any, *names: str) -> Any:
+    """Return a class of pycocotools' whose methods of these names print nothing.
+
+    To take away stdout meanwhile would take it from all threads, and of two at once for good.
+    """
+    made = {}
+    for name in names:
+        method = getattr(kind, name)
+        told = {**method.__globals__, "print": lambda *_, **__: None}
+        made[name] = FunctionType(method.__code__, told, name, method.__defaults__, method.__closure__)
+    return type(kind.__name__, (kind,), made)
 
 
 def _turned(evaluation: Any, image: int, class_id: int) -> Any:
