@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import DATASET, DEMO, DEMO_ONNX, needs_ort, needs_torch, on_the_demo_images
 from yolorknn import Detector
+from yolorknn.convert.export.checkpoint import quiet
 from yolorknn.errors import ExportError, ModelError
 from yolorknn.image import read_image
 from yolorknn.model.metadata import ModelMetadata
@@ -160,3 +164,21 @@ def test_onnx_files_that_cannot_be_built(tmp_path: Path, onnx: Path) -> None:
         metadata_of(onnx_file.read(path))
     with pytest.raises(ModelError, match="dynamic"):
         Detector(path)
+
+
+def test_of_two_threads_that_export_the_second_waits() -> None:
+    """Else it took for ultralytics' level of logging the one that the first had set, and left it so."""
+    from ultralytics.utils import LOGGER
+
+    before, filters, inside = LOGGER.level, list(warnings.filters), threading.Event()
+
+    def second() -> None:
+        with quiet():
+            inside.set()
+
+    thread = threading.Thread(target=second)
+    with quiet():
+        thread.start()
+        assert not inside.wait(0.3)
+    thread.join()
+    assert inside.is_set() and LOGGER.level == before != logging.CRITICAL and list(warnings.filters) == filters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,15 @@ from yolorknn.files import is_file, is_folder
 from yolorknn.scratch import temporary_folder
 from yolorknn.text import reason_of, short_reason
 
+_one = threading.RLock()
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what ultralytics and torch print, and keep ultralytics from installing packages."""
+    """Silence what ultralytics and torch print, and keep ultralytics from installing packages.
+
+    One thread after the other, as both have one state for the process: else it stayed as another had it meanwhile.
+    """
     os.environ["YOLO_AUTOINSTALL"] = "False"
     os.environ.setdefault("YOLO_VERBOSE", "False")  # else its first import on a machine prints to stdout
     try:
@@ -29,14 +35,15 @@ def quiet() -> Iterator[None]:
         from ultralytics.utils import LOGGER
     except ImportError as exc:
         raise MissingDependencyError(exc.name or "ultralytics", "export", "exporting a .pt") from exc
-    level = LOGGER.level
-    LOGGER.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        LOGGER.setLevel(level)
+    with _one:
+        level = LOGGER.level
+        LOGGER.setLevel(logging.CRITICAL)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            LOGGER.setLevel(level)
 
 
 def load(checkpoint: Path, *, trust: bool = False) -> tuple[Any, Path]:
