@@ -84,6 +84,9 @@ def test_a_chunk_larger_than_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(data[:at] + b"\xf4\0\0\0" + data[at + 4 :])
     with pytest.raises(SourceError, match=r"a\.png is not to be used: it has a part that says it is larger"):
         read_image(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(data[:at] + b"\x44\0\0\0")  # where it ends behind that
+    with pytest.raises(SourceError, match=r"b\.png is not to be used: it has a part that says it is larger"):
+        read_image(tmp_path / "b.png")
 
 
 def test_a_large_picture_of_one_colour_is_read(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def _oriented(tiff: bytes) -> int:
 def _has_endless_chunk(data: bytes | memoryview) -> bool:
     """Tell whether a chunk of a PNG says it is larger than the file; OpenCV makes room for it, up to 4 GB."""
     at = 8
-    while bytes(data[:8]) == b"\x89PNG\r\n\x1a\n" and at + 8 <= len(data):
+    while bytes(data[:8]) == b"\x89PNG\r\n\x1a\n" and at + 4 <= len(data):  # it reads on where a type is cut off
         length = int.from_bytes(data[at : at + 4], "big")
         if length > len(data):
             return True
