@@ -199,6 +199,10 @@ def test_only_a_head_with_prototypes_is_recognised() -> None:
     image = [Tensor("images", (1, 3, 64, 64), "float32")]
     found = recognise(image, outputs, Evidence(), names=NAMES, where="m")
     assert (found.task, found.prototypes, found.outputs) == ("segment", 8, facts.outputs)
+    by_kind = sorted(outputs, key=lambda tensor: tensor.name.rstrip("0123456789"), reverse=True)  # the prototypes first
+    found = recognise(image, by_kind, Evidence(), names=NAMES, where="m")
+    assert [output.name for output in found.outputs] == [tensor.name for tensor in by_kind]
+    assert {*found.outputs} == {*facts.outputs}
     zoo = []
     for number in range(0, 9, 3):
         box, cls, mask = outputs[number : number + 3]

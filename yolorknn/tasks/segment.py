@@ -49,14 +49,16 @@ class Segment(BoxTask):
         return split_shapes(metadata, mask=metadata.prototypes, proto=metadata.prototypes)
 
     def recognise(self, imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evidence) -> Layout | None:
-        """Know the model zoo's head and ours: box, cls, perhaps a score sum, and mask per stride; the prototypes last.
+        """Know the model zoo's head and ours: box, cls, perhaps a score sum, and mask per stride; and the prototypes.
 
         The prototypes are as many as each stride's weights; no other head has such an output.
         """
         grids = grids_of(imgsz, outputs)
-        proto = grids.pop() if grids else None
-        if proto is None or len(proto.outputs) != 1:
+        alone = [grid for grid in grids if len(grid.outputs) == 1]
+        if len(alone) != 1:
             return None
+        (proto,) = alone
+        grids.remove(proto)
         count = proto.channels[0]
         found = read_grids(grids, evidence, ROLES, mask=count)
         if found is None:
