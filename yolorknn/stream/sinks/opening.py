@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
+from yolorknn.errors import OutputError
 from yolorknn.stream.result import Words
 from yolorknn.stream.sinks.csv_rows import CsvRows
 from yolorknn.stream.sinks.json_lines import JsonLines
@@ -19,6 +23,7 @@ from yolorknn.stream.sinks.sink import Sink
 from yolorknn.stream.sinks.snapshots import Snapshots
 from yolorknn.stream.sinks.video import Video
 from yolorknn.stream.sinks.webhook import Webhook
+from yolorknn.text import reason_of
 
 LATEST = 256
 """Results without pictures in a queue."""
@@ -34,8 +39,29 @@ def _open_lines(kind: Callable[..., Sink], name: str, *, live: bool, told: Told,
     first = kind(append=append)
     if not live:
         return first
-    first.close()
-    return Queued(functools.partial(kind, append=True), name=name, told=told, most=LATEST, pixels=False)
+    with contextlib.closing(first):  # once it is opened again: who reads a pipe would see its end in between, and go
+        return Queued(functools.partial(kind, append=True), name=name, told=told, most=LATEST, pixels=False)
+
+
+@contextlib.contextmanager
+def _reader_of(path: Path, *, wanted: bool) -> Iterator[None]:
+    """Refuse a pipe that nobody reads, where one is `wanted`: to open it would wait for one, and all else with it.
+
+    Raises:
+        OutputError: nobody reads it, or it cannot be written.
+    """
+    if not (wanted and path.is_fifo()):
+        yield
+        return
+    try:
+        held = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # so that who reads sees no end meanwhile
+    except OSError as exc:
+        why = "nobody reads it" if exc.errno == errno.ENXIO else reason_of(exc)
+        raise OutputError(f"cannot write the pipe {path}: {why}") from exc
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def open_json(
@@ -47,7 +73,8 @@ def open_json(
         OutputError: they cannot be written.
     """
     kind = functools.partial(JsonLines, target, words, rotation=rotation)
-    return _open_lines(kind, "JSON lines", live=live, told=told, append=append)
+    with _reader_of(Path(target), wanted=append):
+        return _open_lines(kind, "JSON lines", live=live, told=told, append=append)
 
 
 def open_csv(
@@ -55,7 +82,8 @@ def open_csv(
 ) -> Sink:
     """Open a file of rows; see open_json."""
     kind = functools.partial(CsvRows, path, words, rotation=rotation)
-    return _open_lines(kind, "CSV", live=live, told=told, append=append)
+    with _reader_of(path, wanted=append):
+        return _open_lines(kind, "CSV", live=live, told=told, append=append)
 
 
 def _queued(
