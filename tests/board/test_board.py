@@ -110,7 +110,13 @@ def test_bench(library: Library, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert {call["core"] for call in library.calls("rknn_run")} == {0, 1, 2}
     assert list(dict.fromkeys(run["runtime"] for run in report["runs"])) == ["lite", "c"]
     assert {(run["cores"], run["contexts"]) for run in report["runs"]} == {(1, 1), (2, 1), (3, 1), (3, 2)}
-    assert all((run["npu_mb"] is None) == (run["runtime"] == "lite") for run in report["runs"])
+    alone, *_ = (run["npu_mb"] for run in report["runs"] if run["runtime"] == "c")
+    for run in report["runs"]:
+        apart = alone * run["cores"] * run["contexts"]
+        if run["runtime"] == "lite":
+            assert run["npu_mb"] == pytest.approx(apart, abs=0.1)
+        else:  # which shares weights
+            assert alone <= run["npu_mb"] <= apart + 0.1
     assert "their boxes agree in 100.0%" in report["compared"]
 
 

@@ -239,8 +239,12 @@ def test_bench_compares_the_runtimes(
     assert list(dict.fromkeys(run.runtime for run in report.runs)) == ["lite", "c"]
     same = r"their boxes agree in 100\.0% \(24 and 24 boxes in 8 frames\)"
     assert re.fullmatch(rf"(c|lite) gives \d+\.\d\d times the frames of (c|lite); {same}", report.compared)
+    mb = {(run.runtime, run.cores): run.npu_mb for run in report.runs}
+    assert mb["lite", 1] == mb["c", 1] == first
+    assert mb["lite", 3] == pytest.approx(3 * first, abs=0.1), "each context has weights of its own"
     library.set(FAIL="rknn_init:-6")
     report = bench(model, seconds=0.1, contexts=1)
+    assert [run.npu_mb for run in report.runs] == [None] * len(report.runs)
     assert {run.runtime for run in report.runs} == {"lite"} and report.compared.startswith(
         "c does not run it: rknn_init returned -6"
     )

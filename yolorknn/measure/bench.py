@@ -15,7 +15,7 @@ import numpy as np
 
 from yolorknn.errors import BackendError, MissingDependencyError
 from yolorknn.image import Image
-from yolorknn.measure.bench_report import NO_NPU, ONNXRUNTIME, BenchReport, Run, percentiles, refused
+from yolorknn.measure.bench_report import NO_NPU, ONNXRUNTIME, BenchReport, Run, percentiles, refused, with_memory
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import FRAME_SIZE, Paced, pictures
 from yolorknn.model.anchor_sizes import AnchorSizes
@@ -112,7 +112,7 @@ def bench(
                 measured.append(bench_one(kind, opening=opening, contexts=most))
             except (BackendError, MissingDependencyError) as exc:
                 why = refused(kind, runtime, exc)
-    runs = tuple(run for one in measured for run in one.runs)
+    runs = with_memory([run for one in measured for run in one.runs])
     return BenchReport(
         model=str(model),
         npu=npu,
