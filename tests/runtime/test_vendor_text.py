@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -104,3 +105,12 @@ def test_what_other_threads_write_meanwhile_is_not_lost() -> None:
     done = subprocess.run([sys.executable, "-c", OTHERS], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr.splitlines() == ["printed", "logged: no error of the model's", "later"]
     assert (done.returncode, done.stdout) == (0, "no such device\n")
+
+
+def test_what_is_forgotten_once_its_stream_is_closed_complains_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From Python 3.13 on what the last flush of a forgotten file raises is printed."""
+    monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
+    with caught_stderr():
+        apart = sys.stderr
+    stream.close()
+    apart.flush()

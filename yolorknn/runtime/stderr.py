@@ -56,7 +56,8 @@ class _Apart(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        if (there := self._there()) is not None:
+        there = self._there()
+        if there is not None and not getattr(there, "closed", False):  # Python flushes what is forgotten, also later
             there.flush()
 
     def isatty(self) -> bool:

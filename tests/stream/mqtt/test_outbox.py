@@ -95,6 +95,7 @@ def test_a_camera_of_which_few_frames_are_wanted_is_there_between_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As `detect --fps 0.05` has it; else Home Assistant had a problem, and none, three times a minute."""
+    pytest.importorskip("paho.mqtt")
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     outputs = Outputs(mqtt="mqtt://127.0.0.1:9", save=False, json_file="-")
     camera = Mock(live=True, fps=30.0, files=())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fakes.results import NAMES, detections, result
 from yolorknn.stream.result import Result
 from yolorknn.stream.scene import Scene
@@ -61,6 +63,7 @@ def test_a_zone_and_class_that_make_the_same_word_as_others_have_an_entity_too()
 
 def test_a_camera_that_went_while_the_broker_was_away_is_remembered_until_that_knows(tmp_path: Path) -> None:
     """Whatever else changes meanwhile: or its picture stays there for ever, where this run ends before it is back."""
+    pytest.importorskip("paho.mqtt")
     board = MqttBoard(NOBODY, board="pi", memory=tmp_path, told=lambda _: None)
     yard, door = (board.camera(name, names=NAMES) for name in ("yard", "door"))
     board.start()
