@@ -3,9 +3,9 @@
     .venv/bin/python scripts/bench/floor.py MODEL.onnx IMAGE
 
 MODEL is a detector, or one of oriented boxes, with YOLOv8's or YOLO11's split head; of the latter the outputs are made
-up. What stands as "numpy's calls" is handed all that can be known beforehand, and checks nothing: what goes through all
-scores once, with numpy, is hardly faster. Each way takes turns with ultralytics alone, so that what it finds in the
-CPU's caches is what ultralytics left there; see recorded.py.
+up. What stands as "numpy's calls" is given all that can be known beforehand, and checks nothing; of turned boxes it has
+the arithmetic of tasks/rotated.py. What goes through all scores once, with numpy, is hardly faster. Each way takes
+turns with ultralytics alone, so that what it finds in the CPU's caches is what ultralytics left there; see recorded.py.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from yolorknn.model.values import Quantized, Values, numbers_of
 from yolorknn.tasks.anchors import anchor_points, corners
 from yolorknn.tasks.boxes import scales_of
 from yolorknn.tasks.known import task_of
+from yolorknn.tasks.rotated import EPSILON, corners_of, gaussians, turned_about, twice_distance
+from yolorknn.tasks.rotated import upright as upright_around
 from yolorknn.tasks.task import Thresholds
 
 CONF, IOU = 0.25, 0.7
@@ -149,17 +151,7 @@ def turned(head: Head, placed: Letterbox) -> Callable[[], Any]:
         angle -= 0.25
         angle *= math.pi
         point = points.take(cell, axis=1)
-        rows = np.empty((5, len(cell)), np.float32)
-        way = sides[:2] + sides[2:]
-        way /= 2
-        way -= point
-        np.multiply(way, np.cos(angle), out=rows[:2])
-        way *= np.sin(angle)
-        rows[0] -= way[1]
-        rows[1] += way[0]
-        rows[:2] += point
-        np.subtract(sides[2:], sides[:2], out=rows[2:4])
-        rows[4] = angle
+        rows = turned_about(sides[:2], sides[2:], point, angle)
         last = suppressed(rows, class_id, score)
         return score.take(last), class_id.take(last), back(rows.take(last, axis=1))
 
@@ -167,46 +159,19 @@ def turned(head: Head, placed: Letterbox) -> Callable[[], Any]:
 
 
 _SECOND, _FIRST = np.tril_indices(200, -1)
-EPSILON, LEAST = 4e-7, -2 * math.log(1 - (1 - IOU) ** 2 + 1e-7)
+LEAST = -2 * math.log(1 - (1 - IOU) ** 2 + EPSILON)
+"""The distance below which boxes overlap by more than IOU."""
 
 
 def suppressed(rows: NDArray[np.float32], class_id: NDArray[Any], score: NDArray[Any]) -> NDArray[Any]:
     """Return which turned boxes stay: of one class each is compared with each, by the distance of Gaussians."""
     order = (-score).argsort(kind="stable")
-    table = np.empty((6, len(order)), np.float64)
-    table[:5] = rows.take(order, axis=1)
-    spans, turn, root = table[2:4], table[4] * 2, table[5]
-    np.multiply(spans[0], spans[1], out=root)
-    root /= 3
-    spans *= spans
-    spans /= 12
-    both, apart = spans[0] + spans[1], spans[0] - spans[1]
-    np.multiply(apart, np.sin(turn), out=table[4])
-    apart *= np.cos(turn, out=turn)
-    np.add(both, apart, out=table[2])
-    np.subtract(both, apart, out=table[3])
-
+    table = gaussians(rows.take(order, axis=1).T)
     classes, pairs = class_id.take(order), len(order) * (len(order) - 1) // 2
     one, other = _FIRST[:pairs], _SECOND[:pairs]
     alike = (classes.take(one) == classes.take(other)).nonzero()[0]
     one, other = one.take(alike), other.take(alike)
-    these, those = table.take(one, axis=1), table.take(other, axis=1)
-    way, both = these[:2] - those[:2], these[2:5] + those[2:5]
-    spread = both[0] * both[1]
-    spread -= both[2] * both[2]
-    both[:2] *= way[::-1]
-    both[:2] *= way[::-1]
-    both[2] *= way[0]
-    both[2] *= way[1]
-    distance = both[0] + both[1]
-    distance -= both[2]
-    distance -= both[2]
-    distance /= spread + EPSILON
-    roots = these[5] * those[5]
-    roots += EPSILON
-    spread /= roots
-    spread += EPSILON / 4
-    distance += np.log(spread, out=spread)
+    distance = twice_distance(table.take(one, axis=1), table.take(other, axis=1))
     kept = np.ones(len(order), np.bool_)
     kept[other[distance < LEAST]] = False
     found: NDArray[Any] = order[kept]
@@ -219,23 +184,14 @@ def into_image(placed: Letterbox) -> Callable[[NDArray[np.float32]], Any]:
     back = np.array([width / w, height / h], np.float32)[:, None]
     before = np.array([placed.left, placed.top], np.float32)[:, None]
     ends = np.array([width, height, width, height], np.float32)
-    ways = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]], np.float32) / 2
 
     def run(rows: NDArray[np.float32]) -> Any:
         rows[:2] -= before
         rows[:2] *= back
         rows[2:4] *= back
         boxes = rows.T
-        corners = np.multiply(boxes[:, None, 2:4], ways, order="C")
-        turn = np.empty(len(boxes), np.complex64)
-        np.cos(rows[4], out=turn.real)
-        np.sin(rows[4], out=turn.imag)
-        points = corners.view(np.complex64)[..., 0]
-        points *= turn[:, None]
-        corners += boxes[:, None, :2]
-        around = np.empty((len(boxes), 4), np.float32)
-        np.minimum.reduce(corners, axis=1, out=around[:, :2])
-        np.maximum.reduce(corners, axis=1, out=around[:, 2:])
+        corners = corners_of(boxes)
+        around = upright_around(corners)
         np.minimum(np.maximum(around, 0, out=around), ends, out=around)
         return around, corners
 

@@ -26,7 +26,7 @@ from yolorknn.tasks.drawing import Label, colour, draw_labels, label, line_width
 from yolorknn.tasks.joined import apart, is_joined, joined_shapes, read_joined, said_over_all
 from yolorknn.tasks.likeness import Likeness, of_points
 from yolorknn.tasks.records import box_records, read_boxes
-from yolorknn.tasks.rotated import corners_of, rotated_nms, upright
+from yolorknn.tasks.rotated import corners_of, rotated_nms, turned_about, upright
 from yolorknn.tasks.sound import check_scores
 from yolorknn.tasks.split import split_shapes
 from yolorknn.tasks.task import Floats, Layout, Thresholds, Wording
@@ -125,19 +125,8 @@ def _turned(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata) ->
     points = anchor_points(metadata.imgsz, tuple([scale.stride for scale in scales]))[:2].take(found.anchor, axis=1)
     angle = _radians(found, outputs, metadata, scales[0])
     angle[np.isinf(angle)] = 0  # of no number a box turns; with NaN in it no other box would be suppressed
-    low, high = found.xyxy.T[:2], found.xyxy.T[2:]
-    rows = np.empty((5, len(angle)), np.float32)
-    way = low + high
-    way /= 2
-    way -= points
-    np.multiply(way, np.cos(angle), out=rows[:2])
-    way *= np.sin(angle)
-    rows[0] -= way[1]
-    rows[1] += way[0]
-    rows[:2] += points
-    np.subtract(high, low, out=rows[2:4])
-    rows[4] = angle
-    return rows.T
+    sides = found.xyxy.T
+    return turned_about(sides[:2], sides[2:], points, angle).T
 
 
 def _radians(found: Boxes, outputs: Sequence[Values], metadata: ModelMetadata, scale: Scale) -> Floats:

@@ -29,14 +29,14 @@ SMALL = 0.05
 
 def overlaps(one: Floats, other: Floats) -> NDArray[np.float64]:
     """Return the probabilistic IoU (N, M) of boxes (N, 5) and (M, 5), 0 to 1."""
-    distance = _twice_distance(_gaussians(one)[:, :, None], _gaussians(other)[:, None]) / 2
+    distance = twice_distance(gaussians(one)[:, :, None], gaussians(other)[:, None]) / 2
     np.minimum(np.maximum(distance, EPSILON, out=distance), 100, out=distance)
     shared: NDArray[np.float64] = 1 - np.sqrt(1 - np.exp(-distance) + EPSILON)
     return shared
 
 
-def _twice_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return twice Bhattacharyya's distance of _gaussians() (6, ...), of shapes that fit each other."""
+def twice_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return twice Bhattacharyya's distance of gaussians() (6, ...), of shapes that fit each other."""
     way, both = one[:2] - other[:2], one[2:5] + other[2:5]
     spread = both[0] * both[1]
     spread -= both[2] * both[2]
@@ -57,7 +57,7 @@ def _twice_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDA
     return distance
 
 
-def _gaussians(boxes: Floats) -> NDArray[np.float64]:
+def gaussians(boxes: Floats) -> NDArray[np.float64]:
     """Return of boxes (N, 5) centre, twice the covariances xx, yy and xy, and 4 * their determinant's root: (6, N)."""
     table = np.empty((6, len(boxes)), np.float64)
     table[:5] = boxes.T
@@ -72,6 +72,29 @@ def _gaussians(boxes: Floats) -> NDArray[np.float64]:
     np.add(both, apart, out=table[2])
     np.subtract(both, apart, out=table[3])
     return table
+
+
+def turned_about(low: Floats, high: Floats, points: Floats, angle: Floats) -> Floats:
+    """Return the boxes (5, N) that lie upright from `low` to `high` (2, N) and are turned about `points` (2, N).
+
+    Args:
+        low: the upper left corners, x and y.
+        high: the lower right ones.
+        points: the anchor points.
+        angle: in radians, (N,).
+    """
+    rows = np.empty((5, len(angle)), np.float32)
+    way = low + high
+    way /= 2
+    way -= points
+    np.multiply(way, np.cos(angle), out=rows[:2])
+    way *= np.sin(angle)
+    rows[0] -= way[1]
+    rows[1] += way[0]
+    rows[:2] += points
+    np.subtract(high, low, out=rows[2:4])
+    rows[4] = angle
+    return rows
 
 
 def rotated_nms(boxes: Floats, confidence: Floats, class_id: Ints | None, *, iou: float) -> Ints:
@@ -90,11 +113,11 @@ def rotated_nms(boxes: Floats, confidence: Floats, class_id: Ints | None, *, iou
     least = -math.log(1 - (1 - iou) ** 2 + EPSILON)  # the distance of which that is the overlap
     if least <= EPSILON or len(order) < 2:
         return order
-    table = _gaussians(boxes.take(order, axis=0))
+    table = gaussians(boxes.take(order, axis=0))
     classes = None if class_id is None else class_id.take(order)
     kept = np.ones(len(order), np.bool_)
     for one, other in _few(classes) or _near(table, classes, 2 * least):
-        over = _twice_distance(table.take(one, axis=1), table.take(other, axis=1)) < 2 * least
+        over = twice_distance(table.take(one, axis=1), table.take(other, axis=1)) < 2 * least
         kept[other[over]] = False
     return order[kept]
 
@@ -110,7 +133,7 @@ def _few(class_id: Ints | None) -> list[tuple[Ints, Ints]] | None:
 
 
 def _near(table: NDArray[np.float64], class_id: Ints | None, most: float) -> Iterator[tuple[Ints, Ints]]:
-    """Yield those that _twice_distance() may find below `most`, and others; some BLOCK at a time.
+    """Yield those that twice_distance() may find below `most`, and others; some BLOCK at a time.
 
     By Cauchy and Schwarz it is at least the squared way between the centres along x by the sum of both's `xx`: what is
     too far apart for the largest `xx` need not be looked at, nor along y what is for the largest `yy`. EPSILON makes it
