@@ -85,6 +85,21 @@ def test_without_a_graph_only_what_has_one_reading() -> None:
     assert roles(grids(64, 64), Evidence(ranges=ranges)) == ["box", "cls"] * 3
 
 
+@pytest.mark.parametrize("channels", [(4, 80, 1), (4, 1, 80), (80, 4, 1), (4, 1, 1), (4, 4, 1), (64, 4, 1)])
+def test_without_a_graph_a_score_sum_may_be_an_objectness(channels: tuple[int, ...]) -> None:
+    """YOLOX's box is no distances, and its score is not the class's alone: its boxes would be others, and no word."""
+    named = ["a"] * next(iter({*channels} - {1, 4} or {channels[1]}))
+    for names in (named, None) if 64 not in channels else (named,):
+        with pytest.raises(MetadataError, match=r"may be of YOLOv6 .* or of YOLOX .*from its \.onnx"):
+            recognise(IMAGE, grids(*channels), Evidence(), names=names, where="m")
+    assert roles(grids(64, 4, 1), Evidence(), ["a"] * 4) == ["box", "cls", "sum"] * 3
+    assert roles(grids(64, 80, 1), Evidence()) == ["box", "cls", "sum"] * 3
+    sums = dict.fromkeys("adg", "Conv") | dict.fromkeys("beh", "Sigmoid") | dict.fromkeys("cfi", "sum")
+    assert roles(grids(4, 80, 1), made(**sums)) == ["box", "cls", "sum"] * 3
+    with pytest.raises(MetadataError):
+        roles(grids(4, 80, 1), made(**sums | dict.fromkeys("cfi", "Sigmoid")))
+
+
 def test_an_output_by_a_name_of_ours_is_of_no_other_role() -> None:
     tensors = [
         Tensor(f"{role}{8 * 2**i}", (1, channels, 8 >> i, 8 >> i), "int8")
