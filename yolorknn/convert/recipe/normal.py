@@ -9,7 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from yolorknn.convert.recipe.build_options import BuildOptions
+from yolorknn.errors import BuildError
 from yolorknn.model.metadata import Tensor
+from yolorknn.model.onnx_file import OnnxFile
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
@@ -47,6 +50,30 @@ def normal_of(config: Mapping[str, Any], own: Sequence[Tensor]) -> Normal:
     return Normal(
         {tensor.name: (_numbers(mean), _numbers(std)) for tensor, (mean, std) in zip(own, pairs, strict=False)}
     )
+
+
+def check_normal(file: OnnxFile, options: BuildOptions) -> None:
+    """Refuse mean and std that are not as many as an input has along its second axis, the only one the toolkit takes.
+
+    Raises:
+        BuildError: they are not; where that axis is no channels, as their channels are the last, that is said.
+    """
+    if not options.load.keys().isdisjoint(("inputs", "input_size_list", "input_initial_val")):
+        return  # other inputs, or of other sizes, than the file says
+    for key in ("mean_values", "std_values"):
+        given = options.config.get(key)
+        for tensor, values in zip(file.inputs, given if isinstance(given, list) else (), strict=False):
+            count = tensor.shape[1] if len(tensor.shape) > 1 else 0
+            if not isinstance(values, list) or not count or len(values) == count:
+                continue
+            sides = "x".join(str(side or "any") for side in tensor.shape)
+            last = len(tensor.shape) == 4 and tensor.shape[3] == len(values)
+            why = ", and its channels are the last: export it with the channels second, or scale in the model" * last
+            raise BuildError(
+                f"--{key.removesuffix('_values')} {','.join(f'{value:g}' for value in _numbers(values))} does not fit "
+                f"{tensor.name} of {file.path}, which is {sides}: rknn-toolkit2 wants a number for each of the {count} "
+                f"along its second axis{why}"
+            )
 
 
 def _numbers(values: Any) -> list[float]:

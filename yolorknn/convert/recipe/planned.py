@@ -13,6 +13,7 @@ from yolorknn.convert.recipe.calibration import Calibration
 from yolorknn.convert.recipe.generic import check_closed, check_types, checked_digest, format_of, loader_of
 from yolorknn.convert.recipe.joint import check_keypoints, with_own_float16
 from yolorknn.convert.recipe.listing import listing
+from yolorknn.convert.recipe.normal import check_normal
 from yolorknn.convert.recipe.own_ops import own_ops, registered
 from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.preflight import findings
@@ -77,6 +78,7 @@ def _of_any(request: BuildRequest, scratch: Path) -> BuildPlan:
     if file:
         check_closed(file, options)
         check_types(file, options)
+        check_normal(file, options)
     quantized = dtype == "i8" and request.dataset is not None
     call, arguments = loader_of(request.model, options.load, scratch, toolkit, quantized=quantized)
     if call == "load_onnx" and request.recorded is None:
