@@ -87,6 +87,18 @@ def test_no_data_yaml_at_all() -> None:
         read(DEMO_ONNX)
 
 
+@pytest.mark.parametrize("boxes", [1, 100_000])
+def test_annotations_of_coco_are_called_so(data: Path, boxes: int) -> None:
+    file = data.with_name("instances_val.json")
+    file.write_text(f"""{{"images": [{{"id": 1}}{", 1234567890" * boxes}], "annotations": [], "categories": []}}""")
+    with pytest.raises(
+        DatasetError, match=r"instances_val\.json holds annotations as COCO .*convert_coco\(\).*data\.yaml"
+    ):
+        Dataset.open(file)
+    file.write_text("""{"val": "images", "names": ["a"]}""")
+    assert Dataset.open(file).names == ("a",), "a data.yaml may be written as JSON"
+
+
 def test_no_labels_at_all(data: Path) -> None:
     shutil.rmtree(data.parent / "labels")
     with pytest.raises(DatasetError, match=r"none of the 4 images has labels: expected for example .*labels/0000.txt"):

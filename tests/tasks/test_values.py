@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from yolorknn import Detections, draw
+from yolorknn import Classification, Detections, draw
 from yolorknn.tasks import drawing, lettering
 from yolorknn.tasks.drawing import colour
 
@@ -25,6 +29,15 @@ def test_fields_are_typed_and_frozen() -> None:
     with pytest.raises(AttributeError):
         FOUND.xyxy = XYXY  # type: ignore[misc]
     XYXY[0, 0] = 1  # the caller's own array stays writable
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, copy.copy, lambda found: pickle.loads(pickle.dumps(found))])
+def test_copies_are_frozen_too(again: Callable[[Any], Any]) -> None:
+    found = again(Detections(XYXY, FOUND.confidence, FOUND.class_id, tracker_id=np.arange(3)))
+    assert found == Detections(**found.arrays()) and found.tracker_id is not None
+    assert not any(array.flags.writeable for array in found.arrays().values())
+    classes = again(Classification(np.arange(2), np.array([0.7, 0.3])))
+    assert not classes.class_id.flags.writeable and not classes.confidence.flags.writeable
 
 
 def test_indexing() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from yolorknn.data.labels import Labels, label_file, labels
-from yolorknn.data.yaml_file import read_yaml
+from yolorknn.data.yaml_file import check_no_annotations, read_yaml
 from yolorknn.errors import DatasetError
 from yolorknn.files import file_names, is_file, is_folder
 from yolorknn.image import IMAGE_SUFFIXES
@@ -180,6 +180,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise DatasetError(f"{file} is a folder: give the data.yaml with 'train' or 'val' images and 'names'")
     if not is_file(file):
         raise DatasetError(f"there is no data.yaml {file}: give one with 'train' or 'val' images and 'names'")
+    check_no_annotations(file)
     data = read_yaml(file)
     if not isinstance(data, dict):
         raise DatasetError(f"{file} is not a data.yaml: give the one with 'train' or 'val' images and 'names'")

@@ -54,6 +54,26 @@ def read_yaml(file: Path) -> Any:
         raise DatasetError(f"cannot read {file}: {what}") from exc
 
 
+def check_no_annotations(file: Path) -> None:
+    """Refuse a JSON that is no data.yaml, which may be written as one, but all labels in one file as COCO has them.
+
+    Raises:
+        DatasetError: it is such.
+    """
+    if file.suffix.lower() != ".json":
+        return
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MOST_BYTES + 1)
+    except OSError as exc:
+        raise DatasetError(f"cannot read {file}: {reason_of(exc)}") from exc
+    if len(data) > MOST_BYTES or b'"annotations"' in data:
+        raise DatasetError(
+            f"{file} holds annotations as COCO has them, not a data.yaml: make label files of it with convert_coco() "
+            "of ultralytics.data.converter, and give a data.yaml that names their images and classes"
+        )
+
+
 def _size(node: Any, known: dict[int, int]) -> int:
     """Return how many nodes there would be without aliases; of one that holds itself, too many."""
     if id(node) not in known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,11 @@ class Classification:
         for name, array in (("class_id", class_id), ("confidence", confidence)):
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        for array in (self.class_id, self.confidence):  # which numpy copies and pickles as ones that may be written to
+            array.flags.writeable = False
 
     def top(self, count: int) -> Classification:
         """Return the most probable classes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -68,6 +68,11 @@ class Detections:
         for array in arrays.values():
             array.flags.writeable = False
         self.__dict__.update(arrays)  # as the struct is frozen
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        for array in self.arrays().values():  # which numpy copies and pickles as arrays that may be written to
+            array.flags.writeable = False
 
     @classmethod
     def empty(cls) -> Detections:

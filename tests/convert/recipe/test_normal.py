@@ -15,8 +15,8 @@ from yolorknn.model.onnx_file import OnnxFile
 
 
 def check(shape: tuple[int, ...], load: dict[str, Any] | None = None, **config: list[list[float]]) -> None:
-    tensors = (Tensor("x", shape, "float32"), Tensor("z", (1, 4), "float32"))
-    file = OnnxFile(Path("m.onnx"), tensors, (), {}, opset=17, producer="", ops=frozenset())
+    tensors = [Tensor("x", shape, "float32"), Tensor("z", (1, 4), "float32")]
+    file = OnnxFile(Path("m.onnx"), tensors, [], {}, opset=17, producer="", ops=frozenset())
     check_normal(file, BuildOptions(config=config, load=load or {}))
 
 
