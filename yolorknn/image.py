@@ -190,20 +190,31 @@ class Canvas:
         if placed.resized == placed.source:
             cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=picture)
         else:
-            rows = _middle_rows(image, height)
-            cv2.resize(rows, (width, height), dst=picture, interpolation=cv2.INTER_LINEAR)
+            _resize(image, picture)
             cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
         return placed
 
 
-def _middle_rows(image: Image, height: int) -> Image:
-    """Return the rows that linear interpolation to so many makes pixels of, where it needs only some, else all.
+def _resize(image: Image, picture: Image) -> None:
+    """Fill a picture with the image by linear interpolation, as cv2.resize does it.
 
-    Of an odd number of rows for each of the new ones, as of 1080 to 360, that is the one in the middle: cv2.resize
-    would read its neighbour too, times 0.
+    Of an odd number of rows for each of the new ones, as of 1080 to 360, that is the one in the middle, and of columns
+    alike: cv2.resize would read their neighbours too, times 0.
     """
-    count, rest = divmod(image.shape[0], height)
-    return image[count // 2 :: count] if rest == 0 and count % 2 else image
+    height, width = picture.shape[:2]
+    rows, columns = _odd(image.shape[0], height), _odd(image.shape[1], width)
+    image = image[rows // 2 :: rows or 1]
+    if rows and columns > 1:
+        image = image[:, columns // 2 :]
+        cv2.resize(image, None, dst=picture, fx=1 / columns, fy=1, interpolation=cv2.INTER_NEAREST)
+    else:
+        cv2.resize(image, (width, height), dst=picture, interpolation=cv2.INTER_LINEAR)
+
+
+def _odd(many: int, few: int) -> int:
+    """Return how many there are for each, where that is an odd number; else 0."""
+    count, rest = divmod(many, few)
+    return count if rest == 0 and count % 2 else 0
 
 
 def as_seen(pixels: Image, colour: str) -> Image:
