@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import statistics
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_ONNX = ROOT / "models/demo.onnx"
 DEMO_IMAGES = ROOT / "dataset/images"
@@ -78,3 +80,18 @@ def show(title: str, times: Mapping[str, float]) -> None:
     for name, seconds in times.items():
         unit, factor = ("us", 1e6) if seconds < 1e-3 else ("ms", 1e3) if seconds < 1 else ("s", 1)
         print(f"    {name:<32} {seconds * factor:>7.1f} {unit:<2} {seconds / first:>8.2f}")
+
+
+def hold_memory(freed: str) -> None:
+    """Have glibc, where that is there, treat arrays that were freed alike in every run: see mallopt(3).
+
+    By itself it gives them back to the system, and fetches them anew, until a larger one was freed, or something else
+    lies behind them.
+
+    Args:
+        freed: "fetched" anew each time, "kept", or "" to leave it as it comes.
+    """
+    if freed and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        size = 128 << 10 if freed == "fetched" else 32 << 20  # what it begins with, and the most that it goes up to
+        mallopt(_M_MMAP_THRESHOLD, size)
+        mallopt(_M_TRIM_THRESHOLD, 2 * size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -28,8 +29,9 @@ from yolorknn.runtime.rknnlite import COLLECT_EVERY
 from yolorknn.runtime.rknnrt import RknnRtSession, Weights
 from yolorknn.runtime.session import Arrays
 from yolorknn.stream.sources.images import Images
-from yolorknn.stream.stages import Stages
+from yolorknn.stream.stages import Inferred, Stages
 from yolorknn.stream.stream import Stream
+from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.known import task_of
 from yolorknn.tasks.task import Thresholds
 
@@ -73,11 +75,32 @@ class WheelsWay(FloatSession):
         return arrays
 
 
+class InputsAlone(RknnRtSession):
+    """Runs the model and asks for no outputs."""
+
+    def run(self, given: Arrays) -> dict[str, Any]:
+        """Run the model; see Session.run."""
+        kept = [self._lay(number, tensor, given[tensor.name]) for number, tensor in enumerate(self.inputs)]
+        self._call("rknn_inputs_set", 1, self._given)
+        del kept
+        self._call("rknn_run", byref(RunExtend(timeout_ms=math.ceil(self.timeout * 1000))))
+        return {tensor.name: np.broadcast_to(np.zeros((), tensor.dtype), tensor.shape) for tensor in self.outputs}
+
+
+class Undecoded(Stages):
+    """Finds nothing, without a look."""
+
+    def decode(self, inferred: Inferred) -> Detections:
+        """Return nothing."""
+        return Detections.empty()
+
+
 def _size(answer: Any) -> int:
     return len(bytes(answer))
 
 
 WAYS: dict[str, type[RknnRtSession]] = {"wheel": WheelsWay, "float": FloatSession, "int8": RknnRtSession}
+INPUTS = "inputs"
 
 
 class Ours:
@@ -88,13 +111,15 @@ class Ours:
         weights = Weights(file)
 
         def opener(core: int) -> Callable[[], RknnRtSession]:
-            return lambda: weights.open(core) if kind == "int8" else WAYS[kind](library, file, core=core)
+            if kind == "int8":
+                return lambda: weights.open(core)
+            return lambda: {**WAYS, INPUTS: InputsAlone}[kind](library, file, core=core)
 
         sessions = [
             RecoveringSession(opener(core), where=f"core {core}", core=core) for core in [*range(CORES)] * contexts
         ]
         pool = BackendPool([SessionBackend(session, METADATA) for session in sessions])
-        self.stages = Stages(pool, METADATA, Thresholds())
+        self.stages = (Undecoded if kind == INPUTS else Stages)(pool, METADATA, Thresholds())
 
     def frames(self, images: Iterator[Any], stop: Callable[[], bool]) -> Iterator[float]:
         """Run, and give each frame's latency in seconds."""

@@ -8,6 +8,7 @@ inference, and its CPU part really converts, --convert-ms at least. The ways tak
     wheel   as rknn-toolkit-lite2 calls the library: float32 in fresh memory, four questions a call
     float   yolorknn's own calls, float32
     int8    yolorknn --runtime c
+    inputs  what all ways have in common: letterbox, inputs, inference and the stream; no outputs, nothing decoded
     ez      the package ztu-somemodelruntime-ez-rknn-async, where --ez names a folder that it is installed in (pip
             install --target), with our post-processing behind it; ez+ultralytics: with ultralytics' own
 
@@ -28,9 +29,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from beside import Disturbance, arguments
+from beside import Disturbance, arguments, hold_memory
 from on_standin import CORES, model_on_standin
-from pipelines import WAYS, Ez, Ours
+from pipelines import INPUTS, WAYS, Ez, Ours
 
 from yolorknn.measure.synthetic import pictures
 from yolorknn.runtime.memory import resident_mb, share_arena
@@ -108,7 +109,13 @@ def main() -> None:
         metavar="CPUS",
         help=f"take a turn again, up to {TRIES} times, in which other programs used more",
     )
-    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=[*WAYS, "ez", "ez+ultralytics"])
+    parser.add_argument(
+        "--freed",
+        choices=["fetched", "kept"],
+        default="",
+        help="have glibc fetch each array anew, or keep what was freed (as it comes)",
+    )
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=[*WAYS, INPUTS, "ez", "ez+ultralytics"])
     parser.add_argument("--ez", type=Path, help="folder with the other package")
     given = parser.parse_args()
     model = model_on_standin()
@@ -116,6 +123,7 @@ def main() -> None:
         sys.path.append(str(given.ez))
     os.environ["STANDIN_CONVERT_MS"] = str(given.convert_ms)
     share_arena()
+    hold_memory(given.freed)
     images = pictures(8)
     for ms, contexts in itertools.product(given.ms, given.contexts):
         os.environ["STANDIN_MS"] = str(ms)

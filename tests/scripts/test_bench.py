@@ -120,11 +120,12 @@ def test_memory_through_the_wheel() -> None:
 
 @needs_compiler
 def test_runtime() -> None:
-    printed = bench("runtime", 1, "--seconds", "0.3", "--ms", "4", "--ways", "wheel", "float", "int8")
+    ways = ["wheel", "float", "int8", "inputs"]
+    printed = bench("runtime", 1, "--seconds", "0.3", "--ms", "4", "--ways", *ways, "--freed", "kept")
     assert "4 ms an inference, 1 contexts on each of 3 cores: at most 750 frames/s" in printed
     row = r"^    (\w+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$"
     rows = re.findall(row, printed, re.MULTILINE)
-    assert [name for name, *_ in rows] == ["wheel", "float", "int8"]
+    assert [name for name, *_ in rows] == ways
     for _, fps, share, worst, cpu, latency, others in rows:
         assert 0 < float(worst) <= float(share) <= 1 and float(share) == pytest.approx(float(fps) / 750, abs=0.001)
         assert float(cpu) > 0 and float(latency) >= 4 and float(others) >= 0
