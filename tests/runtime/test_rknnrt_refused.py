@@ -7,14 +7,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.fakes.pictured import METADATA, RUN, is_of, picture
+from tests.fakes.pictured import METADATA, RUN, is_of, one_core, picture
 from tests.fakes.rknn_files import write_rknn
 from tests.fakes.standin import Library, needs_compiler
 from yolorknn import Detector
 from yolorknn.doctor.board import npu_memory
-from yolorknn.errors import BackendError, CoreHungError
+from yolorknn.errors import BackendError, CoreHungError, InputError
 from yolorknn.model import rknn_file
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.runtime import rknn_api
@@ -127,4 +128,17 @@ def test_a_library_that_is_none(
         subprocess.run(["cc", "-shared", "-fPIC", "-o", str(path), str(source)], check=True)
     monkeypatch.setattr(rknn_api, "LIBRARIES", (str(path), str(model.parent / "none.so")))
     with pytest.raises(BackendError, match=said):
+        Detector(model, runtime="c")
+
+
+def test_what_has_no_size_in_32_bits(library: Library, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ctypes would cut its size off, and the library read so much of it; the array here takes no memory."""
+    session = one_core(model)
+    for dtype, size in (("float32", "12.0"), ("float64", "12.0"), ("uint64", "24.0")):
+        huge = np.broadcast_to(np.zeros((), dtype), (1, 1 << 15, 1 << 15, 3))
+        with pytest.raises(InputError, match=rf"^input images has {size} GiB, and librknnrt takes less than 4 of one$"):
+            session.run({"images": huge})
+    session.close()
+    monkeypatch.setattr(rknn_api, "MOST_BYTES", model.stat().st_size - 1)
+    with pytest.raises(BackendError, match=r"m\.rknn has 0\.0 GiB, and librknnrt takes models of less than 4"):
         Detector(model, runtime="c")

@@ -51,6 +51,8 @@ TYPES = {
 TYPE_OF = {name: number for number, name in TYPES.items()}
 GIVEN_AS = {"float64": "float32", "uint64": "int64"}
 """What an array of a type that the library does not take is given as."""
+MOST_BYTES = 2**32 - 1
+"""Of a model, and of an array that is given: the library's sizes have 32 bits, and ctypes cuts off what is more."""
 NCHW, NHWC = 0, 1
 LAYOUTS = (NCHW, NHWC, 3)
 """Those in which a shape says where a number is; the last is of what is no image. 2 is the NPU's own, NC1HWC2."""

@@ -172,6 +172,10 @@ class RknnRtSession:
             data = file.path.read_bytes()
         except OSError as exc:  # also of a card that fails
             raise BackendError(f"cannot read the model {file.path}: {reason_of(exc)}") from exc
+        if len(data) > rknn_api.MOST_BYTES:
+            raise BackendError(
+                f"{file.path} has {len(data) / 2**30:.1f} GiB, and librknnrt takes models of less than 4"
+            )
         handle = Handle(self._library, self._where)
         code = self._library.call("rknn_init", byref(handle.value), data, len(data), 0, None)
         if code:
@@ -180,7 +184,12 @@ class RknnRtSession:
 
     def _lay(self, number: int, tensor: Tensor, array: NDArray[Any]) -> NDArray[Any]:
         """Describe an input to the library; what is returned must live until it has read it."""
-        if wider := rknn_api.GIVEN_AS.get(array.dtype.name):
+        wider = rknn_api.GIVEN_AS.get(array.dtype.name)
+        if (length := array.size * np.dtype(wider or array.dtype).itemsize) > rknn_api.MOST_BYTES:
+            raise InputError(
+                f"input {tensor.name} has {length / 2**30:.1f} GiB, and librknnrt takes less than 4 of one"
+            )
+        if wider:
             if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(wider).max:
                 raise InputError(f"input {tensor.name} has numbers beyond {wider}, which librknnrt does not take")
             with np.errstate(over="ignore"):  # it is infinite in the chip's float16 by far
