@@ -127,6 +127,11 @@ def test_what_the_gate_refuses(place: Path) -> None:
         build_any_within(BuildRequest(Path("n.tflite"), dataset=Path("cal"), generic=True), Path("held"), max_drop=1)
     with pytest.raises(BuildError, match="the metric gave None, which is no number"):
         build_any_within(request, Path("held"), max_drop=1, metric="mine.py:nothing")
+    Path("zero.py").write_text("def of(outputs, files):\n    return 0\n")
+    with pytest.raises(
+        BuildError, match=r"the float model itself has 0 of zero\.py:of on .* files of held, so that no"
+    ):
+        build_any_within(request, Path("held"), max_drop=1, metric="zero.py:of")
     assert "is for build --generic" in misused(
         "build", "net.onnx", "--metric", "a:b", "--max-drop", 1, "--data", "held"
     )

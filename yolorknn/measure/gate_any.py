@@ -69,7 +69,7 @@ def build_any_within(
 
     Raises:
         AccuracyError: no recipe is good enough; the best is named, and no .rknn is written.
-        BuildError: the metric is none, or gave no number.
+        BuildError: the metric is none, or gave no number, or 0 of the float model.
         CalibrationError: there is no calibration set, or it has files of `data`.
         ModelError: see build(); nothing here runs it in float, or the platform runs no int8.
     """
@@ -91,19 +91,25 @@ def build_any_within(
     files = ReportFiles(folder, f"{request.model.stem}-{chip.name}-i8")
     gate = _Gate(request, rows, read_metric(metric) if metric else None, progress)
     floating = gate.floating()
+    best = gate.score(floating, floating)
+    if best == 0:
+        raise BuildError(
+            f"the float model itself has 0 of {metric or AGREEMENT} on {len(rows)} files of {data}, so that no loss "
+            "would show: give files that it knows, and a metric that is 1 at best"
+        )
     report = GateReport(
         model=request.model.name,
         platform=chip.name,
         data=str(data),
         measured=len(rows),
-        float_map=gate.score(floating, floating),
+        float_map=best,
         max_drop=max_drop,
         trials=(),
         chosen=None,
         measure=metric or AGREEMENT,
     )
     rounds = recipes_of_any(gate.compare, request.options, float16="fp16" in chip.dtypes, mmse=mmse)
-    scored = partial(gate.scored, floating=floating, best=report.float_map)
+    scored = partial(gate.scored, floating=floating, best=best)
     with closing(gate.tried(rounds, scored, spread)) as tried:
         report, recipe = until_passing(report, tried)
     if recipe is None:
