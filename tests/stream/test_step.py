@@ -56,3 +56,20 @@ def test_one_that_fails_is_told_of_and_left_out() -> None:
     ids = [[event.tracker_id for event in steps.apply(of_epoch(index, 1)).events] for index in range(3)]
     assert ids == [[1, 2], [2], [2]]
     assert told == ["Noted of door failed on frame 1: no such luck; it is left out from here on"]
+
+
+class Deciding(Noted):
+    """One that adds another event to the last result."""
+
+    def finish(self, given: Result[Any]) -> Result[Any]:
+        self.noted.append(("last", given.index))
+        event = TrackEvent("end", self.number, 0, given.timestamp, 0.0)
+        return given.with_scene(given.detections, Scene((*given.events, event)))
+
+
+def test_the_last_result_is_what_those_that_waited_make_of_it() -> None:
+    one, two, three = Noted(1), Deciding(2), Deciding(3)
+    steps = Steps([one, two, three], lambda words: None)
+    last = steps.finish(steps.apply(of_epoch(0, 1)))
+    assert [(event.type, event.tracker_id) for event in last.events][3:] == [("end", 2), ("end", 3)]
+    assert len(last.events) == 5 and two.noted[-1] == ("last", 0) != one.noted[-1]

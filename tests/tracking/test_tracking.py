@@ -102,6 +102,23 @@ def test_who_is_gone_right_behind_a_line_has_crossed_it() -> None:
     assert [event.type for event in seen(Tracking(NAMES, lines=[GATE]), frames)] == ["new", "crossed", "end"]
 
 
+def test_at_the_end_of_a_video_who_is_behind_a_line_has_crossed_it_and_all_end() -> None:
+    """A tenth of a second behind it nothing has lasted yet, and there is no other frame in which it could."""
+    step = Tracking(NAMES, zones=[MIDDLE], lines=[GATE])
+    step.begin(0)
+    for index, (moment, found) in enumerate(walk((0, 200, 200), (3, 332, 200))):
+        last = step.apply(video_frame(index, moment, found))
+    assert last.scene.lines["gate"] == {"in": {}, "out": {}} and last.scene.zones["middle"] == {NAMES[0]: 1}
+    final = step.finish(last)
+    assert [event.type for event in final.events] == [*(event.type for event in last.events), "crossed", "left", "end"]
+    assert final.scene.lines["gate"] == {"in": {NAMES[0]: 1}, "out": {}} == step.scene.lines["gate"]
+    assert final.scene.zones == last.scene.zones and final.scene.places == last.scene.places, (
+        "where it is in this frame"
+    )
+    assert final.events[-1].timestamp == last.timestamp and final.detections == last.detections
+    assert step.finish(final).events == final.events, "once"
+
+
 def test_clocks_that_are_set_change_nothing() -> None:
     """Unix time jumps by hours forth and back, while frames arrive as before."""
     step = Tracking(NAMES, zones=[MIDDLE], lines=[GATE])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from yolorknn.errors import InferenceError, SourceError
-from yolorknn.stream.result import Timings
+from yolorknn.stream.result import Result, Timings
 from yolorknn.stream.sinks.sink import Sink
 from yolorknn.stream.step import Steps
 from yolorknn.stream.stream import Stream
@@ -73,6 +73,25 @@ def run(
     found: Counter[int] = Counter()
     spent = np.zeros(len(Timings._fields))
     several = not stream.source.fps and stream.source.count != 1
+    waits = steps is not None and stream.source.fps > 0 and not stream.source.live
+    last: Result[Any] | None = None
+    result: Result[Any] | None
+
+    def give(result: Result[Any]) -> None:
+        nonlocal frames, spent
+        for sink in sinks:
+            sink.write(result)
+        frames += 1
+        found.update(counted_classes(result.detections))
+        spent += result.timings
+        counted(frames)
+
+    def finish() -> None:
+        if steps is not None and last is not None:
+            result = steps.finish(last)
+            if waits:
+                give(result)
+
     while True:
         try:
             result = next(stream)
@@ -80,18 +99,23 @@ def run(
             break
         except SourceError as exc:
             if not several:
+                finish()
                 raise
             failures.append(str(exc))
             skipped(exc)
             continue
+        except BaseException:  # Ctrl-C too: what was seen until now is not lost
+            finish()
+            raise
         if steps is not None:
             result = steps.apply(result)
-        for sink in sinks:
-            sink.write(result)
-        frames += 1
-        found.update(counted_classes(result.detections))
-        spent += result.timings
-        counted(frames)
+        if waits:  # which frame of a video is the last is known once there is no other
+            result, last = last, result
+        elif steps is not None:
+            last = result
+        if result is not None:
+            give(result)
+    finish()
     seconds = time.perf_counter() - stream.begun
     stages = Timings(*(spent / max(1, frames)).tolist())
     return Summary(frames, seconds, stages, stream.dropped, stream.lost, tuple(failures), found)

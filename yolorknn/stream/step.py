@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from yolorknn.stream.result import Result
 
@@ -27,6 +27,14 @@ class Step(Protocol):
         """Keep what is to be kept, and release it."""
 
 
+@runtime_checkable
+class Finishing(Protocol):
+    """A step that waits for later frames before it says something."""
+
+    def finish(self, result: Result[Any]) -> Result[Any]:
+        """Return the last result, as apply() gave it, with what is known as there are no more."""
+
+
 class Steps:
     """The steps of one camera, in order; they stay open. One that raises is told of and left out from then on."""
 
@@ -44,11 +52,22 @@ class Steps:
     def apply(self, result: Result[Any]) -> Result[Any]:
         """Return the result as the last step gives it."""
         anew, self._epoch = result.epoch != self._epoch, result.epoch
+
+        def applied(step: Step, result: Result[Any]) -> Result[Any]:
+            if anew:
+                step.begin(result.epoch)
+            return step.apply(result)
+
+        return self._each(applied, result)
+
+    def finish(self, result: Result[Any]) -> Result[Any]:
+        """Return the last result of a source that ended, with what steps that are Finishing add as it is the last."""
+        return self._each(lambda step, last: step.finish(last) if isinstance(step, Finishing) else last, result)
+
+    def _each(self, change: Callable[[Step, Result[Any]], Result[Any]], result: Result[Any]) -> Result[Any]:
         for step in list(self._steps):
             try:
-                if anew:
-                    step.begin(result.epoch)
-                result = step.apply(result)
+                result = change(step, result)
             except Exception as exc:
                 self._steps.remove(step)
                 where = f" of {self._of}" if self._of else ""

@@ -9,7 +9,7 @@ import os
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from yolorknn.errors import OutputError
 from yolorknn.files import hold, write_bytes
 from yolorknn.stream.scene import Direction
 from yolorknn.text import file_word
+from yolorknn.tracking.zones import Line, Zone
 
 AHEAD = 1000
 """Numbers that are taken at once: after a power cut so many are left out at most, and none is given again."""
@@ -66,6 +67,13 @@ class Memory:
                 self._changed = True
                 self.save()
             return given
+
+    def totals(self, zones: Sequence[Zone], lines: Sequence[Line]) -> dict[str, Any]:
+        """Return what was counted, copied, as the fields of a Scene."""
+        return {
+            "entered": {zone.name: Counter(self.entered.get(zone.name, ())) for zone in zones},
+            "lines": {line.name: {way: Counter(of) for way, of in self.ways(line.name).items()} for line in lines},
+        }
 
     def crossed(self, line: str, direction: Direction, name: str) -> None:
         """Count an object of a class across a line."""

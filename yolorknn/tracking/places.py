@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from yolorknn.stream.scene import Outline
+from yolorknn.stream.scene import Outline, Scene
 from yolorknn.tasks.detections import Detections
 from yolorknn.tracking.geometry import Area, Border, anchor_of
 from yolorknn.tracking.zones import Line, Zone, check_names
@@ -56,6 +57,15 @@ class Places:
             tuple(zone.name for zone, area in self.areas(class_id) if area.has(*anchor_of(xyxy, zone.anchor)))
             for xyxy, class_id in zip(found.xyxy.tolist(), found.class_id.tolist(), strict=True)
         )
+
+    def scene_of(self, found: Detections, names: Mapping[int, str]) -> Scene:
+        """Return how many are in each zone in this frame, of objects that have no numbers."""
+        places = self.of(found)
+        counts: dict[str, Counter[str]] = {zone.name: Counter() for zone in self.zones}
+        for class_id, within in zip(found.class_id.tolist(), places, strict=True):
+            for zone in within:
+                counts[zone][names[class_id]] += 1
+        return Scene((), places if counts else (), counts, outlines=self.outlines)
 
     def _counts(self, place: Zone | Line, class_id: int) -> bool:
         counted = self._counted[place.name]

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from yolorknn.stream.result import Result
 from yolorknn.tracking.geometry import Area, Border, anchor_of
 from yolorknn.tracking.inertia import Change, Inertia
 from yolorknn.tracking.zones import Anchor, Line, Point, Zone
 
 MARGIN = 0.05
 """Of a box's size: what is nearer to a line is on the side on which it was, as boxes tremble by so much."""
+
+
+def moment_of(result: Result[Any]) -> float:
+    """Return when a frame was, in seconds of a clock that nobody sets."""
+    return result.timestamp if result.clock == "video" else result.arrived or time.monotonic()
 
 
 class Sight(NamedTuple):

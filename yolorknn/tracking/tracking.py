@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from yolorknn.tasks.detections import Detections
 from yolorknn.tracking.inertia import Change
 from yolorknn.tracking.memory import Memory
 from yolorknn.tracking.places import Places
-from yolorknn.tracking.track import Passage, Sight, Stay, Track
+from yolorknn.tracking.track import Passage, Sight, Stay, Track, moment_of
 from yolorknn.tracking.tracker import Tracker, check_tracker
 from yolorknn.tracking.zones import Line, Zone
 
@@ -106,8 +107,7 @@ class Tracking:
 
     def begin(self, epoch: int) -> None:
         """End all tracks, and begin with a new tracker."""
-        self._ended += [event for track in self._tracks.values() for event in self._end(track)]
-        self._tracks = {}
+        self._end_all()
         self._tracker = Tracker(self._lost, self._memory.number) if self._track else None
         self._now = float("-inf")
 
@@ -122,13 +122,13 @@ class Tracking:
             raise TypeError("tracking needs a model that finds objects, and this is a classifier")
         if self._track and self._tracker is None:
             self.begin(result.epoch)
-        self._now = max(_moment(result), self._now + LEAST)
+        self._now = max(moment_of(result), self._now + LEAST)
         self._offset = result.timestamp - self._now
         height, width = result.frame.shape[:2]
         moved = [*self._moved()]
         self._places.fit((width, height))
         if self._tracker is None:
-            self.scene = self._untracked(found)
+            self.scene = self._places.scene_of(found, self._names)
             return result.with_scene(found, self.scene)
         numbers = self._tracker.update(found, self._now)
         events = [*self._ended, *moved, *self._sights(found, numbers)]
@@ -140,9 +140,22 @@ class Tracking:
         self.scene = self._scene(numbers, tuple(events))
         return result.with_scene(tracked, self.scene)
 
+    def finish(self, result: Result[Any]) -> Result[Any]:
+        """Return the last result of a source that ended, in which all tracks end: who is beyond a line has crossed."""
+        if self._tracker is None:
+            return result
+        self._end_all()
+        events, self._ended = (*self.scene.events, *self._ended), []
+        self.scene = replace(self.scene, events=events, **self._memory.totals(self._places.zones, self._places.lines))
+        return result.with_scene(result.detections, self.scene)
+
     def close(self) -> None:
         """Write the counts."""
         self._memory.close()
+
+    def _end_all(self) -> None:
+        self._ended += [event for track in self._tracks.values() for event in self._end(track)]
+        self._tracks = {}
 
     def _moved(self) -> Iterator[Event]:
         """Take the zones and lines that are wanted; objects leave those that are not as they were."""
@@ -154,14 +167,6 @@ class Tracking:
 
     def _leaves(self, track: Track, names: Sequence[str]) -> Iterator[Event]:
         return (self._stayed(name, stay, track, change) for name, stay, change in track.leave(names, self._now))
-
-    def _untracked(self, found: Detections) -> Scene:
-        places = self._places.of(found)
-        counts: dict[str, Counter[str]] = {zone.name: Counter() for zone in self._places.zones}
-        for class_id, within in zip(found.class_id.tolist(), places, strict=True):
-            for zone in within:
-                counts[zone][self._names[class_id]] += 1
-        return Scene((), places if counts else (), counts, outlines=self._places.outlines)
 
     def _sights(self, found: Detections, numbers: NDArray[np.int64]) -> Iterator[Event]:
         arrays = (numbers, found.class_id, found.confidence, found.xyxy)
@@ -236,15 +241,6 @@ class Tracking:
             events,
             tuple(within.get(number, ()) for number in numbers.tolist()) if zones else (),
             counts,
-            {zone: Counter(self._memory.entered.get(zone, ())) for zone in zones},
-            {
-                line.name: {way: Counter(total) for way, total in self._memory.ways(line.name).items()}
-                for line in self._places.lines
-            },
-            self._places.outlines,
+            outlines=self._places.outlines,
+            **self._memory.totals(self._places.zones, self._places.lines),
         )
-
-
-def _moment(result: Result[Any]) -> float:
-    """Return when a frame was, in seconds of a clock that nobody sets."""
-    return result.timestamp if result.clock == "video" else result.arrived or time.monotonic()
