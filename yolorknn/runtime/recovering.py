@@ -10,37 +10,20 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass
 from typing import Any
 
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
 from yolorknn.runtime.context import Context, Outputs
-from yolorknn.runtime.mark import Mark, mark_of, same
+from yolorknn.runtime.mark import Mark, Repeats, mark_of, same
+from yolorknn.runtime.patience import Patience
 from yolorknn.runtime.session import Arrays, GivesUp, Numbers, Session
 from yolorknn.runtime.turns import SLICE_SECONDS, turn
 
+__all__ = ["MOST_HANGS", "Patience", "RecoveringSession"]
 MOST_HANGS = 3
 """Contexts in a row that may hang, or not open, before it is no loss of a frame any more but a broken core."""
 GIVES_UP_AT = 0.9
 """Of the limit: when a runtime that can is to give up by itself, which leaves no thread behind."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long an inference may take, in seconds, before its core counts as hung."""
-
-    opening: float = 60.0
-    """For opening a context: 100 MB are read from an SD card, and the driver may still be resetting the core."""
-    first: float = 30.0
-    """For a context's first inference: nothing is measured yet, and the driver may still be resetting the core."""
-    factor: float = 20.0
-    """Later: that many times the slowest of the last 32. A throttled or busy board is slower by a few times."""
-    least: float = 2.0
-    """But never less: an image a second apart may find the board swapping. Also what an end is held up by at most."""
-
-    def seconds(self, measured: deque[float]) -> float:
-        """Return the limit after inferences that took `measured` seconds."""
-        return max(self.least, self.factor * max(measured)) if measured else self.first
 
 
 class RecoveringSession:
@@ -77,9 +60,7 @@ class RecoveringSession:
         self._open, self._where, self._patience = open_context, where, patience or Patience()
         self._abandon = abandon
         self._measured: deque[float] = deque(maxlen=32)
-        self._last: Mark | None = None
-        self._suspects = True
-        """Whether contexts may hand out the outputs of the frame before as if they were this one's."""
+        self._repeats = Repeats()
         self._hangs = 0
         self._hurried = self._closed = False
         self._process = os.getpid()
@@ -106,24 +87,25 @@ class RecoveringSession:
         self._hurried = False
         try:
             outputs = self._attempt(arrays)
-            mark = self._mark(arrays, outputs)
-            if mark is None or self._last is None or not mark.is_stale_after(self._last):
-                self._last = mark
-                return outputs
         except InferenceError:
             if self._context is None:  # it hung
                 raise
             outputs = None
-        self._drop()
+        if outputs is None:
+            self._drop()
+        elif not self._repeats.doubts(self._mark(arrays, outputs)) or not self._refreshed():
+            return outputs
         try:
             again = self._attempt(arrays)
         except CoreHungError:
             raise
         except InferenceError as exc:
             raise InferenceError(f"{exc} (a second time, on a fresh context: see 'yolorknn doctor')") from exc
-        if outputs is not None and same(outputs, again):
-            self._suspects = False  # the model does answer different images alike
-        self._last = self._mark(arrays, again)
+        mark = self._mark(arrays, again)
+        if outputs is None:
+            self._repeats.doubts(mark)
+        else:
+            self._repeats.checked(mark, confirmed=same(outputs, again))
         return again
 
     def current(self) -> Session | None:
@@ -163,12 +145,15 @@ class RecoveringSession:
         context.opened.result()
         return context
 
-    def _alike(self, context: Context) -> Context:
-        """Return a context that was opened anew, if it says what the first said: by that its numbers are read."""
+    def _another(self) -> Context:
+        """Open one that says what the first said: by that its numbers are read."""
+        context = self._fresh()
         session = context.opened.result()
         if (session.inputs, session.outputs) != (self.inputs, self.outputs):
             context.end()
             raise BackendError(f"{self._where} has other inputs or outputs than when it was opened first")
+        self._measured.clear()
+        self._repeats.forget()
         return context
 
     def _lost(self, what: str, loss: str) -> CoreHungError:
@@ -181,10 +166,8 @@ class RecoveringSession:
 
     def _attempt(self, arrays: Arrays) -> Outputs:
         if self._context is None:
-            self._measured.clear()
-            self._last = None
             try:
-                self._context = self._alike(self._fresh())
+                self._context = self._another()
             except BackendError as exc:
                 self._hangs += not self._hurried
                 raise self._lost(f"could not be opened again ({exc})", "the frame is lost") from exc
@@ -229,9 +212,27 @@ class RecoveringSession:
 
     def _mark(self, arrays: Arrays, outputs: Outputs) -> Mark | None:
         session = self.current()
-        if not self._suspects or (isinstance(session, Numbers) and session.numbered):
+        if isinstance(session, Numbers) and session.numbered:
             return None
         return mark_of(arrays, outputs)
+
+    def _refreshed(self) -> bool:
+        """Put a fresh context in the place of one that may be stuck; return whether there is one.
+
+        What a fresh one has confirmed before costs no frame, nor a core, where none can be opened: the file may be
+        another by now, or the memory used up.
+        """
+        if not self._repeats.believed:
+            self._drop()
+            return True
+        try:
+            fresh = self._another()
+        except BackendError:
+            self._repeats.put_off()
+            return False
+        self._drop()
+        self._context = fresh
+        return True
 
     def _drop(self) -> None:
         if self._context is not None:
