@@ -82,9 +82,11 @@ def test_outputs_that_come_again_for_longer_than_ever_before_are_checked() -> No
     assert repeats.doubts(Mark(2, one))
     repeats.checked(Mark(2, one), confirmed=True)
     for number in range(3, 1000):
-        assert not repeats.doubts(Mark(number, one if number // 10 % 2 else other)), "ten in a row are believed"
+        assert not repeats.doubts(Mark(number, one if number // 4 % 2 else other)), "four in a row are believed"
     doubts = [repeats.doubts(Mark(number, one)) for number in range(1000, 1020)]
     assert doubts.index(True) <= FIRST_BELIEVED + 1
     repeats.checked(Mark(1020, other), confirmed=False)
     repeats.doubts(Mark(1021, one))
     assert repeats.doubts(Mark(1022, one)), "again at once"
+    repeats.checked(Mark(1022, one), confirmed=True)
+    assert [repeats.doubts(Mark(number, one)) for number in (1023, 1024)] == [False, True], "what lied once"

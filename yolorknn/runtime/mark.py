@@ -17,7 +17,7 @@ LARGE = 1 << 16
 """Bytes of an input or output from which a part of it says whether it is another."""
 EACH = 8
 """Of the channels of a large output, each which one is kept: whatever changes in an image does so in many of them."""
-FIRST_BELIEVED, MOST_BELIEVED = 16, 10_000
+FIRST_BELIEVED, MOST_BELIEVED = 4, 10_000
 """Inferences in a row whose outputs are believed to be alike, once a fresh context confirmed it; and at most."""
 
 
@@ -44,6 +44,7 @@ class Repeats:
         """In a row, since the last check."""
         self.believed = 0
         """How many in a row need no check; 0 until a fresh context has confirmed one."""
+        self._first = FIRST_BELIEVED
 
     def doubts(self, mark: Mark | None) -> bool:
         """Take the next inference's mark, None where it needs none; return whether it is to be checked."""
@@ -56,7 +57,9 @@ class Repeats:
 
     def checked(self, mark: Mark | None, *, confirmed: bool) -> None:
         """Take the mark of the same inference on a fresh context, and whether the outputs were the same."""
-        self.believed = min(max(FIRST_BELIEVED, 2 * self.believed), MOST_BELIEVED) if confirmed else 0
+        self.believed = min(max(self._first, 2 * self.believed), MOST_BELIEVED) if confirmed else 0
+        if not confirmed:
+            self._first = 1  # what has lied is trusted little
         self._last, self._alike = mark, 0
 
     def put_off(self) -> None:
