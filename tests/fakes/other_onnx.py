@@ -47,6 +47,18 @@ def open_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def out_of_order(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A Cast of its input, and its first node, behind all others, as onnxruntime's float16 converter leaves them."""
+    graph = model.graph
+    nodes = [*graph.node]
+    image = graph.input[0].name
+    for node in nodes:
+        node.input[:] = ["cast" if name == image else name for name in node.input]
+    del graph.node[:]
+    graph.node.extend([*nodes[1:], nodes[0], helper.make_node("Cast", [image], ["cast"], to=TensorProto.FLOAT)])
+    return model
+
+
 def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
     """A pair of Q and DQ before every Conv, with a rough range, and behind every output."""
     model = version_converter.convert_version(model, 13)
@@ -80,7 +92,13 @@ def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-CHANGES: dict[str, Change] = {"half": half, "newer": newer, "any batch": any_batch, "open outputs": open_outputs}
+CHANGES: dict[str, Change] = {
+    "half": half,
+    "newer": newer,
+    "any batch": any_batch,
+    "open outputs": open_outputs,
+    "out of order": out_of_order,
+}
 
 
 def changed(plain: Path, folder: Path, change: Change) -> Path:

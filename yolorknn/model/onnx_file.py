@@ -87,6 +87,7 @@ def read(path: Path) -> OnnxFile:
     model = load(path)
     onnx = _onnx()
     try:
+        onnx_graph.put_in_order(model)
         fix_batch(model)
         onnx.checker.check_model(_without_custom_ops(model))
         return _facts(path, model)

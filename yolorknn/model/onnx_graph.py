@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from yolorknn.model.evidence import Evidence, Node
@@ -41,6 +42,36 @@ def _constants(model: Any, to_array: Callable[[Any], Any]) -> Iterator[tuple[str
                 yield name, tuple(map(float, values)) if values.size <= SHORT else ()
         except FAILURES:  # of a type that numpy has not, or damaged: no scale
             continue
+
+
+def put_in_order(model: Any) -> bool:
+    """Put each node of an onnx.ModelProto behind those whose outputs it takes, in place; return whether one was not.
+
+    onnxruntime's float16 converter, which ultralytics calls for half=True, puts its Casts behind all others, which ONNX
+    forbids and onnxruntime takes.
+    """
+    nodes = list(model.graph.node)
+    maker = {name: number for number, node in enumerate(nodes) for name in node.output if name}
+    needed = [{maker[name] for name in _taken(node) if name in maker} for node in nodes]
+    if all(max(some, default=-1) < number for number, some in enumerate(needed)):
+        return False
+    try:
+        order = list(TopologicalSorter(dict(enumerate(needed))).static_order())
+    except CycleError:  # which onnx tells
+        return False
+    ordered = type(model.graph)(node=[nodes[number] for number in order])  # copies, as the others go
+    del model.graph.node[:]
+    model.graph.node.extend(ordered.node)
+    return True
+
+
+def _taken(node: Any) -> Iterator[str]:
+    """Yield the tensors that a node takes, those of the graphs in it too."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in [attribute.g, *attribute.graphs]:
+            for inner in graph.node:
+                yield from _taken(inner)
 
 
 def fix_batch(model: Any) -> bool:

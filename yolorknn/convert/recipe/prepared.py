@@ -13,6 +13,7 @@ from yolorknn.errors import BuildError, ModelError
 from yolorknn.files import writing
 from yolorknn.model import onnx_file
 from yolorknn.model.fields import FAILURES
+from yolorknn.model.onnx_graph import put_in_order
 from yolorknn.progress import tell_once
 
 OPSET = 19
@@ -60,6 +61,7 @@ def prepare(
     check_graph(model, source)
     floating = pictures and _floats_taken(model, source)
     changed = [
+        put_in_order(model),
         batch,
         _widen(model),
         floating,
