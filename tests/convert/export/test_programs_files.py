@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -10,8 +12,9 @@ import yaml
 from tests.conftest import DATASET, needs_ort, needs_torch
 from tests.fakes.rknn_files import write_rknn
 from yolorknn import ExportError, ModelError
-from yolorknn.convert.export.detect import split_only
+from yolorknn.convert.export.detect import DetectHead, split_only
 from yolorknn.convert.export.programs import Layout, check_for, check_shape, folder_for, layout_for, write_beside
+from yolorknn.convert.export.segment import SegmentHead
 from yolorknn.model.metadata import Build, ModelMetadata, Output, Program
 
 pytestmark = [needs_torch, needs_ort]
@@ -88,3 +91,22 @@ def test_a_task_that_no_program_takes(layout: Layout, words: str) -> None:
     with pytest.raises(ExportError, match=f"Pose is a head that is exported split: {words}"):
         split_only("Pose", layout)
     split_only("Segment", layout, layout)
+
+
+@pytest.mark.parametrize(
+    ("reg_max", "strides", "words"),
+    [
+        (1, (8, 16, 32), "boxes are no distributions"),
+        (16, (8, 16, 32, 64), "has boxes of 4 strides, and the model zoo's programs expect those of 3"),
+        (16, (16, 32), "has boxes of 2 strides"),
+    ],
+)
+def test_heads_that_the_zoo_s_programs_would_misread(reg_max: int, strides: tuple[int, ...], words: str) -> None:
+    """YOLO26's, those of the P2 and P6 variants, and YOLOv3-tiny's; of masks too."""
+    exports: tuple[Any, ...] = (DetectHead(), SegmentHead())
+    for exported in exports:
+        head = type(exported.kinds[0], (), {"reg_max": reg_max, "stride": strides, "nm": 32})()
+        model = SimpleNamespace(model=[head])
+        with pytest.raises(ExportError, match=words):
+            exported.describe(model, "sums")
+        assert exported.describe(model, "split")["reg_max"] == reg_max

@@ -11,6 +11,8 @@ from yolorknn.convert.export.programs import Layout
 from yolorknn.errors import ExportError
 from yolorknn.model.metadata import Output
 
+ZOO_STRIDES = 3
+
 
 class DetectHead:
     """YOLOv3u to YOLO26; see heads.ExportHead."""
@@ -21,8 +23,7 @@ class DetectHead:
     def describe(self, model: Any, layout: Layout) -> dict[str, Any]:
         """Return outputs, reg_max, and whether coordinates are divided by imgsz and the head is one-to-one."""
         detect = model.model[-1]
-        if layout == "sums" and int(detect.reg_max) == 1:
-            raise ExportError("the model's boxes are no distributions (DFL), which the model zoo's programs expect")
+        check_for_zoo(detect, layout)
         outputs = {
             "split": grids(detect, "box", "cls"),
             "sums": grids(detect, "box", "cls", "sum"),
@@ -84,6 +85,24 @@ def one_branch(model: Any) -> Any:
                 setattr(head, name, None)
         head.end2end = False
     return model
+
+
+def check_for_zoo(head: Any, layout: Layout) -> None:
+    """Refuse a head whose outputs the model zoo's programs would take for others.
+
+    Raises:
+        ExportError: its boxes are no distributions, each of which would be without size; or it has not as many strides
+            as these divide its outputs among, whatever they are.
+    """
+    if layout != "sums":
+        return
+    if int(head.reg_max) == 1:
+        raise ExportError("the model's boxes are no distributions (DFL), which the model zoo's programs expect")
+    if len(head.stride) != ZOO_STRIDES:
+        raise ExportError(
+            f"the model has boxes of {len(head.stride)} strides, and the model zoo's programs expect those of "
+            f"{ZOO_STRIDES}: leave out --for zoo"
+        )
 
 
 def split_only(head: str, layout: Layout, *others: Layout) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from yolorknn.convert.export.detect import box_and_scores, computing_with, grids, is_end_to_end, split_only
+from yolorknn.convert.export.detect import (
+    box_and_scores,
+    check_for_zoo,
+    computing_with,
+    grids,
+    is_end_to_end,
+    split_only,
+)
 from yolorknn.convert.export.programs import Layout
 from yolorknn.model.metadata import Output
 
@@ -23,6 +30,7 @@ class SegmentHead:
         """Return outputs, reg_max, the number of prototypes, and whether the head is one-to-one."""
         segment = model.model[-1]
         split_only(type(segment).__name__, layout, "sums")
+        check_for_zoo(segment, layout)
         proto = Output("proto", "proto", int(segment.stride[0]) // PROTO_STRIDE)
         return {
             "outputs": (*grids(segment, "box", "cls", *(("sum",) if layout == "sums" else ()), "mask"), proto),
