@@ -140,6 +140,10 @@ def test_imgsz_must_fit_the_stride(tmp_path: Path, imgsz: int | tuple[int, int],
         export(DEMO, imgsz=imgsz, output=tmp_path)
     with pytest.raises(ValueError, match="head is 'split' or 'decoded', not 'x'"):
         export(DEMO, imgsz=imgsz, head="x", output=tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="program is 'frigate' or 'zoo' or 'ultralytics', not 'Zoo'"):
+        export(DEMO, program="Zoo", output=tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="dtype is 'i8' or 'fp16', not 'int8'"):
+        export(DEMO, program="ultralytics", dtype="int8", output=tmp_path)  # type: ignore[arg-type]
 
 
 def test_onnx_files_that_cannot_be_built(tmp_path: Path, onnx: Path) -> None:

@@ -71,11 +71,13 @@ def export(
         ExportError: not such a checkpoint, or imgsz does not fit it.
         OutputError: the folder cannot be written.
         MissingDependencyError: ultralytics or onnx is not installed.
-        ValueError: imgsz is no size, or there is no such head.
+        ValueError: imgsz is no size, or there is no such head, program or dtype.
     """
     asked = None if imgsz is None else height_and_width(imgsz)
-    if head not in get_args(Head):
-        raise ValueError(f"head is {' or '.join(map(repr, get_args(Head)))}, not {head!r}")
+    _check_one_of("head", head, get_args(Head))
+    _check_one_of("dtype", dtype, get_args(Dtype))
+    if program is not None:
+        _check_one_of("program", program, get_args(Program))
     if opset is not None and opset not in OPSETS:
         raise ExportError(f"opset {opset} is not in {OPSETS[0]} to {OPSETS[-1]}, which rknn-toolkit2 reads")
     checkpoint = Path(checkpoint)
@@ -114,6 +116,11 @@ def export(
         with atomic(target) as temporary, computing(checkpoint):
             _write(exported.prepare(model, layout), metadata, opset, temporary)
     return target
+
+
+def _check_one_of(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} is {' or '.join(map(repr, known))}, not {value!r}")
 
 
 def _check_imgsz(imgsz: tuple[int, int], stride: int) -> None:
