@@ -145,7 +145,8 @@ def test_sizes_are_given_stand_beside_the_model_or_in_it(
             "3 anchor boxes were given, but the model has 3 a cell at each of 3 strides: 9 are needed",
         ),
         (" ".join(map(str, ANCHORS[12:] + ANCHORS[6:12] + ANCHORS[:6])), "in another order than the strides"),
-        (" ".join(str(size / 32) for size in ANCHORS), "seem to be in cells"),
+        (" ".join(str(size / 32) for size in ANCHORS), "in cells: give them in pixels, each times its stride"),
+        (" ".join(str(size / 640) for size in ANCHORS), "shares of the input: give them in pixels"),
         ("10 13 16", "3 numbers that are not widths and heights"),
         (" ".join(["nan"] * 18), "18 numbers that are not widths and heights"),
         (" ".join(["-5"] * 18), "18 numbers that are not widths and heights"),
@@ -159,6 +160,16 @@ def test_anchors_that_do_not_fit(zoo: Path, tmp_path: Path, text: str, words: st
     done = CliRunner().invoke(app, ["detect", str(IMAGES[0]), "-m", str(zoo), "--anchors", str(file)])
     assert isinstance(done.exception, ModelError) and words in str(done.exception)
     assert str(done.exception).count(". ") == 0, "one sentence"
+
+
+@needs_torch
+@needs_ort
+def test_anchors_that_may_be_in_cells_are_told(zoo: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In cells of 32 pixels those of a network of large objects; a network of tiny objects has such in pixels."""
+    with Detector(zoo, anchors=ANCHORS):
+        assert not caplog.text
+    with Detector(zoo, anchors=[size / 5 for size in ANCHORS]):
+        assert "its anchor boxes are of at most 18 pixels: if they were given in cells" in caplog.text
 
 
 def test_anchors_that_are_not_there_or_not_asked_for(tmp_path: Path) -> None:

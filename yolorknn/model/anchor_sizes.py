@@ -106,9 +106,10 @@ def checked(numbers: Sequence[Any], where: str) -> AnchorSizes:
             f"{where} has {len(sizes)} numbers that are not widths and heights of anchor boxes in pixels, in turn"
         )
     if max(sizes) < FEWEST_PIXELS:
+        what, each = ("shares of the input", "side") if max(sizes) <= 1 else ("in cells", "stride")
         raise ModelError(
-            f"{where} has anchor boxes of at most {max(sizes):g} pixels, which seem to be in cells: give them in "
-            "pixels, each times its stride"
+            f"{where} has anchor boxes of at most {max(sizes):g} pixels, which seem to be {what}: give them in "
+            f"pixels, each times its {each}"
         )
     return sizes
 
@@ -132,6 +133,20 @@ def by_stride(sizes: AnchorSizes, strides: Sequence[int], boxes: int) -> tuple[A
         return "the anchor boxes are in another order than the strides: give those of the finest, the smallest, first"
     finest = sorted(strides)
     return tuple(groups[finest.index(stride)] for stride in strides)
+
+
+def smaller_than_a_cell(groups: Sequence[AnchorSizes], strides: Sequence[int]) -> str | None:
+    """Return what to tell of anchor boxes of which none is as large as a cell of the coarsest stride; None of others.
+
+    In cells, those of a network of large objects are no smaller than some in pixels of a network of tiny ones.
+    """
+    largest = max((size for group in groups for size in group), default=math.inf)
+    if largest >= max(strides):
+        return None
+    return (
+        f"its anchor boxes are of at most {largest:g} pixels: if they were given in cells, as a checkpoint has them, "
+        "all boxes will be too small: give them in pixels, each times its stride"
+    )
 
 
 def _flat(value: Any) -> Iterable[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.errors import MetadataError, YolorknnError
-from yolorknn.model.anchor_sizes import AnchorSizes, file_beside, read_anchors
+from yolorknn.model.anchor_sizes import AnchorSizes, file_beside, read_anchors, smaller_than_a_cell
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import ModelMetadata, Tensor
 from yolorknn.model.read import ModelFile, read_file
@@ -110,6 +110,8 @@ def metadata_of(
             tell_once(f"{file.path} does not say the sizes of its anchor boxes: they are taken from {beside}")
         if anchors and not metadata.anchors:
             raise MetadataError(f"{file.path} has no outputs of anchor boxes: leave out --anchors")
+        if odd := smaller_than_a_cell(metadata.anchors, [output.stride for output in metadata.outputs]):
+            tell_once(f"{file.path}: {odd}")
         return metadata
     check_outputs_of(metadata, file.outputs, where=str(file.path))
     if anchors and not metadata.anchors:  # no error: another of the models that val compares may have asked for them
