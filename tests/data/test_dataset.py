@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX
 from yolorknn.data.dataset import Dataset, read_folder
 from yolorknn.data.labels import labels
 from yolorknn.errors import DatasetError
+from yolorknn.image import read_image
 
 pytest.importorskip("yaml", reason="needs yolorknn[val]")
 
@@ -201,3 +203,16 @@ def test_images_are_found_through_links_and_none_that_are_hidden(data: Path, tmp
         link.symlink_to(target)
     found = [path.relative_to(images) for path in read_folder(images)]
     assert [str(path) for path in found] == sorted([*before, "more/linked.jpg"])
+
+
+def test_pictures_are_what_ultralytics_takes_and_opencv_reads(data: Path) -> None:
+    """An .mpo is a JPEG with others behind it, of which the first is looked at."""
+    images = data.parent / "images"
+    before = Dataset.open(data).images
+    picture = read_image(before[0])
+    jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+    (images / "two.mpo").write_bytes(jpeg + jpeg)
+    (images / "wavelets.jp2").write_bytes(cv2.imencode(".jp2", picture)[1].tobytes())
+    more = [path for path in Dataset.open(data).images if path not in before]
+    assert [path.name for path in more] == ["two.mpo", "wavelets.jp2"]
+    assert all(read_image(path).shape == picture.shape for path in more)

@@ -89,6 +89,14 @@ def test_pictures_have_the_names_of_their_files(tmp_path: Path) -> None:
         assert np.array_equal(read_image(tmp_path / "out" / name), drawn)
 
 
+def test_pictures_of_kinds_that_are_only_read(tmp_path: Path) -> None:
+    with closing(Pictures(tmp_path, NAMES)) as pictures:
+        for name in ("in/a.mpo", "in/a.JP2", "in/a.jpg"):
+            pictures.write(result(name))
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mpo.jpg", "a.JP2.jpg", "a.jpg"}
+    assert read_image(tmp_path / "a.mpo.jpg").shape == (60, 80, 3)
+
+
 def test_pictures_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"cannot write .*file/a\.png"):

@@ -14,9 +14,12 @@ from yolorknn.files import write_bytes
 from yolorknn.stream.picture import picture_of
 from yolorknn.stream.result import Result
 
+READ_ONLY = frozenset({".jp2", ".mpo"})
+"""What is written as JPEG: OpenCV writes no .mpo, and no .jp2 of small pictures."""
+
 
 class Pictures:
-    """Writes image files annotated, under their own names, into a folder.
+    """Writes image files annotated, under their own names, into a folder; READ_ONLY ones with .jpg behind.
 
     Where two of them have one name, all go into folders there as their own are to each other.
 
@@ -34,7 +37,8 @@ class Pictures:
     def target(self, source: str) -> Path:
         """Return where the picture of an image file goes."""
         within = os.path.relpath(os.path.abspath(source), self._root) if self._root else Path(source).name
-        return self._folder / within
+        path = self._folder / within
+        return path.with_name(f"{path.name}.jpg") if path.suffix.lower() in READ_ONLY else path
 
     def write(self, result: Result[Any]) -> None:
         path = self.target(result.source)
