@@ -12,6 +12,7 @@ from tests.fakes.encode import split_metadata
 from tests.fakes.rknn_files import write_rknn
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.request import BuildRequest
+from yolorknn.files import sha256
 from yolorknn.model.metadata import Build, ModelMetadata
 from yolorknn.model.platforms import Dtype
 from yolorknn.toolkits.installed import choose
@@ -39,6 +40,7 @@ BUILT = {
     "generic": False,
     "encrypt": 0,
     "codegen": False,
+    "sha256": sha256(DEMO_ONNX),
     "toolkit": None,
     "output": None,
     "progress": BAR,
@@ -129,7 +131,7 @@ def test_what_the_gate_gets(export: Recorder, within: Recorder, build: Recorder)
     plan = within.call.pop("plan")
     assert plan.data == DATA and not plan.own and len(plan.calibration.images) == len(plan.labelled.images) == 20
     assert within.call == {
-        "request": BuildRequest(DEMO_ONNX, "rk3588"),
+        "request": BuildRequest(DEMO_ONNX, "rk3588", sha256=sha256(DEMO_ONNX)),
         "max_drop": 0.5,
         "mmse": False,
         "output": None,
@@ -150,7 +152,7 @@ def test_every_option_of_the_gate(export: Recorder, within: Recorder, tmp_path: 
     plan = within.call.pop("plan")
     assert plan.own and plan.calibration.source == listing and len(plan.labelled.images) == 30
     assert within.call == {
-        "request": BuildRequest(DEMO_ONNX, "rk3576"),
+        "request": BuildRequest(DEMO_ONNX, "rk3576", sha256=sha256(DEMO_ONNX)),
         "max_drop": 2.0,
         "mmse": True,
         "output": tmp_path,

@@ -12,13 +12,14 @@ import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_toolkit
 from yolorknn.convert.alone import alone
-from yolorknn.convert.build import Outcome, build_as, listing_of
+from yolorknn.convert.build import Outcome, build, build_as, listing_of
 from yolorknn.convert.recipe.calibration import Calibration
 from yolorknn.convert.recipe.planned import planned
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.data.calibration_set import CalibrationSet
 from yolorknn.data.dataset import Labelled
 from yolorknn.errors import BuildError, CalibrationError, DatasetError, ModelError
+from yolorknn.files import sha256
 from yolorknn.image import Canvas, letterbox, read_image
 from yolorknn.measure import gate_plan
 from yolorknn.measure.gate import build_within
@@ -136,6 +137,8 @@ def test_a_model_that_changes_between_two_recipes_is_refused(data: Path, tmp_pat
     model.write_bytes(DEMO_ONNX.read_bytes())
     with pytest.raises(ModelError, match="has changed"), planned(request, progress=changed):
         pass
+    with pytest.raises(ModelError, match="has changed"):  # by another export, since this one wrote it
+        build(model, sha256=sha256(DEMO_ONNX), output=tmp_path)
 
 
 @needs_toolkit

@@ -53,6 +53,7 @@ def export_command(
     from yolorknn.convert.recipe.request import BuildRequest
     from yolorknn.data.calibration_set import CalibrationSet
     from yolorknn.measure.gate_plan import GatePlan
+    from yolorknn.model import onnx_file
     from yolorknn.toolkits.first import choose_first
     from yolorknn.toolkits.installed import choose
 
@@ -95,13 +96,14 @@ def export_command(
             program=program,
             dtype=dtype if program else "fp16",
         )
+    digest = onnx_file.digest(onnx)  # as it was exported: another export may write it before it is built
     put(onnx)
     if gate.data:
-        make_rknn_within(onnx, target, gate, plan, output=output)
+        make_rknn_within(onnx, target, gate, plan, sha256=digest, output=output)
     elif not onnx_only and target.first:
         make_first(onnx, target, options, output=output)
     elif not onnx_only:
-        _make(onnx, program, target, quantization, options, output=output)
+        _make(onnx, program, target, quantization, options, sha256=digest, output=output)
 
 
 def _check_program(program: Program, target: Target, dtype: Dtype, *, head: Head, gate: Gate) -> None:
@@ -122,11 +124,12 @@ def _make(
     quantization: Quantization,
     options: BuildOptions,
     *,
+    sha256: str,
     output: Path | None,
 ) -> None:
     """Build, and write what another program needs beside it."""
     if program is None:
-        make_rknn(onnx, target, quantization, options, output=output)
+        make_rknn(onnx, target, quantization, options, sha256=sha256, output=output)
         return
     from yolorknn.convert.build import Outcome
     from yolorknn.convert.export.programs import folder_for, write_beside
@@ -135,6 +138,6 @@ def _make(
     chosen = replace(target, dtype="fp16") if program == "frigate" else target
     request = BuildRequest(onnx, chosen.platform, chosen.dtype, chosen.dataset, options=options)
     folder = folder_for(program, Outcome.of(request).target)
-    made = make_rknn(onnx, chosen, quantization, options, output=folder)
+    made = make_rknn(onnx, chosen, quantization, options, sha256=sha256, output=folder)
     for file in write_beside(program, made):
         put(file)

@@ -29,9 +29,10 @@ def make_rknn(
     generic: bool = False,
     encrypt: int = 0,
     codegen: bool = False,
+    sha256: str | None = None,
     output: Path | None = None,
 ) -> Path:
-    """Build as the options say; return the .rknn."""
+    """Build as the options say; return the .rknn. Of a model that is not this `sha256` none is built."""
     from yolorknn.convert.build import build
     from yolorknn.convert.recipe.request import BuildRequest
 
@@ -53,6 +54,7 @@ def make_rknn(
             encrypt=encrypt,
             codegen=codegen,
             toolkit=target.toolkit,
+            sha256=sha256,
             output=output,
             progress=progress,
         )
@@ -110,6 +112,7 @@ def make_rknn_within(
     *,
     names: list[str] | None = None,
     anchors: AnchorSizes | None = None,
+    sha256: str | None = None,
     output: Path | None = None,
 ) -> None:
     """Build by the first recipe that passes the gate, and tell which were tried."""
@@ -117,7 +120,7 @@ def make_rknn_within(
     from yolorknn.measure.gate import build_within
 
     assert gate.max_drop is not None, "Gate.check() has seen to it"
-    request = BuildRequest(onnx, target.platform, names=names, anchors=anchors, toolkit=target.toolkit)
+    request = BuildRequest(onnx, target.platform, names=names, anchors=anchors, toolkit=target.toolkit, sha256=sha256)
     say_concerns(target.dataset, onnx, names, anchors)
     _told(partial(build_within, request, plan, max_drop=gate.max_drop, mmse=gate.mmse, output=output), gate.ray)
 

@@ -51,6 +51,7 @@ def build(
     encrypt: int = 0,
     codegen: bool = False,
     toolkit: str | None = None,
+    sha256: str | None = None,
     output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -73,6 +74,7 @@ def build(
         codegen: write the vendor's C++ example too, in the folder NAME-cpp.
         toolkit: version of the rknn-toolkit2 to build with, as `2.5.0`; default is the one beside yolorknn, or else
             the newest that `yolorknn toolkit install` made an environment for.
+        sha256: the digest that the model must have, as it had when it was written; default is any.
         output: folder; default is the model's.
         progress: told the stages.
 
@@ -80,7 +82,7 @@ def build(
         Path of the .rknn.
 
     Raises:
-        ModelError: the ONNX is absent, broken, dynamic, or no detector; or the platform is unknown.
+        ModelError: the ONNX is absent, broken, dynamic, no detector, or of another digest; or the platform is unknown.
         CalibrationError: int8 without a dataset, or one that cannot be read.
         BuildError: rknn-toolkit2 failed (the log is named), the options contradict each other, or another build writes
             the same files.
@@ -89,9 +91,8 @@ def build(
     """
     path, given = Path(model), _given(dataset)
     any_kind = generic or format_of(path) in LOADERS.keys() - {".onnx"}
-    request = BuildRequest(
-        path, platform, dtype, given, names, given_anchors(anchors), options or BuildOptions(), any_kind, toolkit
-    )
+    sizes, chosen = given_anchors(anchors), options or BuildOptions()
+    request = BuildRequest(path, platform, dtype, given, names, sizes, chosen, any_kind, toolkit, sha256=sha256)
     folder = None if output is None else Path(output)
     outcome = Outcome.of(request, folder, encrypt=encrypt, codegen=codegen)
     if float16_below is not None:
