@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.fakes.backends import NUMBERS, NumberBackend, number_detector
-from tests.fakes.commands import Recorder, refused, run
+from tests.fakes.commands import Recorder, misused, refused, run
 from tests.fakes.encode import encode_split
 from tests.fakes.numbered import cell_of, numbered_frame
 from yolorknn.errors import OutputError
@@ -132,3 +132,18 @@ def test_two_images_of_one_name_both_reach_the_output(
     run("detect", "g/../[gh]/**/1.png", "-m", "m.rknn", "-o", "out")
     pictures = {str(path.relative_to("out/images-2")) for path in Path("out/images-2").rglob("*.png")}
     assert pictures == {"g/a/1.png", "g/b/c/1.png", "h/1.png"}
+
+
+def test_two_sinks_do_not_write_to_one_place(
+    detector: Recorder, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows between lines are neither CSV nor JSON lines; and a folder's numbers are those of one kind of pictures."""
+    monkeypatch.chdir(tmp_path)
+    words = ("detect", images, "-m", "m.rknn", "--no-save")
+    Path("other.csv").symlink_to("found.jsonl")
+    for name in ("found.jsonl", "./found.jsonl", "other.csv"):
+        said = misused(*words, "--json", "found.jsonl", "--csv", name)
+        assert said.endswith("is the file of --json: give another name")
+    said = misused(*words, "--record", "kept", "--snapshots", "shots", "--crops", "./kept")
+    assert said.endswith("is the folder that --record has: give each its own")
+    run(*words, "--json", "/dev/null", "--csv", "/dev/null")

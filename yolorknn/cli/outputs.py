@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from os.path import exists, isfile, realpath
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +13,7 @@ import typer
 from yolorknn.cli.options import check_folder_name
 from yolorknn.cli.parse import parse_bytes, parse_rotation, read_broker
 from yolorknn.errors import ModelError
+from yolorknn.files import identity_of
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,12 @@ class Outputs:
         parse_bytes(self.quota, "--quota")
         if str(self.csv_file) == "-":
             raise typer.BadParameter("is for a file; --json - prints", param_hint="--csv")
+        lines = {"--json": Path(self.json_file) if self.json_file else None, "--csv": self.csv_file}
+        # a device, as /dev/null, may take both
+        files = {name: file for name, file in lines.items() if file and (isfile(file) or not exists(file))}
+        _check_apart(files, "is the file of {}: give another name")
+        folders = {"--record": self.record, "--snapshots": self.snapshots, "--crops": self.crops}
+        _check_apart(folders, "is the folder that {} has: give each its own")
         if self.mqtt:
             read_broker(self.mqtt, "--mqtt")
 
@@ -114,3 +123,12 @@ class Outputs:
     def needs_folder(self) -> bool:
         """Whether a run has a folder of its own."""
         return not self.json_file or (self.save and not self.record)
+
+
+def _check_apart(paths: Mapping[str, Path | None], what: str) -> None:
+    """Refuse what two options write to, by whatever name."""
+    taken: dict[object, str] = {}
+    for option, path in paths.items():
+        first = taken.setdefault(identity_of(path) or realpath(path), option) if path else option
+        if first != option:
+            raise typer.BadParameter(what.format(first), param_hint=option)
