@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DEMO_ONNX, needs_torch
-from tests.fakes.rknn_files import write_rknn
 from tests.fakes.site_files import GOOD, mistakes, written
 from yolorknn.errors import SiteError
-from yolorknn.model.metadata import Build, ModelMetadata, Output
 from yolorknn.site.read import read_site
 from yolorknn.site.tables import changes
 
@@ -166,22 +164,6 @@ classes = ["ball", "cat"]
         ":4: models.demo.classes: the model has no class 'bal': did you mean 'ball'?",
         ":11: zones.a.classes: the model has no class '6': its 6 classes are listed by 'yolorknn info'",
         ":16: lines.b.classes: the model has no class 'cat': its 6 classes are listed by 'yolorknn info'",
-    ]
-
-
-def test_tiles_of_a_classifier(folder: Path) -> None:
-    facts = ModelMetadata(
-        ("a", "b"),
-        (32, 32),
-        "split",
-        (Output("logits", "logits", 0),),
-        task="classify",
-        build=Build("rk3588", "i8", "2.3.2"),
-    )
-    write_rknn(folder / "c.rknn", facts)
-    text = '[models.c]\nfile = "c.rknn"\ntile = 64\n[cameras.door]\nsource = "camera0"\n'
-    assert mistakes(folder, text) == [
-        ":3: models.c.tile: is for models that find objects in images, not classify the whole"
     ]
 
 

@@ -35,11 +35,15 @@ class Followed:
         wanted = {}
         for camera in cameras:
             zones, lines = site.places_of(camera)
-            asked = bool(_is_tracked(site, camera) or zones)
-            if not asked and (site.page is None or metadata.task == "classify"):  # where zones may be drawn
-                continue
             if metadata.task == "classify":
-                raise ModelError("[track] and zones need a model that finds objects, and this is a classifier")
+                if zones or lines:
+                    raise ModelError("zones and lines need a model that finds objects, and this is a classifier")
+                if camera in self._begun and _is_tracked(site, camera):
+                    what = f"{camera}: nothing is numbered any more, as its model is a classifier now"
+                    self._tell(Event("camera", what, "warning", camera))
+                continue  # [track] is for what others find
+            if not (zones or _is_tracked(site, camera) or site.page):  # where zones may be drawn
+                continue
             made_of = (site.track, metadata.names, site.cameras[camera].source)
             try:
                 Places(zones, lines, names)  # whether they fit the model is told now, whoever places them

@@ -30,6 +30,7 @@ else:
 
 MOST = 1 << 20
 """Bytes that a site file has at most."""
+_NOT_WHOLE = "is for models that find objects in images, not classify the whole"
 
 
 def read_site(path: Path) -> Site:
@@ -181,16 +182,20 @@ def _is_separate(source: str) -> bool:
 
 
 def _unknown(site: Site) -> Iterator[Mistake]:
-    """Give classes and tiles that a model has not. Where its file cannot be read here, what opens it says why."""
+    """Give classes that a model has not, and what is asked of classifiers that they cannot.
+
+    Where a model's file cannot be read here, what opens it says why.
+    """
+    whole: list[bool] = []
     for name, table in site.models.items():
-        wanted: list[tuple[Where, tuple[int | str, ...] | None]] = [(("models", name, "classes"), table.classes)]
-        wanted += [
-            ((what, place, "classes"), given.classes)
+        placed: list[tuple[Where, tuple[int | str, ...] | None]] = [
+            ((what, place), given.classes)
             for what, places in (("zones", site.zones), ("lines", site.lines))
             for place, given in places.items()
             if site.model_of(given.camera) == name
         ]
-        if table.tile is None and all(classes is None for _, classes in wanted):
+        asked = table.tile, table.classes, site.track, site.sinks.crops
+        if not placed and all(one is None for one in asked):
             continue
         from yolorknn.model.class_names import names_of  # noqa: PLC0415
         from yolorknn.predict.open_model import read_metadata  # noqa: PLC0415
@@ -199,10 +204,21 @@ def _unknown(site: Site) -> Iterator[Mistake]:
             metadata = read_metadata(table.file, names=read_names(table.names), anchors=given_anchors(table.anchors))
         except YolorknnError:
             continue
-        if table.tile is not None and metadata.task == "classify":
-            yield Mistake(("models", name, "tile"), "is for models that find objects in images, not classify the whole")
-        for where, classes in wanted:
+        whole.append(metadata.task == "classify")
+        if whole[-1]:
+            for key in ("tile", "classes"):
+                if getattr(table, key) is not None:
+                    yield Mistake(("models", name, key), _NOT_WHOLE)
+            for where, _ in placed:
+                yield Mistake(where, _NOT_WHOLE)
+            continue
+        for where, classes in ((("models", name), table.classes), *placed):
             try:
                 names_of(metadata, classes)
             except ModelError as exc:
-                yield Mistake(where, str(exc))
+                yield Mistake((*where, "classes"), str(exc))
+    if len(whole) == len(site.models) and all(whole):
+        if site.track is not None:
+            yield Mistake(("track",), _NOT_WHOLE)
+        if site.sinks.crops is not None:
+            yield Mistake(("sinks", "crops"), _NOT_WHOLE)
