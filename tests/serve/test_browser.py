@@ -149,8 +149,7 @@ def settings(served: Served) -> Iterator[Settings]:
 
 
 def test_conf_classes_and_zones_act_and_are_kept(chrome: Any, page: Page, settings: Settings) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver import ActionChains, Keys
 
     chrome.get(f"{page.url}/#/camera/door")
     slider = one(chrome, "#conf")
@@ -190,6 +189,28 @@ def test_conf_classes_and_zones_act_and_are_kept(chrome: Any, page: Page, settin
     settings.change("door", {"conf": 0.25, "classes": None})
     until(lambda: one(chrome, ".panel output").text == "0.25")  # what is changed elsewhere
     assert not complaints(chrome)
+
+
+def test_a_zone_does_not_take_the_place_of_another(chrome: Any, page: Page, settings: Settings) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    settings.change("door", {"zones": {"right": [[0.5, 0], [1, 0], [1, 1]]}})
+    chrome.get(f"{page.url}/#/camera/door")
+    chrome.refresh()
+    until(lambda: one(chrome, ".zones .name").text == "right")
+    chrome.find_element("xpath", "//button[.='Draw a zone']").click()
+    canvas, name = one(chrome, "canvas.overlay.drawing"), one(chrome, ".panel .row input")
+    canvas.send_keys(Keys.ENTER, Keys.ARROW_DOWN, Keys.ENTER, Keys.ARROW_LEFT, Keys.ENTER)
+    ActionChains(chrome).move_to_element_with_offset(canvas, 80, 40).context_click().perform()
+    for taken in ("right", "kerb"):  # a zone and a line
+        name.clear()
+        name.send_keys(taken, Keys.ENTER)
+        until(lambda: one(chrome, ".panel .hint").text == "This name is taken: give it another.")
+        canvas.send_keys(Keys.BACKSPACE, Keys.ENTER)
+    name.clear()
+    name.send_keys("left", Keys.ENTER)
+    until(lambda: [zone.name for zone in settings.of("door").zones] == ["right", "left"])
+    assert [len(zone.polygon) for zone in settings.of("door").zones] == [3, 3], "another button of the mouse adds none"
 
 
 def test_the_token_is_asked_for(chrome: Any, served: Served, size: str) -> None:

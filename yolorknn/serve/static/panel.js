@@ -53,7 +53,8 @@ export class Panel {
     this.form = el("div", { className: "row", hidden: true }, this.name, this.keep, this.undo,
       el("button", { className: "quiet", onclick: () => this.endZone() }, "Cancel"));
     this.draw = el("button", { className: "quiet", onclick: () => this.beginZone("", []) }, "Draw a zone");
-    return el("section", {}, el("h3", {}, "Zones"), this.hint, this.list, this.form, el("div", { className: "row" }, this.draw));
+    return el("section", { hidden: this.about.task === "classify" }, el("h3", {}, "Zones"), this.hint, this.list, this.form,
+      el("div", { className: "row" }, this.draw));
   }
 
   // Sends what was changed last, a moment after it was, and one at a time.
@@ -176,11 +177,13 @@ export class Panel {
   keepZone() {
     if (!this.editor || this.editor.corners.length < 3) return;
     const name = this.name.value.trim();
-    if (!name) { this.name.focus(); return }
-    const zones = { ...this.settings.zones };
-    if (this.editing && this.editing !== name) delete zones[this.editing];
-    zones[name] = this.editor.corners;
-    this.want({ zones });
+    const { zones, lines } = this.settings;
+    const taken = name !== this.editing && (Object.hasOwn(zones, name) || Object.hasOwn(lines, name));
+    if (taken) say(this.hint, "This name is taken: give it another.");
+    if (!name || taken) { this.name.focus(); return }
+    const drawn = [name, this.editor.corners], all = Object.entries(zones);
+    const now = Object.hasOwn(zones, this.editing) ? all.map((each) => (each[0] === this.editing ? drawn : each)) : [...all, drawn];
+    this.want({ zones: Object.fromEntries(now) });
     this.endZone();
   }
 

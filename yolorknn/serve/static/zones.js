@@ -62,6 +62,7 @@ export class ZoneEditor {
   }
 
   pointerdown(event) {
+    if (event.button || !event.isPrimary) return; // a menu, or a second finger
     event.preventDefault();
     this.canvas.setPointerCapture(event.pointerId);
     this.held = this.nearest(event);
