@@ -71,7 +71,8 @@ def shards(source: str | Sequence[str], size: int = SIZE) -> list[Shard]:
         raise SourceError(f"{source} has no pictures and no Parquet files")
     if any(name.endswith(".parquet") for name in found):
         if other := next((name for name in found if not name.endswith(".parquet")), None):
-            raise SourceError(f"{source} has Parquet files and {other} beside them: give the ones or the others")
+            way = f", as a glob '{source}/*.parquet'" if isinstance(source, str) and Path(source).is_dir() else ""
+            raise SourceError(f"{source} has Parquet files and {other} beside them: give the ones or the others{way}")
         return list(_of_parquet(found))
     return [
         Shard(number, first, tuple(found[first : first + size]), count=len(found[first : first + size]))
