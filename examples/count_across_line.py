@@ -28,6 +28,7 @@ def main(model: str = f"{ROOT}/models/demo.onnx", source: str = "clip.mp4") -> N
                 if isinstance(event, LineEvent):
                     name = detector.names[event.class_id]
                     print(f"{event.timestamp:.1f} s: {name} #{event.tracker_id} goes {event.direction}")
+        tracking.end()
         for direction, counts in tracking.scene.lines["gate"].items():
             print(direction, sum(counts.values()))
 

@@ -144,6 +144,8 @@ def test_a_camera_that_stops_ends_the_run(make: Make) -> None:
 class Last:
     """A step that has the last result say so."""
 
+    ended = False
+
     def begin(self, epoch: int) -> None:
         pass
 
@@ -153,6 +155,9 @@ class Last:
     def finish(self, result: Result) -> Result:
         return result.with_scene(result.detections, Scene(places=(("last",),)))
 
+    def end(self) -> None:
+        self.ended = True
+
     def close(self) -> None:
         pass
 
@@ -160,16 +165,16 @@ class Last:
 @pytest.mark.parametrize("live", [False, True])
 def test_what_is_decided_at_the_end_is_in_a_videos_last_result(make: Make, live: bool) -> None:
     """Also where it breaks off; results of a camera do not wait for the next, and it has no last one."""
-    kept, told, camera = Kept(), Told(), Camera()
+    kept, told, camera, last = Kept(), Told(), Camera(), Last()
     camera.live = live
-    steps = Steps([Last()], told.words.append)
+    steps = Steps([last], told.words.append)
     with (
         make() as detector,
         Stream(camera, detector._stages, workers=3, drop="none") as stream,
         pytest.raises(SourceError, match="camera0 stopped"),
     ):
         run(stream, [kept], steps=steps, counted=told.counts.append, skipped=told.skip)
-    assert [bool(result.scene.places) for result in kept.results] == [False, False, not live]
+    assert [bool(result.scene.places) for result in kept.results] == [False, False, not live] and last.ended is live
     assert [result.index for result in kept.results] == [0, 1, 2] and told.counts == [1, 2, 3] and told.words == []
 
 

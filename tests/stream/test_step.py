@@ -7,7 +7,7 @@ from typing import Any
 from tests.fakes.results import result
 from yolorknn import Result
 from yolorknn.stream.scene import Scene, TrackEvent
-from yolorknn.stream.step import Steps
+from yolorknn.stream.step import Steps, StepsByCamera
 
 
 class Noted:
@@ -66,6 +66,11 @@ class Deciding(Noted):
         event = TrackEvent("end", self.number, 0, given.timestamp, 0.0)
         return given.with_scene(given.detections, Scene((*given.events, event)))
 
+    def end(self) -> None:
+        self.noted.append(("end", self.number))
+        if self.failing == -2:
+            raise ZeroDivisionError("no such luck")
+
 
 def test_the_last_result_is_what_those_that_waited_make_of_it() -> None:
     one, two, three = Noted(1), Deciding(2), Deciding(3)
@@ -73,3 +78,13 @@ def test_the_last_result_is_what_those_that_waited_make_of_it() -> None:
     last = steps.finish(steps.apply(of_epoch(0, 1)))
     assert [(event.type, event.tracker_id) for event in last.events][3:] == [("end", 2), ("end", 3)]
     assert len(last.events) == 5 and two.noted[-1] == ("last", 0) != one.noted[-1]
+
+
+def test_those_that_wait_decide_where_no_result_is_left_too() -> None:
+    told: list[str] = []
+    bad, good = Deciding(1, failing=-2), Deciding(2)
+    steps = StepsByCamera({"door": [bad, Noted(3), good], "yard": []}, told.append)
+    steps.apply(of_epoch(0, 1))
+    steps.end()
+    assert bad.noted[-1] == ("end", 1) and good.noted[-1] == ("end", 2)
+    assert told == ["Deciding of door failed as it ended: no such luck"]

@@ -119,6 +119,19 @@ def test_at_the_end_of_a_video_who_is_behind_a_line_has_crossed_it_and_all_end()
     assert step.finish(final).events == final.events, "once"
 
 
+def test_what_ended_without_a_frame_is_counted_and_told_with_the_next(tmp_path: Path) -> None:
+    step = Tracking(NAMES, lines=[GATE], memory=tmp_path / "a.json")
+    seen(step, walk((0, 200, 200), (3, 332, 200)))
+    step.end()
+    step.end()
+    assert step.scene.lines["gate"]["in"] == {NAMES[0]: 1}
+    assert [event.type for event in seen(step, walk((0, 100, 200), (0.1, 101, 200)))] == ["crossed", "end", "new"]
+    step.close()
+    later = Tracking(NAMES, lines=[GATE], memory=tmp_path / "a.json")
+    seen(later, walk((0, 100, 200), (0.1, 101, 200)))
+    assert later.scene.lines["gate"]["in"] == {NAMES[0]: 1}
+
+
 def test_clocks_that_are_set_change_nothing() -> None:
     """Unix time jumps by hours forth and back, while frames arrive as before."""
     step = Tracking(NAMES, zones=[MIDDLE], lines=[GATE])

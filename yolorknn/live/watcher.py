@@ -203,13 +203,12 @@ class Watcher:
         with self._following:  # of two changes at once the one that read first is not to be the last to act
             conf = min(self.settings.of(camera.name).conf for camera in self.cameras)
             self.loaded.thresholds = replace(self.loaded.thresholds, conf=conf)
-            for name, steps in self._steps.given.items():
-                for step in steps:
-                    if isinstance(step, Tracking):
-                        try:
-                            step.place(self.settings.of(name).zones, step.lines)
-                        except ValueError as exc:
-                            self._told(f"{name}: its zones stay as they were: {exc}")
+            for name, step in ((name, step) for name, steps in self._steps.given.items() for step in steps):
+                if isinstance(step, Tracking):
+                    try:
+                        step.place(self.settings.of(name).zones, step.lines)
+                    except ValueError as exc:
+                        self._told(f"{name}: its zones stay as they were: {exc}")
 
     def _run(self, stream: Stream[Any]) -> None:
         try:
@@ -225,6 +224,7 @@ class Watcher:
             self._told(f"detection ended: {exc}")
         finally:
             stream.close()
+            self._steps.end()
             self._done.set()
 
     def _give(self, result: Result[Any]) -> None:

@@ -88,9 +88,9 @@ def run(
 
     def finish() -> None:
         if steps is not None and last is not None:
-            result = steps.finish(last)
-            if waits:
-                give(result)
+            give(steps.finish(last))
+        elif steps is not None:
+            steps.end()
 
     while True:
         try:
@@ -111,8 +111,6 @@ def run(
             result = steps.apply(result)
         if waits:  # which frame of a video is the last is known once there is no other
             result, last = last, result
-        elif steps is not None:
-            last = result
         if result is not None:
             give(result)
     finish()

@@ -34,6 +34,9 @@ class Finishing(Protocol):
     def finish(self, result: Result[Any]) -> Result[Any]:
         """Return the last result, as apply() gave it, with what is known as there are no more."""
 
+    def end(self) -> None:
+        """Decide the same where the last result went on its way already."""
+
 
 class Steps:
     """The steps of one camera, in order; they stay open. One that raises is told of and left out from then on."""
@@ -46,7 +49,7 @@ class Steps:
             told: is told of a step that fails.
             of: name of the camera, for what is told.
         """
-        self._steps, self._told, self._of = list(steps), told, of
+        self._steps, self._told, self._where = list(steps), told, f" of {of}" if of else ""
         self._epoch: int | None = None
 
     def apply(self, result: Result[Any]) -> Result[Any]:
@@ -64,16 +67,24 @@ class Steps:
         """Return the last result of a source that ended, with what steps that are Finishing add as it is the last."""
         return self._each(lambda step, last: step.finish(last) if isinstance(step, Finishing) else last, result)
 
+    def end(self) -> None:
+        """Have steps that are Finishing decide what they wait for, as there are no more results."""
+        for step in self._steps:
+            if isinstance(step, Finishing):
+                try:
+                    step.end()
+                except Exception as exc:
+                    self._told(f"{type(step).__name__}{self._where} failed as it ended: {exc}")
+                    _logger.debug("a step failed", exc_info=True)
+
     def _each(self, change: Callable[[Step, Result[Any]], Result[Any]], result: Result[Any]) -> Result[Any]:
         for step in list(self._steps):
             try:
                 result = change(step, result)
             except Exception as exc:
                 self._steps.remove(step)
-                where = f" of {self._of}" if self._of else ""
-                self._told(
-                    f"{type(step).__name__}{where} failed on frame {result.index}: {exc}; it is left out from here on"
-                )
+                what = f"{type(step).__name__}{self._where} failed on frame {result.index}"
+                self._told(f"{what}: {exc}; it is left out from here on")
                 _logger.debug("a step failed", exc_info=True)
         return result
 
@@ -108,3 +119,8 @@ class StepsByCamera:
         """Return the result as the last step of its camera gives it."""
         steps = self._steps.get(result.camera)
         return result if steps is None else steps.apply(result)
+
+    def end(self) -> None:
+        """End those of every camera; see Steps.end()."""
+        for steps in self._steps.values():
+            steps.end()

@@ -142,12 +142,16 @@ class Tracking:
 
     def finish(self, result: Result[Any]) -> Result[Any]:
         """Return the last result of a source that ended, in which all tracks end: who is beyond a line has crossed."""
-        if self._tracker is None:
-            return result
-        self._end_all()
+        self.end()
         events, self._ended = (*self.scene.events, *self._ended), []
-        self.scene = replace(self.scene, events=events, **self._memory.totals(self._places.zones, self._places.lines))
+        self.scene = replace(self.scene, events=events)
         return result.with_scene(result.detections, self.scene)
+
+    def end(self) -> None:
+        """End all tracks, and count what that decides; the events are in the next result, if there is one."""
+        if self._tracker is not None:
+            self._end_all()
+            self.scene = replace(self.scene, **self._memory.totals(self._places.zones, self._places.lines))
 
     def close(self) -> None:
         """Write the counts."""
