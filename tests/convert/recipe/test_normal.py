@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from yolorknn.convert.recipe.build_options import BuildOptions
-from yolorknn.convert.recipe.normal import check_normal
+from yolorknn.convert.recipe.normal import check_normal, normal_of
 from yolorknn.errors import BuildError
 from yolorknn.model.metadata import Tensor
 from yolorknn.model.onnx_file import OnnxFile
 
+INPUTS = [Tensor("x", (1, 3, 2, 2), "uint8"), Tensor("z", (1, 4), "float32")]
 
-def check(shape: tuple[int, ...], load: dict[str, Any] | None = None, **config: list[list[float]]) -> None:
+
+def check(shape: tuple[int, ...], load: dict[str, Any] | None = None, **config: Any) -> None:
     tensors = [Tensor("x", shape, "float32"), Tensor("z", (1, 4), "float32")]
     file = OnnxFile(Path("m.onnx"), tensors, [], {}, opset=17, producer="", ops=frozenset())
     check_normal(file, BuildOptions(config=config, load=load or {}))
@@ -29,5 +32,20 @@ def test_mean_and_std_are_a_number_for_each_of_the_second_axis() -> None:
         check((1, 32, 32, 3), mean_values=[[1, 2, 3]])
     with pytest.raises(BuildError, match=r"^--std 0\.5 does not fit x .*each of the 3 along its second axis$"):
         check((1, 3, 32, 32), std_values=[[0.5]])
+    check((1, 3, 32, 32), mean_values=[["a"], "b"], std_values=5)
+    check((1, 3, 32, 32), mean_values=[[1, 2, 3], []], std_values=[1, 2, 3])
+    with pytest.raises(BuildError, match=r"^--mean 1 does not fit x "):
+        check((1, 3, 32, 32), mean_values=[1])
     with pytest.raises(BuildError, match=r"z of m\.onnx, which is 1x4: "):
         check((1, 3, 32, 32), std_values=[[1, 2, 3], [1, 2, 3]])
+
+
+def test_the_float_model_is_given_what_the_toolkit_takes_them_for() -> None:
+    """Numbers in no list are the first input's; an input that has none is as it is."""
+    assert normal_of({}, INPUTS).values == {} == normal_of({"mean_values": [[], []]}, INPUTS).values
+    for mean in ([1, 2, 3], [[1, 2, 3]], [[1, 2, 3], []]):
+        found = normal_of({"mean_values": mean, "std_values": [[2, 2, 2], [4, 4, 4, 4]]}, INPUTS)
+        assert found.values == {"x": ([1, 2, 3], [2, 2, 2]), "z": ([0], [4, 4, 4, 4])}
+    given: dict[str, Any] = {"x": np.arange(12, dtype=np.uint8).reshape(1, 3, 2, 2), "z": np.ones((1, 4), np.float32)}
+    seen = normal_of({"std_values": [2, 4, 8]}, INPUTS).normalised(given)
+    assert seen["x"][0, :, 1, 1].tolist() == [1.5, 1.75, 1.375] and seen["z"] is given["z"]

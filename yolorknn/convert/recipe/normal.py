@@ -42,14 +42,9 @@ class Normal:
 
 def normal_of(config: Mapping[str, Any], own: Sequence[Tensor]) -> Normal:
     """Return the mean and std that a generic model is built with, by [config]."""
-    means, stds = (config.get(name) for name in ("mean_values", "std_values"))
-    if not means and not stds:
-        return Normal({})
-    count = max(len(means or ()), len(stds or ()))
-    pairs = zip(means or [[0.0]] * count, stds or [[1.0]] * count, strict=False)
-    return Normal(
-        {tensor.name: (_numbers(mean), _numbers(std)) for tensor, (mean, std) in zip(own, pairs, strict=False)}
-    )
+    means, stds = (_of_inputs(config.get(name), len(own)) for name in ("mean_values", "std_values"))
+    each = zip(own, means, stds, strict=True)
+    return Normal({tensor.name: (mean or [0.0], std or [1.0]) for tensor, mean, std in each if mean or std})
 
 
 def check_normal(file: OnnxFile, options: BuildOptions) -> None:
@@ -61,20 +56,30 @@ def check_normal(file: OnnxFile, options: BuildOptions) -> None:
     if not options.load.keys().isdisjoint(("inputs", "input_size_list", "input_initial_val")):
         return  # other inputs, or of other sizes, than the file says
     for key in ("mean_values", "std_values"):
-        given = options.config.get(key)
-        for tensor, values in zip(file.inputs, given if isinstance(given, list) else (), strict=False):
+        for tensor, values in zip(file.inputs, _of_inputs(options.config.get(key), len(file.inputs)), strict=True):
             count = tensor.shape[1] if len(tensor.shape) > 1 else 0
-            if not isinstance(values, list) or not count or len(values) == count:
+            if not values or not count or len(values) == count:
                 continue
             sides = "x".join(str(side or "any") for side in tensor.shape)
             last = len(tensor.shape) == 4 and tensor.shape[3] == len(values)
             why = ", and its channels are the last: export it with the channels second, or scale in the model" * last
             raise BuildError(
-                f"--{key.removesuffix('_values')} {','.join(f'{value:g}' for value in _numbers(values))} does not fit "
+                f"--{key.removesuffix('_values')} {','.join(f'{value:g}' for value in values)} does not fit "
                 f"{tensor.name} of {file.path}, which is {sides}: rknn-toolkit2 wants a number for each of the {count} "
                 f"along its second axis{why}"
             )
 
 
-def _numbers(values: Any) -> list[float]:
-    return [float(value) for value in values] if isinstance(values, (list, tuple)) else [float(values)]
+def _of_inputs(given: Any, count: int) -> list[list[float]]:
+    """Return the numbers of each of so many inputs, as the toolkit takes them: none where there are none for it.
+
+    Numbers that are in no list of their own are the first input's; what is no number the toolkit refuses.
+    """
+    lists = given if isinstance(given, (list, tuple)) else ()
+    lists = lists if any(isinstance(values, (list, tuple)) for values in lists) else [lists]
+    found = [list(map(float, values)) if _are_numbers(values) else [] for values in lists]
+    return [*found, *[list[float]()] * count][:count]
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, (list, tuple)) and all(isinstance(value, (int, float)) for value in values)
