@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -168,6 +170,18 @@ def test_what_cannot_be_kept_is_not_changed(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         settings.change("a", {"conf": 0.5})
     assert settings.of("a").conf == 0.25
+
+
+def test_what_cannot_be_read_for_a_moment_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no file can be opened any more it was put aside, though no other could be written in its place."""
+    path, told = tmp_path / "settings.json", list[str]()
+    settings = Settings({"a": NAMES}, path=path, told=told.append)
+    settings.change("a", {"zones": DOOR})
+    monkeypatch.setattr(Path, "open", Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
+    with pytest.raises(OutputError, match=r"cannot read .*settings.json, where changes are kept: Too many open files"):
+        settings.change("a", {"conf": 0.5})
+    monkeypatch.undo()
+    assert Settings({"a": NAMES}, path=path).of("a") == settings.of("a") and not told
 
 
 def test_as_many_zones_as_there_may_be_are_read_again(tmp_path: Path) -> None:

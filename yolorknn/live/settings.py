@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from yolorknn.errors import InputError
+from yolorknn.errors import InputError, OutputError
 from yolorknn.files import write_bytes
 from yolorknn.live.camera_settings import CameraSettings
 from yolorknn.stream.result import Result
@@ -45,7 +45,10 @@ class Settings:
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._missing: dict[str, Sequence[str]] = {}
-        self._kept = self._read()
+        try:
+            self._kept = self._read()
+        except OSError as exc:
+            self._kept = self._begin_anew(exc)
         self._names: dict[str, tuple[str, ...]] = {}
         self._defaults: dict[str, CameraSettings] = {}
         self._now: dict[str, CameraSettings] = {}
@@ -89,7 +92,10 @@ class Settings:
                 raise InputError(f"there is no camera '{printable(camera[:60])}'")
             known = self._defaults.get(camera, _DEFAULT).zones
             new = self._now[camera].changed(values, self._names[camera], known)
-            before = {**self._kept, **self._read()}  # another service of this user changes its own cameras there
+            try:
+                before = {**self._kept, **self._read()}  # another service of this user changes its own cameras there
+            except OSError as exc:  # for a moment, as where no file can be opened any more: what it has stays
+                raise OutputError(f"cannot read {self._path}, where changes are kept: {reason_of(exc)}") from exc
             kept = {**before, camera: {**self._kept.get(camera, {}), **_only(new.to_json(), values)}}
             if self._path is not None:
                 write_bytes(self._path, json.dumps({"cameras": kept}, ensure_ascii=False, indent=1).encode())
@@ -136,19 +142,22 @@ class Settings:
                 cameras = json.loads(opened.read(_MOST_BYTES))["cameras"]
             if not isinstance(cameras, dict) or not all(isinstance(given, dict) for given in cameras.values()):
                 raise ValueError("it has no cameras")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
-        except (OSError, ValueError, LookupError, TypeError, RecursionError) as exc:
-            aside = self._path.with_name(f"{self._path.name}.unusable")
-            try:
-                self._path.replace(aside)
-            except OSError:
-                aside = self._path
-            self._told(
-                f"the settings in {self._path} cannot be used ({reason_of(exc)}): all begin anew, it is kept as {aside}"
-            )
-            return {}
+        except (ValueError, LookupError, TypeError, RecursionError) as exc:
+            return self._begin_anew(exc)
         return cameras
+
+    def _begin_anew(self, why: Exception) -> dict[str, Any]:
+        assert self._path is not None
+        aside = self._path.with_name(f"{self._path.name}.unusable")
+        try:
+            self._path.replace(aside)
+        except OSError:
+            aside = self._path
+        what = f"cannot be used ({reason_of(why)}): all begin anew, it is kept as {aside}"
+        self._told(f"the settings in {self._path} {what}")
+        return {}
 
 
 def _only(values: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
