@@ -52,6 +52,8 @@ def test_the_demo_model_finds_its_own_scenes(data: Path, tmp_path: Path) -> None
     assert fewer.images == 3
     with pytest.raises(DatasetError, match="there are no images to measure on"):
         validate(DEMO_ONNX, data, images=[])
+    with pytest.raises(ValueError, match=r"images is a list of paths, as \['a.jpg'\], not one"):
+        validate(DEMO_ONNX, data, images="a.jpg")
 
 
 @needs_ort

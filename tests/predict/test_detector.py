@@ -21,7 +21,7 @@ from tests.fakes.waiting import LONGEST
 from yolorknn import Detector
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import read_image
-from yolorknn.model.class_names import class_ids
+from yolorknn.model.class_names import class_ids, given_names
 from yolorknn.predict import loaded_model
 from yolorknn.runtime.pool import Pool
 
@@ -148,6 +148,15 @@ def test_classes_by_any_whole_number_or_name_also_set_later(make: Make) -> None:
         with pytest.raises(ValueError, match=r"a list of ids or names, as \['nought'\], not 'nought'"):
             detector.classes = wrong
         assert detector.classes == (3,), "as before"
+
+
+def test_names_are_a_list_or_those_of_a_detector() -> None:
+    """Whose names are by id, as ultralytics' are; of a file's name each letter was taken for a class."""
+    assert given_names({1: "b", 0: "a"}) == given_names(("a", "b")) == ["a", "b"] and given_names(None) is None
+    wrong: Any
+    for wrong in ("coco.names", b"ab", {1: "a"}, {"a": 0}, [1, 2]):
+        with pytest.raises(ValueError, match="names is a list of class names, or one by each id from 0 on, not"):
+            Detector("absent.onnx", names=wrong)
 
 
 def test_a_name_that_two_classes_have_means_both(make: Make) -> None:

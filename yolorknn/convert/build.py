@@ -29,6 +29,7 @@ from yolorknn.errors import BuildError
 from yolorknn.files import atomic_folder, check_folder, write_bytes
 from yolorknn.model import rknn_file
 from yolorknn.model.anchor_sizes import given_anchors
+from yolorknn.model.class_names import given_names
 from yolorknn.model.generic import GenericMetadata
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.model.packing import GENERIC, pack, pack_beside, pack_generic
@@ -43,7 +44,7 @@ def build(
     platform: str = "rk3588",
     dtype: Dtype | None = None,
     dataset: str | Path | int | Iterable[NDArray[Any]] | None = None,
-    names: Sequence[str] | None = None,
+    names: Sequence[str] | Mapping[int, str] | None = None,
     anchors: str | Path | Sequence[float] | None = None,
     options: BuildOptions | None = None,
     float16_below: float | None = None,
@@ -92,7 +93,9 @@ def build(
     path, given = Path(model), _given(dataset)
     any_kind = generic or format_of(path) in LOADERS.keys() - {".onnx"}
     sizes, chosen = given_anchors(anchors), options or BuildOptions()
-    request = BuildRequest(path, platform, dtype, given, names, sizes, chosen, any_kind, toolkit, sha256=sha256)
+    request = BuildRequest(
+        path, platform, dtype, given, given_names(names), sizes, chosen, any_kind, toolkit, sha256=sha256
+    )
     folder = None if output is None else Path(output)
     outcome = Outcome.of(request, folder, encrypt=encrypt, codegen=codegen)
     if float16_below is not None:

@@ -64,6 +64,8 @@ class Dataset:
         Raises:
             DatasetError: there are no images, their labels are not of this form, or none of them has any.
         """
+        if isinstance(images, (str, Path)):
+            raise ValueError(f"images is a list of paths, as ['{images}'], not one")
         files = self.images if images is None else tuple(map(Path, images))
         if not files:
             raise DatasetError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from yolorknn.measure.val_key import key_of, unchanged
 from yolorknn.measure.val_report import ValReport
 from yolorknn.measure.val_size import names_of, size_of
 from yolorknn.model.anchor_sizes import given_anchors
+from yolorknn.model.class_names import given_names
 from yolorknn.model.metadata import ModelMetadata
 from yolorknn.predict.detector import Detector
 from yolorknn.predict.open_model import HERE, Place, read_metadata
@@ -48,7 +49,7 @@ def validate(
     *,
     images: Sequence[str | Path] | None = None,
     place: Place = HERE,
-    names: Sequence[str] | None = None,
+    names: Sequence[str] | Mapping[int, str] | None = None,
     anchors: str | Path | Sequence[float] | None = None,
     store: Path | None = None,
     progress: Progress | None = None,
@@ -84,7 +85,7 @@ def validate(
     """
     path = Path(model)
     labelled = Dataset.open(Path(data)).labelled(images)
-    own, sizes = None if names is None else list(names), given_anchors(anchors)
+    own, sizes = given_names(names), given_anchors(anchors)
     asked = None if imgsz is None else height_and_width(imgsz)
     size = size_of(path, names=own, anchors=sizes) if asked is None or path.suffix.lower() != ".pt" else asked
     if asked is not None and size != asked:

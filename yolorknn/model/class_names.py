@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import index
 from pathlib import Path
 
@@ -25,6 +25,20 @@ def read_names(file: Path | None) -> list[str] | None:
         return [line.strip() for line in decoded(file.read_bytes()).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as exc:
         raise ModelError(f"cannot read the names in {file}: {reason_of(exc)}") from exc
+
+
+def given_names(names: Sequence[str] | Mapping[int, str] | None) -> list[str] | None:
+    """Return class names as a program gives them: in the order of their ids, or by id, as detectors have them.
+
+    Raises:
+        ValueError: they are no such names, as the text that a file's name is.
+    """
+    if names is None:
+        return None
+    listed = [names.get(number) for number in range(len(names))] if isinstance(names, Mapping) else names
+    if isinstance(listed, (str, bytes)) or not all(isinstance(name, str) for name in listed):
+        raise ValueError(f"names is a list of class names, or one by each id from 0 on, not {names!r:.100}")
+    return [str(name) for name in listed]
 
 
 def names_of(metadata: ModelMetadata, classes: Sequence[int | str] | None) -> tuple[str, ...] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from yolorknn.model.class_names import given_names
 from yolorknn.predict.loaded_model import LoadedModel, OtherTaskError
 from yolorknn.predict.open_model import Place
 from yolorknn.runtime.backend import Backend
@@ -25,7 +26,7 @@ class Classifier(LoadedModel[Classification]):
 
     Args:
         model: an .onnx (runs on onnxruntime) or, on a Rockchip board, a .rknn (runs on every NPU core).
-        names: class names, for a model without metadata.
+        names: class names, for a model without metadata: in order, or by id.
         simulate: run on the vendor's simulator instead, quantized as the .rknn is; a PC with rknn-toolkit2.
         dataset: with simulate, the calibration set; default is the one that the .rknn was built with.
         runtime: on a board, "lite", "c" or "auto"; see Detector.
@@ -42,7 +43,7 @@ class Classifier(LoadedModel[Classification]):
         self,
         model: str | Path,
         *,
-        names: Sequence[str] | None = None,
+        names: Sequence[str] | Mapping[int, str] | None = None,
         simulate: bool = False,
         dataset: str | Path | None = None,
         runtime: Runtime = "auto",
@@ -53,7 +54,7 @@ class Classifier(LoadedModel[Classification]):
             model,
             thresholds=Thresholds(),
             place=Place(simulate, None if dataset is None else Path(dataset)),
-            names=names,
+            names=given_names(names),
             runtime=runtime,
             contexts=contexts,
             backends=backends,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from numpy.typing import NDArray
 
 from yolorknn.model.anchor_sizes import given_anchors
+from yolorknn.model.class_names import given_names
 from yolorknn.predict.loaded_model import LoadedModel, OtherTaskError
 from yolorknn.predict.open_model import Place
 from yolorknn.runtime.backend import Backend
@@ -58,7 +59,7 @@ class Detector(LoadedModel[Detections]):
         max_det: most boxes per image.
         multi_label: give a box for each class above conf, not only for its best one (what ultralytics' val does).
         agnostic_nms: let a box suppress overlapping ones of other classes too.
-        names: class names, for a model without metadata.
+        names: class names, for a model without metadata: in order, or by id.
         anchors: for a model of YOLOv5 or YOLOv7 that does not say them, widths and heights of its anchor boxes in
             pixels, one after the other or nested, the finest stride's first; or a text file of them; or "yolov5",
             "yolov7" or "yolov7-tiny" for those that the authors publish.
@@ -77,7 +78,8 @@ class Detector(LoadedModel[Detections]):
 
     Raises:
         ValueError: a threshold, tile, overlap or contexts is out of range or no number, anchors are no numbers, classes
-            is one name or id and no list of such, or there is no such runtime, whether this machine is a board or not.
+            is one name or id and no list of such, names are no such list, or there is no such runtime, whether this
+            machine is a board or not.
         ModelError: the model is absent, broken, or not for this machine.
         BackendError: the runtime refused it.
         MissingDependencyError: the runtime is not installed.
@@ -100,7 +102,7 @@ class Detector(LoadedModel[Detections]):
         max_det: int = 300,
         multi_label: bool = False,
         agnostic_nms: bool = False,
-        names: Sequence[str] | None = None,
+        names: Sequence[str] | Mapping[int, str] | None = None,
         anchors: str | Path | Sequence[float] | Sequence[Sequence[float]] | NDArray[Any] | None = None,
         simulate: bool = False,
         dataset: str | Path | None = None,
@@ -116,7 +118,7 @@ class Detector(LoadedModel[Detections]):
             thresholds=thresholds,
             classes=classes,
             place=Place(simulate, None if dataset is None else Path(dataset)),
-            names=names,
+            names=given_names(names),
             anchors=given_anchors(anchors),
             runtime=runtime,
             contexts=contexts,
