@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import needs_ort, needs_toolkit, needs_torch
 from tests.fakes.commands import misused, refused, run
-from tests.fakes.tiny_onnx import blunt_net, computed, picture_net
+from tests.fakes.tiny_onnx import blunt_net, computed, picture_net, two_inputs
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import BuildError, CalibrationError, ModelError
@@ -196,6 +196,20 @@ def test_a_metric_is_given_the_float_models_outputs_as_it_is_the_simulators(plac
     for outputs, (path,) in zip(found, rows, strict=True):
         expected = computed(Path("net.onnx"), {"image": np.load(path)})["logits"]
         assert outputs["half"] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+@needs_ort
+def test_rows_are_in_the_order_of_the_inputs_that_are_loaded(tmp_path: Path) -> None:
+    """As the toolkit reads them, and as the .rknn has its inputs: of two of one shape nothing else would tell."""
+    model, rows = two_inputs(tmp_path / "two.onnx"), [[tmp_path / "v.npy", tmp_path / "i.npy"]]
+    vector, image = np.ones((1, 5), np.float32), np.full((1, 3, 4, 6), 9, np.float32)
+    np.save(rows[0][0], vector)
+    np.save(rows[0][1], image)
+    load = {"inputs": ["a/b", "image"], "input_size_list": [[1, 5], [1, 3, 4, 6]]}
+    config = {"mean_values": [[], [1.0, 1.0, 1.0]], "std_values": [[], [4.0, 4.0, 4.0]]}
+    request = BuildRequest(model, generic=True, options=BuildOptions(load=load, config=config))
+    (found,) = gate_any._Gate(request, rows, None, None).floating()
+    assert np.allclose(found["y"], computed(model, {"image": (image - 1) / 4, "a/b": vector})["y"], atol=1e-6)
 
 
 @needs_ort

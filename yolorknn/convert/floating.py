@@ -66,8 +66,8 @@ def open_floating(request: BuildRequest, built: Callable[[], Interface], held: E
         session = held.enter_context(closing(OrtSession(model)))
     except ModelError as exc:  # it has ops of the user's own, or is too new; what to do is another matter here
         return str(exc).partition(": ")[0]
-    sizes = dict(
-        zip(load.get("inputs") or [one.name for one in session.inputs], load.get("input_size_list", ()), strict=False)
-    )
-    inputs = tuple(one._replace(shape=tuple(sizes.get(one.name, one.shape))) for one in session.inputs)
+    sides = {tensor.name: tensor for tensor in session.inputs}
+    names = load.get("inputs") or list(sides)  # in this order rows have their files, and mean and std their numbers
+    sizes = dict(zip(names, load.get("input_size_list", ()), strict=False))
+    inputs = tuple(sides[name]._replace(shape=tuple(sizes.get(name, sides[name].shape))) for name in names)
     return Floating(session, Interface(inputs, tuple(session.outputs)), f"{model} on onnxruntime")
