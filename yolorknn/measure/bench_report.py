@@ -152,16 +152,26 @@ def draw(report: BenchReport, path: Path) -> None:
     """
     title = f"{Path(report.model).name}: {report.place}; {report.source}"
     with drawing(path, title, columns=2, size=(10, 4)) as (left, right):
-        names = [f"{run.cores} / {run.workers}" for run in report.runs]
-        left.bar(names, [run.fps for run in report.runs], color=[_colour(run, report.best) for run in report.runs])
+        places = range(len(report.runs))  # a name of two runs would be one place, and hide one of them
+        left.bar(places, [run.fps for run in report.runs], color=[_colour(run, report.best) for run in report.runs])
+        left.set_xticks(places, _names(report.runs))
         left.set(title="frames per second", xlabel="cores / workers")
-        left.tick_params(axis="x", rotation=45 if len(names) > 6 else 0)
+        left.tick_params(axis="x", rotation=45 if len(places) > 6 else 0)
         stages = report.best.stages_ms
         for kind, shade in (("p99", "0.85"), ("p90", "0.65"), ("p50", "tab:blue")):
             right.barh(list(stages), [stage[kind] for stage in stages.values()], color=shade, label=kind)
         right.set(title=f"ms by stage, {report.best.cores} cores, {report.best.workers} workers")
         right.invert_yaxis()
         right.legend()
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Return what tells one run from the others; the runtime where there are two."""
+    several = len({run.runtime for run in runs}) > 1
+    return [
+        f"{run.runtime} " * several + f"{run.cores} / {run.workers}" + f", {run.contexts} contexts" * (run.contexts > 1)
+        for run in runs
+    ]
 
 
 def _colour(run: Run, best: Run) -> str:
