@@ -64,6 +64,7 @@ def says(monkeypatch: pytest.MonkeyPatch, what: int, **fields: object) -> None:
     ("fields", "said"),
     [
         ({"format": 2}, "that box8 lies in layout 2, which cannot be"),
+        ({"name": b"cls8"}, "that box8 is cls8, which is another, which cannot be"),
         ({"type": 1}, "that box8 has 6144 numbers of float16 in 6144 bytes, which cannot be"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -52,22 +52,20 @@ class Said:
         self._asked(rknn_api.COUNTS, said)
         if (said.inputs, said.outputs) != (len(file.inputs), len(file.outputs)):
             raise self._nonsense(f"that it has {said.inputs} inputs and {said.outputs} outputs")
-        inputs = [self._checked(rknn_api.INPUT, number, tensor) for number, tensor in enumerate(file.inputs)]
-        return inputs, [self._checked(rknn_api.OUTPUT, number, tensor) for number, tensor in enumerate(file.outputs)]
+        inputs = [self._checked(rknn_api.INPUT, number, file.inputs) for number in range(said.inputs)]
+        return inputs, [self._checked(rknn_api.OUTPUT, number, file.outputs) for number in range(said.outputs)]
 
-    def _checked(self, what: int, number: int, stated: Tensor) -> Tensor:
+    def _checked(self, what: int, number: int, every: Sequence[Tensor]) -> Tensor:
+        stated = every[number]
         said = Attributes(index=number)
         self._asked(what, said)
         if said.n_dims > len(said.dims):
             raise self._nonsense(f"that {stated.name} has {said.n_dims} dimensions")
         taken = image_input(stated) if what == rknn_api.INPUT else stated
         shape = tuple(said.dims[: said.n_dims])
-        try:
-            name = said.name.decode()
-        except UnicodeDecodeError:
-            name = ""
-        if not name or not name.isprintable() or said.index != number:
-            raise self._nonsense(f"that the name of {stated.name} is {said.name[:40]!r}")
+        self._check_name(said, stated.name, {tensor.name for tensor in every})
+        if said.index != number:
+            raise self._nonsense(f"that {stated.name} is number {said.index}")
         if _squeezed(shape) not in (_squeezed(stated.shape), _squeezed(taken.shape)):
             raise self._nonsense(f"that {stated.name} has shape {shape}, where the file has {stated.shape}")
         if said.n_elems != math.prod(stated.shape):
@@ -88,6 +86,16 @@ class Said:
                 raise self._nonsense(f"that {stated.name} has scale {said.scale} and zero point {said.zero_point}")
             return stated._replace(dtype=dtype, scale=said.scale, zero_point=said.zero_point)
         return stated._replace(dtype=dtype if dtype in ("float32", "float16") else "float32")
+
+    def _check_name(self, said: Attributes, stated: str, every: Set[str]) -> None:
+        try:
+            name = said.name.decode()
+        except UnicodeDecodeError:
+            name = ""
+        if not name or not name.isprintable():
+            raise self._nonsense(f"that the name of {stated} is {said.name[:40]!r}")
+        if name != stated and name in every:  # they are in another order, and may be of one shape
+            raise self._nonsense(f"that {stated} is {name}, which is another")
 
     def _asked(self, what: int, answer: Any) -> None:
         if code := self._ask(what, answer):
