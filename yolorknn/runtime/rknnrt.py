@@ -57,7 +57,8 @@ class Weights:
         """
         self._library = self._library or Library()
         session = RknnRtSession(self._library, self._file, core=core, like=None if self._sealed else self._first)
-        self._first = self._first or session
+        if not self._sealed:
+            self._first = self._first or session
         return session
 
     def seal(self) -> None:
