@@ -68,7 +68,7 @@ def test_a_fork_while_a_model_is_opened(library: Library, model: Path) -> None:
 
     real = stderr._kept[0].real
     assert real is not None
-    before = os.fstat(real.fileno())
+    before = os.fstat(real.descriptor)
     assert forked(work) == "ended"
     opening.join(30)
     library.let_go()

@@ -16,6 +16,7 @@ import pytest
 from tests.fakes.pictured import is_of, picture
 from tests.fakes.standin import Library, needs_compiler
 from yolorknn import Detector
+from yolorknn.runtime import stderr
 from yolorknn.runtime.stderr import caught_stderr, give_back_stderr
 
 SAYS = """
@@ -105,6 +106,44 @@ def test_what_other_threads_write_meanwhile_is_not_lost() -> None:
     done = subprocess.run([sys.executable, "-c", OTHERS], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr.splitlines() == ["printed", "logged: no error of the model's", "later"]
     assert (done.returncode, done.stdout) == (0, "no such device\n")
+
+
+MANY = """
+import os, threading
+from yolorknn.runtime.stderr import caught_stderr
+
+def others(name):
+    for number in range(3000):
+        os.write(2, b"%s %d\\n" % (name, number))
+
+for _ in range(3):
+    with caught_stderr():
+        threads = [threading.Thread(target=others, args=(name,)) for name in (b"one", b"two", b"three", b"four")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+"""
+
+
+def test_threads_that_log_at_once_do_not_write_over_each_other() -> None:
+    """Those of a stream's frames, say, while another model is opened."""
+    done = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, timeout=60, check=False)
+    wanted = [f"{name} {number}" for name in ("one", "two", "three", "four") for number in range(3000)] * 3
+    assert sorted(done.stderr.splitlines()) == sorted(wanted)
+
+
+def test_who_is_about_to_write_to_stderr_as_it_was_still_can() -> None:
+    """Its number would be closed by then, or that of another file."""
+    with caught_stderr():
+        real = stderr._kept[0].real
+        assert real is not None
+        give_back_stderr()
+        assert os.path.samestat(os.fstat(real.descriptor), os.fstat(2))
+        number = real.descriptor
+        del real
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(number)
 
 
 def test_what_is_forgotten_once_its_stream_is_closed_complains_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

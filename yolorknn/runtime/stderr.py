@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
+import fcntl
 import os
 import re
 import sys
@@ -15,88 +15,26 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, TextIO, cast
+from typing import BinaryIO, TextIO, cast
+
+from yolorknn.runtime.stderr_apart import Apart, Real, write_all
 
 _lock = threading.Lock()
 _VENDORS = re.compile(r"\s*([EWIDV] |RKNN|rknn|librknn|rknpu|RGA|--> |[Ff]ailed to |[Cc]an ?not |Can not )")
 """How lines of the vendor's code begin."""
 
 
-class _Apart(io.TextIOBase):
-    """Python's stderr while it is caught: what other threads write goes where it went before.
-
-    Args:
-        stream: that was Python's; None in a program without.
-        real: descriptor 2 as it was; None where it was closed.
-    """
-
-    def __init__(self, stream: TextIO | None, real: io.FileIO | None) -> None:
-        self._stream: Any = getattr(stream, "rich_proxied_file", stream)  # a bar's writes to sys.stderr itself
-        self._real, self._thread = real, threading.get_ident()
-        self._mine = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="replace", write_through=True)
-        self.over = False
-        """Whether it has been given back: whoever kept this goes on with it."""
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return str(getattr(self._stream, "encoding", None) or "utf-8")
-
-    @property
-    def buffer(self) -> Any:
-        return self._there().buffer
-
-    def write(self, text: str) -> int:
-        there = self._there()
-        if there is not None and (self.over or not _is_descriptor(there)):
-            return int(there.write(text))
-        try:
-            _write(self._real, text.encode(self.encoding, "backslashreplace"))
-        except ValueError:  # closed, as it has been given back just now
-            there.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        there = self._there()
-        if there is not None and not getattr(there, "closed", False):  # Python flushes what is forgotten, also later
-            there.flush()
-
-    def isatty(self) -> bool:
-        if self._real is not None and not self.over and _is_descriptor(self._stream):
-            return self._real.isatty()
-        return self._stream is not None and bool(self._stream.isatty())
-
-    def fileno(self) -> int:
-        return int(self._stream.fileno()) if self._stream is not None else 2
-
-    def said(self) -> str:
-        """Return what the thread that catches wrote."""
-        return self._mine.buffer.getvalue().decode("utf-8", "replace")
-
-    def _there(self) -> Any:
-        """Return where this thread writes."""
-        mine = threading.get_ident() == self._thread and not self.over
-        return self._mine if mine else self._stream
-
-
-def _is_descriptor(stream: Any) -> bool:
-    """Tell whether a stream writes to descriptor 2; others, as a notebook's, do not."""
-    try:
-        return stream is not None and stream.fileno() == 2
-    except (AttributeError, OSError, ValueError):
-        return False
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Kept:
     """The real stderr; a program may have none."""
 
-    real: io.FileIO | None
-    """Descriptor 2's."""
+    real: Real | None
+    """Descriptor 2's, until it is given back."""
     stream: TextIO | None
     """Python's."""
     process: int
     caught: BinaryIO
-    apart: _Apart
+    apart: Apart
     """What is Python's meanwhile."""
     lines: list[str] = field(default_factory=list)
     """What was caught, once it is given back."""
@@ -119,20 +57,20 @@ def _give_back(kept: _Kept) -> None:
         _kept.remove(kept)  # the first to come does it
     except ValueError:
         return
-    kept.apart.over = True
+    kept.apart.end()
     if sys.stderr is kept.apart:
         sys.stderr = cast(TextIO, kept.stream)
-    if kept.real is None:
+    real, kept.real = kept.real, None
+    if real is None:
         os.close(2)
     else:
-        os.dup2(kept.real.fileno(), 2)
-        kept.real.close()
+        os.dup2(real.descriptor, 2)
     _lock.release()
     if kept.process == os.getpid():
-        _pass_on(kept)
+        _pass_on(kept, there=real is not None)
 
 
-def _pass_on(kept: _Kept) -> None:
+def _pass_on(kept: _Kept, *, there: bool) -> None:
     """Read what was caught, and write to stderr what others wrote, who hold its descriptor, as a log's handler does."""
     with kept.reading:
         if kept.caught.closed:  # the opening that seemed to hang has ended just now
@@ -143,15 +81,8 @@ def _pass_on(kept: _Kept) -> None:
     vendors = [line for line in lines if _VENDORS.match(line)]
     others = [line for line in lines if not _VENDORS.match(line)]
     kept.lines.extend([*vendors, *kept.apart.said().splitlines()] or others)
-    if others and kept.real is not None:
-        with contextlib.suppress(OSError), io.FileIO(2, "w", closefd=False) as real:
-            _write(real, "".join(others).encode("utf-8", "replace"))
-
-
-def _write(real: io.FileIO | None, data: bytes) -> None:
-    with contextlib.suppress(OSError):  # nobody reads it
-        while data and real is not None and (written := real.write(data)):
-            data = data[written:]
+    if others and there:
+        write_all(2, "".join(others).encode("utf-8", "replace"))
 
 
 @contextlib.contextmanager
@@ -188,10 +119,15 @@ def _begun() -> _Kept | None:
 
 
 def _file() -> BinaryIO:
-    """Return a file in memory, where Python has such: on a full disk a model must still open."""
+    """Return a file in memory, where Python has such: on a full disk a model must still open.
+
+    Threads that write to it at once append: in memory Linux does not hold its position for one after the other.
+    """
     if not hasattr(os, "memfd_create"):
         return cast(BinaryIO, tempfile.TemporaryFile(buffering=0))
-    return os.fdopen(os.memfd_create("stderr"), "wb", buffering=0)
+    descriptor = os.memfd_create("stderr")
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_RDWR | os.O_APPEND)
+    return os.fdopen(descriptor, "wb", buffering=0)
 
 
 def _take(caught: BinaryIO) -> _Kept:
@@ -204,7 +140,7 @@ def _take(caught: BinaryIO) -> _Kept:
         with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or nobody reads it
             sys.stderr.flush()
         real = _copied(2)
-        kept = _Kept(real, sys.stderr, os.getpid(), caught, _Apart(sys.stderr, real))
+        kept = _Kept(real, sys.stderr, os.getpid(), caught, Apart(sys.stderr, real))
         os.dup2(caught.fileno(), 2)
     except BaseException:
         _lock.release()
@@ -214,9 +150,9 @@ def _take(caught: BinaryIO) -> _Kept:
     return kept
 
 
-def _copied(descriptor: int) -> io.FileIO | None:
+def _copied(descriptor: int) -> Real | None:
     try:
-        return io.FileIO(os.dup(descriptor), "w")
+        return Real(os.dup(descriptor))
     except OSError as exc:
         if exc.errno != errno.EBADF:
             raise
