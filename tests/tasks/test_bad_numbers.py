@@ -55,6 +55,24 @@ def test_nan_where_a_box_is_names_the_output(reg_max: int) -> None:
         postprocess(outputs, metadata, Thresholds(iou=0.5))
 
 
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_what_is_no_sum_of_scores_names_the_output(multi_label: bool) -> None:
+    """A .rknn shows no difference between a sum and the objectness of YOLOX, or the angle of an oriented box."""
+    metadata = split_metadata(IMGSZ, CLASSES, sums=True)
+    thresholds = Thresholds(iou=0.5, multi_label=multi_label)
+    outputs = encode_split(metadata, NINE)
+    sums = [number for number, output in enumerate(metadata.outputs) if output.role == "sum"]
+    for number in sums:
+        outputs[number] *= 0.9  # as int8 may leave it
+    assert len(postprocess(outputs, metadata, thresholds).confidence) == 3
+    for number in sums:
+        outputs[number][:] = 0.3
+    with pytest.raises(
+        InferenceError, match=r"sum8 or sum16 or sum32 has 0\.30 where a class has 0\.90, so that it is no"
+    ):
+        postprocess(outputs, metadata, thresholds)
+
+
 @given(st.lists(st.sampled_from([0.0, 1.5, 40, 1e5, np.inf, -np.inf, 3e38, -3e38]), min_size=4, max_size=4))
 @settings(max_examples=100, deadline=None)
 def test_nms_keeps_other_boxes_whatever_one_is(odd: list[float]) -> None:

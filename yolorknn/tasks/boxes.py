@@ -21,7 +21,7 @@ from yolorknn.tasks.candidate import FAR, NOTHING, Boxes
 from yolorknn.tasks.cells import Places, above, chosen, values_at
 from yolorknn.tasks.nms import nms
 from yolorknn.tasks.objectness import has_objectness
-from yolorknn.tasks.sound import check_numbers, check_scores
+from yolorknn.tasks.sound import check_numbers, check_scores, check_sums
 from yolorknn.tasks.task import Floats, Ints, Thresholds
 
 MAX_CANDIDATES = 30000
@@ -79,6 +79,7 @@ def _split(outputs: Sequence[Values], metadata: ModelMetadata, conf: float, mult
     if sums:
         scores = values_at([outputs[number] for number in classes], places)
         check_scores(" or ".join(metadata.outputs[number].name for number in classes), scores)
+        check_sums(" or ".join(metadata.outputs[number].name for number in sums), confidence, scores)
         column, class_id = chosen(scores, np.full(len(confidence), conf, np.float32), multi_label)
         places, confidence = places.take(column), scores[class_id, column]
     raw = values_at([outputs[scale.box] for scale in scales], places)

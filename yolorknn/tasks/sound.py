@@ -1,4 +1,4 @@
-"""Whether outputs can be what they are taken for: a score is from 0 to 1, and no number is NaN."""
+"""Whether outputs can be what they are taken for: a score is from 0 to 1, a sum no less, and no number is NaN."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from yolorknn.tasks.task import Floats, Ints
 
 TOLERANCE = 1 / 256
 """How far a chip's rounding may bring a score beyond 0 and 1."""
+LESS = 0.25
+"""By how much a sum of scores may be less than one of them: in int8 each is rounded, and the sum perhaps cut off."""
 HINT = "the model is another than it says, or broken; 'yolorknn info' tells what its outputs are taken for"
 
 
@@ -37,6 +39,26 @@ def check_scores(name: str, scores: NDArray[Any]) -> None:
     if low < -TOLERANCE or high > 1 + TOLERANCE:
         odd = low if low < -TOLERANCE else high
         raise InferenceError(f"output {name} has a score of {odd:.4g}, but scores are from 0 to 1: {HINT}")
+
+
+def check_sums(name: str, sums: Floats, scores: Floats) -> None:
+    """Refuse sums of scores that are none: a .rknn shows no difference to an objectness, or an angle after a sigmoid.
+
+    Args:
+        name: the output that they are of.
+        sums: of some cells, (N,).
+        scores: of these, (classes, N).
+
+    Raises:
+        InferenceError: a class has clearly more than all classes together.
+    """
+    best = np.maximum.reduce(scores, axis=0)
+    more = best - sums
+    if more.size and float(np.maximum.reduce(more)) > LESS:
+        at = int(more.argmax())
+        raise InferenceError(
+            f"output {name} has {sums[at]:.2f} where a class has {best[at]:.2f}, so that it is no sum of scores: {HINT}"
+        )
 
 
 def check_quantized(outputs: Sequence[tuple[str, Values]]) -> None:
