@@ -126,7 +126,7 @@ def test_all_strides_in_one_are_what_the_graph_shows() -> None:
     for outputs, evidence in (pose, obb, joined(("Mul", 4), ("Conv", 80)), joined(("Sigmoid", 4), ("Sigmoid", 80))):
         with pytest.raises(MetadataError, match=r"may be a model of detect.*pose.*obb.*do not prove"):
             recognise(LARGER, outputs, evidence, where="m")
-    with pytest.raises(MetadataError, match="m is a pose model as ultralytics writes it"):
+    with pytest.raises(MetadataError, match="m is a model of task 'pose' as ultralytics writes it"):
         recognise(LARGER, pose[0], Evidence(pose[1].nodes, {"task": "pose", "names": "{0: 'person'}"}), where="m")
 
 
@@ -154,7 +154,7 @@ def test_without_a_graph_somebody_must_say_how_many_classes_there_are() -> None:
         ([(1, 85, 8, 8), (1, 85, 4, 4), (1, 85, 2, 2)], "of YOLOX, a box, its objectness and 80 classes"),
         ([(1, 3, 8, 8, 85), (1, 3, 4, 4, 85)], "of YOLOv5 or YOLOv7, with anchor boxes"),
         ([(1, 252, 85)], "of YOLOv5 or YOLOv7, decoded"),
-        ([(1, 84, 85)], "of YOLOX, all strides in one"),
+        ([(1, 84, 85)], "of YOLOX or YOLOv6, all strides in one"),
         ([(1, 116, 84), (1, 32, 16, 16)], "is a segment model as ultralytics writes it"),
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from yolorknn.model.anchor_sizes import PUBLISHED, WRITTEN, by_stride
 from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import Tensor
+from yolorknn.tasks.joined import BOX
 from yolorknn.tasks.other_heads import ANCHORS, anchored_classes
 from yolorknn.tasks.split import REG_MAX, Grid, cells_of, grids_of, of_several_heads
 
@@ -31,15 +32,18 @@ def name_layout(imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Evi
     if len(first) == 3 and 6 <= first[2] < first[1] <= MOST_BOXES and {*first} & {cells, ANCHORS * cells} == set():
         return f"ends in NMS or a top-k, as of ultralytics' nms=True or end2end: {EXPORT}, or without nms=True"
     if evidence.task not in (None, "detect"):
-        return f"is a {evidence.task} model as ultralytics writes it, of whose outputs yolorknn reads none: {EXPORT}"
+        of = f"of task '{evidence.task}' as ultralytics writes it"
+        return f"is a model {of}, of whose outputs yolorknn reads none: {EXPORT}"
     if len(first) == 5 and first[1] == ANCHORS:
         return _of_others("of YOLOv5 or YOLOv7, with anchor boxes")
     if (classes := anchored_classes(grids, evidence)) is not None:
         return _without_sizes(classes, grids, evidence)
-    if grids and all(len(grid.outputs) == 1 for grid in grids):
+    if _are_masks_with_anchors(grids):
+        return _of_others("of YOLOv5's segmentation, with anchor boxes")
+    if len(grids) > 1 and all(len(grid.outputs) == 1 for grid in grids):
         return _one_a_stride(grids, evidence)
     if grids:
-        return _several_a_stride(grids, evidence)
+        return _several_a_stride(grids, evidence) if len(grids) > 1 else None
     return _all_strides(imgsz, outputs, evidence)
 
 
@@ -48,6 +52,16 @@ def _of_others(layout: str) -> str:
         f"has the output layout {layout}, which yolorknn does not decode: {GENERIC}, for programs that do, as those of "
         "Rockchip's rknn_model_zoo"
     )
+
+
+def _are_masks_with_anchors(grids: Sequence[Grid]) -> bool:
+    """Tell whether each stride has boxes and the weights of prototypes, of some anchor boxes each, and one these."""
+    alone = [grid.channels[0] for grid in grids if len(grid.outputs) == 1]
+    others = {grid.channels for grid in grids if len(grid.outputs) != 1}
+    if len(alone) != 1 or len(others) != 1:
+        return False
+    (channels,) = others
+    return len(channels) == 2 and channels[1] == ANCHORS * alone[0] and channels[0] % ANCHORS == 0
 
 
 def _without_sizes(classes: int, grids: Sequence[Grid], evidence: Evidence) -> str:
@@ -66,12 +80,18 @@ def _without_sizes(classes: int, grids: Sequence[Grid], evidence: Evidence) -> s
 def _one_a_stride(grids: Sequence[Grid], evidence: Evidence) -> str | None:
     (count,) = grids[0].channels
     joined = len(evidence.parts(grids[0].outputs[0].name))
-    if joined == 2 or {grid.channels for grid in grids} != {(count,)} or count < 6 or count // 4 in REG_MAX:
+    if {grid.channels for grid in grids} != {(count,)} or count < 6 or count // 4 in REG_MAX:
+        return None
+    both = "joined in one output a stride, as in ultralytics' head before it is decoded"
+    if joined == 2 or (count > BOX and evidence.classes == count - BOX):
+        return f"seems to have box and classes {both}, which yolorknn does not decode: {EXPORT}, or {GENERIC}"
+    if count % ANCHORS == 0 and evidence.classes not in (None, count // ANCHORS - 5):
         return None
     if count % ANCHORS == 0 and count // ANCHORS >= 6 and joined == 1:
         head = f"may be of YOLOv5 or YOLOv7, {ANCHORS} anchor boxes a cell (and {_classes(count // ANCHORS - 5)})"
         if evidence.nodes is None and evidence.kind(grids[0].outputs[0].name) is None:
-            return f"{head}, which nothing in the file proves: give their sizes with --anchors"
+            other = f", or have box and {_classes(count - BOX)} {both}" if count > BOX and not evidence.classes else ""
+            return f"{head}{other}, which nothing in the file proves: give the sizes of anchor boxes with --anchors"
         return (
             f"{head}, or of YOLOv3 or YOLOv4, as no Sigmoid is behind its outputs: export it with one, as Rockchip's "
             f"forks do, or {GENERIC}"
@@ -103,8 +123,8 @@ def _several_a_stride(grids: Sequence[Grid], evidence: Evidence) -> str | None:
         )
     if evidence.nodes is None and sum(count // 4 in REG_MAX and count % 4 == 0 for count in channels) > 1:
         return (
-            f"does not show which outputs are boxes and which are classes ({_shapes(grids)}): name the classes with "
-            f"--names, give its .onnx, or {EXPORT}"
+            f"does not show which outputs are boxes and which are classes ({_shapes(grids)}): "
+            f"{'' if evidence.classes else 'name the classes with --names, '}give its .onnx, or {EXPORT}"
         )
     return None
 
@@ -115,12 +135,14 @@ def _all_strides(imgsz: tuple[int, int], outputs: Sequence[Tensor], evidence: Ev
         return None
     anchors = cells_of(imgsz)
     if first[1] == ANCHORS * anchors and first[2] > 5:
+        if len(outputs) > 1 and len(outputs[1].shape) == 4:
+            return _of_others("of YOLOv5's segmentation, decoded, with anchor boxes")
         decoded = f"of YOLOv5 or YOLOv7, decoded, with anchor boxes and {_classes(first[2] - 5)}"
-        if evidence.nodes is None:
+        if evidence.nodes is None and evidence.classes is None and len(outputs) == 1:
             return f"may have the output {decoded}, which nothing in the file proves: name the classes with --names"
         return _of_others(decoded)
     if first[1] == anchors and first[2] > 5:
-        return _of_others(f"of YOLOX, all strides in one, with {_classes(first[2] - 5)}")
+        return _of_others(f"of YOLOX or YOLOv6, all strides in one, with {_classes(first[2] - 5)}")
     if first[1] < 6 or first[2] < anchors // 4:
         return None
     shape, classes = "x".join(map(str, first)), first[1] - 4
