@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from yolorknn.convert.recipe.generic import format_of
+from yolorknn.convert.recipe.generic import format_of, loaded_inputs
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.convert.torch_session import TorchSession
 from yolorknn.errors import ModelError
@@ -66,8 +66,5 @@ def open_floating(request: BuildRequest, built: Callable[[], Interface], held: E
         session = held.enter_context(closing(OrtSession(model)))
     except ModelError as exc:  # it has ops of the user's own, or is too new; what to do is another matter here
         return str(exc).partition(": ")[0]
-    sides = {tensor.name: tensor for tensor in session.inputs}
-    names = load.get("inputs") or list(sides)  # in this order rows have their files, and mean and std their numbers
-    sizes = dict(zip(names, load.get("input_size_list", ()), strict=False))
-    inputs = tuple(sides[name]._replace(shape=tuple(sizes.get(name, sides[name].shape))) for name in names)
+    inputs = loaded_inputs(session.inputs, load)
     return Floating(session, Interface(inputs, tuple(session.outputs)), f"{model} on onnxruntime")

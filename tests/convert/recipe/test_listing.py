@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,11 @@ import pytest
 from tests.conftest import needs_ort, needs_toolkit
 from tests.fakes.tiny_onnx import IMAGE, VECTOR, computed, two_inputs
 from yolorknn import Place, Runner
+from yolorknn.convert.recipe.build_options import BuildOptions
+from yolorknn.convert.recipe.generic import loaded_inputs
 from yolorknn.convert.recipe.listing import listing, rows_of
+from yolorknn.convert.recipe.planned import planned
+from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.data.choose import choose
 from yolorknn.data.input_files import read_row
 from yolorknn.errors import CalibrationError, SourceError
@@ -81,6 +86,38 @@ def test_a_folder_of_npz(place: Path) -> None:
     (folder / "notes.txt").write_text("no input")
     made = listing(folder, scratch(place), INPUTS)
     assert made.rows == 2 and all(len(line.split()) == 2 for line in made.path.read_text().splitlines())
+
+
+def test_an_npz_of_several_arrays_for_inputs_without_names(place: Path) -> None:
+    """As of a TorchScript."""
+    (place / "rows.txt").write_text("x.npy both.npz\n")
+    with pytest.raises(CalibrationError, match=r"both\.npz holds 3 arrays \(a/b, image, other\), .* no known names"):
+        listing(place / "rows.txt", place, ())
+    (place / "rows.txt").write_text("x.npy one.npz\n")
+    assert listing(place / "rows.txt", place, ()).rows == 1
+
+
+def test_inputs_are_as_they_are_loaded() -> None:
+    """In the order of [load], and of its sizes; none where it makes others of them."""
+    sizes = [[1, 5], [1, 3, 8, 12]]
+    found = loaded_inputs(INPUTS, {"inputs": ["a/b", "image"], "input_size_list": sizes})
+    assert [(tensor.name, list(tensor.shape)) for tensor in found] == [*zip(("a/b", "image"), sizes, strict=True)]
+    assert loaded_inputs(INPUTS, {}) == tuple(INPUTS)
+    other: list[dict[str, Any]] = [{"inputs": ["a/b"]}, {"inputs": ["a/b", "inner"]}, {"inputs": "ab"}]
+    for load in (*other, {"inputs": ["a/b", 5]}, {"input_size_list": [5]}, {"input_initial_val": [[], [1]]}):
+        assert loaded_inputs(INPUTS, load) == ()
+
+
+@needs_toolkit
+def test_an_npz_holds_all_inputs_of_a_model_whose_sizes_are_given(place: Path) -> None:
+    two_inputs(place / "two.onnx")
+    (place / "list.txt").write_text("both.npz\n")
+    options = BuildOptions(load={"inputs": ["a/b", "image"], "input_size_list": [[1, 5], [1, 3, 4, 6]]})
+    request = BuildRequest(place / "two.onnx", dataset=place / "list.txt", options=options, generic=True)
+    with planned(request) as plan:
+        assert plan.calibration is not None
+        files = [plan.calibration.parent / name for name in plan.calibration.read_text().split()]
+        assert [np.load(file).shape for file in files] == [(1, 5), (1, 3, 4, 6)]
 
 
 def test_a_picture_for_an_input_with_the_channels_last_is_an_array(place: Path) -> None:

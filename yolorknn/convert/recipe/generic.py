@@ -17,6 +17,7 @@ from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.errors import BuildError, ModelError
 from yolorknn.files import check_model_file, sha256
 from yolorknn.model import onnx_file
+from yolorknn.model.metadata import Tensor
 from yolorknn.model.onnx_file import OnnxFile
 from yolorknn.model.torchscript_file import is_torchscript
 from yolorknn.toolkits.installed import Installed
@@ -118,6 +119,25 @@ def check_closed(file: OnnxFile, options: BuildOptions) -> None:
             f"{file.path} leaves sides of its inputs open: 'yolorknn build {file.path} --generic {sizes}', with "
             "numbers for the letters, closes them"
         )
+
+
+def loaded_inputs(inputs: Sequence[Tensor], load: Mapping[str, Any]) -> tuple[Tensor, ...]:
+    """Return a model's inputs as [load] has them: in its order, in which rows have their files, and of its sizes.
+
+    Args:
+        inputs: the model's own.
+        load: arguments of the call that loads it.
+
+    Returns:
+        Nothing where it makes others of them, as inner tensors.
+    """
+    own = {tensor.name: tensor for tensor in inputs}
+    names, sizes = load.get("inputs", list(own)), load.get("input_size_list", ())
+    whole = isinstance(names, list) and len(names) == len(own) and own.keys() == set(map(str, names))
+    if not whole or "input_initial_val" in load or not all(isinstance(size, list) for size in sizes):
+        return ()
+    closed = dict(zip(names, sizes, strict=False))
+    return tuple(own[name]._replace(shape=tuple(closed.get(name, own[name].shape))) for name in names)
 
 
 def check_types(file: OnnxFile, options: BuildOptions) -> None:

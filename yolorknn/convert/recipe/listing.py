@@ -95,6 +95,11 @@ def _files(row: Sequence[Path], dataset: Path, scratch: Path, inputs: Sequence[T
     for number, path in enumerate(row):
         tensor = inputs[number] if inputs else Tensor("", (), "")
         if path.suffix.lower() == ".npz":
+            if not inputs and len(arrays := read_archive(path)) != 1:
+                raise CalibrationError(
+                    f"{path} holds {len(arrays)} arrays ({', '.join(arrays)}), and this model's inputs have no known "
+                    "names: give a list (.txt) with a file for each input a line"
+                )
             files.append(_saved(read_input(path, tensor), scratch))
         elif path.suffix.lower() in IMAGE_SUFFIXES and inputs and not takes_pictures(tensor):
             shape = "x".join(str(side or "any") for side in tensor.shape)

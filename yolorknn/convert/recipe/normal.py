@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.errors import BuildError
 from yolorknn.model.metadata import Tensor
-from yolorknn.model.onnx_file import OnnxFile
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
@@ -47,16 +46,19 @@ def normal_of(config: Mapping[str, Any], own: Sequence[Tensor]) -> Normal:
     return Normal({tensor.name: (mean or [0.0], std or [1.0]) for tensor, mean, std in each if mean or std})
 
 
-def check_normal(file: OnnxFile, options: BuildOptions) -> None:
+def check_normal(model: Path, inputs: Sequence[Tensor], config: Mapping[str, Any]) -> None:
     """Refuse mean and std that are not as many as an input has along its second axis, the only one the toolkit takes.
+
+    Args:
+        model: called so in errors.
+        inputs: as they are loaded.
+        config: the toolkit's, with `mean_values` and `std_values`.
 
     Raises:
         BuildError: they are not; where that axis is no channels, as their channels are the last, that is said.
     """
-    if not options.load.keys().isdisjoint(("inputs", "input_size_list", "input_initial_val")):
-        return  # other inputs, or of other sizes, than the file says
     for key in ("mean_values", "std_values"):
-        for tensor, values in zip(file.inputs, _of_inputs(options.config.get(key), len(file.inputs)), strict=True):
+        for tensor, values in zip(inputs, _of_inputs(config.get(key), len(inputs)), strict=True):
             count = tensor.shape[1] if len(tensor.shape) > 1 else 0
             if not values or not count or len(values) == count:
                 continue
@@ -65,7 +67,7 @@ def check_normal(file: OnnxFile, options: BuildOptions) -> None:
             why = ", and its channels are the last: export it with the channels second, or scale in the model" * last
             raise BuildError(
                 f"--{key.removesuffix('_values')} {','.join(f'{value:g}' for value in values)} does not fit "
-                f"{tensor.name} of {file.path}, which is {sides}: rknn-toolkit2 wants a number for each of the {count} "
+                f"{tensor.name} of {model}, which is {sides}: rknn-toolkit2 wants a number for each of the {count} "
                 f"along its second axis{why}"
             )
 

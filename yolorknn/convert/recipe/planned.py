@@ -10,7 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from yolorknn.convert.recipe.calibration import Calibration
-from yolorknn.convert.recipe.generic import check_closed, check_types, checked_digest, format_of, loader_of
+from yolorknn.convert.recipe.generic import (
+    check_closed,
+    check_types,
+    checked_digest,
+    format_of,
+    loaded_inputs,
+    loader_of,
+)
 from yolorknn.convert.recipe.joint import check_keypoints, with_own_float16
 from yolorknn.convert.recipe.listing import listing
 from yolorknn.convert.recipe.normal import check_normal
@@ -73,12 +80,12 @@ def _of_any(request: BuildRequest, scratch: Path) -> BuildPlan:
         raise BuildError("algorithm 'mean' is for detectors: give --algorithm normal, kl_divergence or mmse")
     file = onnx_file.read(request.model) if format_of(request.model) == ".onnx" else None
     known = file.ops if file else frozenset()
-    inputs = file.inputs if file and options.load.keys().isdisjoint(("inputs", "input_initial_val")) else ()
+    inputs = loaded_inputs(file.inputs, options.load) if file else ()
     ops = own_ops(options.custom_ops, known, request.model)
     if file:
         check_closed(file, options)
         check_types(file, options)
-        check_normal(file, options)
+        check_normal(file.path, inputs, options.config)
     quantized = dtype == "i8" and request.dataset is not None
     call, arguments = loader_of(request.model, options.load, scratch, toolkit, quantized=quantized)
     if call == "load_onnx" and request.recorded is None:
