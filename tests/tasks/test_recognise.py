@@ -93,6 +93,8 @@ def test_without_a_graph_a_score_sum_may_be_an_objectness(channels: tuple[int, .
         with pytest.raises(MetadataError, match=r"may be of YOLOv6 .* or of YOLOX .*from its \.onnx"):
             recognise(IMAGE, grids(*channels), Evidence(), names=names, where="m")
     assert roles(grids(64, 4, 1), Evidence(), ["a"] * 4) == ["box", "cls", "sum"] * 3
+    masks = [*grids(4, 80, 1, 32, names="abcdefghijkl"), Tensor("p", (1, 32, 16, 16), "float")]
+    assert roles(masks, Evidence()) == [*["box", "cls", "sum", "mask"] * 3, "proto"]
     assert roles(grids(64, 80, 1), Evidence()) == ["box", "cls", "sum"] * 3
     sums = dict.fromkeys("adg", "Conv") | dict.fromkeys("beh", "Sigmoid") | dict.fromkeys("cfi", "sum")
     assert roles(grids(4, 80, 1), made(**sums)) == ["box", "cls", "sum"] * 3

@@ -111,8 +111,8 @@ def _several_a_stride(grids: Sequence[Grid], evidence: Evidence) -> str | None:
     alike = len({grid.channels for grid in grids}) == 1
     if alike and evidence.nodes is None and of_several_heads(channels, evidence.classes):
         return (
-            "may be of YOLOv6 with a sum of scores, or of YOLOX with an objectness, which nothing in the file tells "
-            f"apart ({_shapes(grids)}): build it with 'yolorknn build' from its .onnx, whose graph does"
+            "may be of YOLOv6 or YOLO26 with a sum of scores, or of YOLOX with an objectness, which nothing in the "
+            f"file tells apart ({_shapes(grids)}): build it with 'yolorknn build' from its .onnx, whose graph does"
         )
     if not alike or channels[2:] not in ((), (1,)):
         return None

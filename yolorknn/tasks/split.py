@@ -75,7 +75,7 @@ def read_grids(
     if len(readings) != 1:
         return None
     (roles,) = readings
-    if evidence.nodes is None and "sum" in roles and first[roles.index("box")] == 4:
+    if evidence.nodes is None and {*roles} == {"box", "cls", "sum"} and first[roles.index("box")] == 4:
         return None  # see of_several_heads()
     return [
         Output(tensor.name, role, grid.stride)
@@ -87,8 +87,8 @@ def read_grids(
 def of_several_heads(channels: Sequence[int], classes: int | None) -> bool:
     """Return whether a stride's outputs may be of several heads, which a graph alone tells apart.
 
-    Of four channels, the classes' and one, YOLOv6 makes distances, scores and their sum; YOLOX offsets, scores and
-    objectness; FCOS distances, scores and centerness.
+    Of four channels, the classes' and one, YOLOv6 and YOLO26 make distances, scores and their sum; YOLOX offsets,
+    scores and objectness; FCOS distances, scores and centerness.
 
     Args:
         channels: of its outputs.
