@@ -21,7 +21,7 @@ from tests.fakes.rknn_files import write_generic
 from tests.fakes.tiny_onnx import IMAGE, VECTOR, computed, embedding
 from yolorknn import Runner, Tensor
 from yolorknn.errors import BackendError, InferenceError, ModelError
-from yolorknn.runtime.laid import laid
+from yolorknn.runtime.laid import as_own, laid
 
 BOTH: dict[str, Any] = {"image": IMAGE, "a/b": VECTOR}
 
@@ -136,6 +136,16 @@ def test_what_is_laid_as_nhwc_holds_the_same_values(shape: tuple[int, int, int],
     assert found.shape == taken.shape and found.flags.c_contiguous
     assert found.dtype == ("uint8" if dtype == "uint8" else "float32")
     assert np.array_equal(found.transpose(0, 3, 1, 2), array)
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(np.inf, "int64"), (np.nan, "int32"), (300, "uint8"), (-1, "uint8")])
+def test_floats_of_a_chip_that_are_no_integers_are_not_given_as_such(value: float, dtype: str) -> None:
+    """As the index 70000 in float16; some other integer stood for it."""
+    there = Tensor("top", (1, 2), "float16")
+    own = there._replace(dtype=dtype)
+    assert as_own({"top": np.array([[2.9995, 250]], "f2")}, [there], [own])["top"].tolist() == [[3, 250]]
+    with pytest.raises(InferenceError, match=f"output top has values that are no {dtype}"):
+        as_own({"top": np.array([[1, value]], "f2")}, [there], [own])
 
 
 @needs_ort

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolorknn.errors import InputError
+from yolorknn.errors import InferenceError, InputError
 from yolorknn.model.interface import Interface
 from yolorknn.model.metadata import Tensor
 from yolorknn.model.values import floats, values_of
@@ -31,7 +31,7 @@ def run_as_own(session: Session, own: Interface, given: Mapping[str, object]) ->
 
     Raises:
         InputError: one is absent or unknown, or see laid().
-        InferenceError: see Session.run.
+        InferenceError: see Session.run and as_own().
     """
     taken = {tensor.name: tensor for tensor in session.inputs}
     return as_own(session.run(all_laid(given, own.inputs, taken)), session.outputs, own.outputs)
@@ -68,6 +68,9 @@ def as_own(
         given: by the session's names.
         promised: the outputs as the session has them.
         own: the same as the model has them.
+
+    Raises:
+        InferenceError: one of integers has none.
     """
     return {tensor.name: _own(given[there.name], there, tensor) for there, tensor in zip(promised, own, strict=True)}
 
@@ -75,8 +78,26 @@ def as_own(
 def _own(array: NDArray[Any], tensor: Tensor, own: Tensor) -> NDArray[Any]:
     values: NDArray[Any] = floats(values_of(array, tensor)) if tensor.scale is not None else array
     if own.dtype in INTEGERS:
-        return np.rint(values).astype(own.dtype) if values.dtype.kind == "f" else values.astype(own.dtype, copy=False)
+        return _whole(values, own) if values.dtype.kind == "f" else values.astype(own.dtype, copy=False)
     return values.astype(np.float32) if values.dtype == np.float16 else values
+
+
+def _whole(values: NDArray[Any], own: Tensor) -> NDArray[Any]:
+    """Return floats of a chip as the model's integers.
+
+    Raises:
+        InferenceError: they are none, as of a number above what float16 has; some integer would stand for it.
+    """
+    rounded = np.rint(values.astype(np.float64))
+    if own.dtype == "bool":
+        return rounded != 0
+    limits = np.iinfo(own.dtype)
+    if not ((rounded >= int(limits.min)) & (rounded < float(int(limits.max) + 1))).all():
+        raise InferenceError(
+            f"output {own.name} has values that are no {own.dtype}, which the model gives: float16, in which a chip "
+            "computes, ends at 65504"
+        )
+    return rounded.astype(own.dtype)
 
 
 def laid(value: object, own: Tensor, taken: Tensor) -> NDArray[Any]:
