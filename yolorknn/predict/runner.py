@@ -16,7 +16,7 @@ from yolorknn.model.metadata import Tensor
 from yolorknn.predict.open_model import HERE, Place, open_sessions
 from yolorknn.progress import Progress
 from yolorknn.runtime.cores import Runtime
-from yolorknn.runtime.laid import all_laid, as_own
+from yolorknn.runtime.laid import all_laid, as_own, check_whole
 from yolorknn.runtime.pool import Pool
 from yolorknn.runtime.session import Session
 
@@ -95,12 +95,14 @@ class Runner:
 
         Raises:
             InputError: an input is absent, unknown, of another shape, or has values that its type has not.
-            InferenceError: the runtime failed.
+            InferenceError: the runtime failed, or an output of integers has none, as infinity.
             BackendError: the runner is closed.
         """
         arrays = all_laid({**self._by_name(given), **named}, self.inputs, self._taken)
         with self._pool.lend() as session:
-            return as_own(session.run(arrays), session.outputs, self.outputs)
+            outputs = as_own(session.run(arrays), session.outputs, self.outputs)
+        check_whole(outputs, self.outputs)
+        return outputs
 
     def stream(self, inputs: Iterable[Given]) -> Iterator[Outputs]:
         """Run on one thing after another, on every core, and give the outputs in order.

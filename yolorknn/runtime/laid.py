@@ -31,7 +31,7 @@ def run_as_own(session: Session, own: Interface, given: Mapping[str, object]) ->
 
     Raises:
         InputError: one is absent or unknown, or see laid().
-        InferenceError: see Session.run and as_own().
+        InferenceError: see Session.run.
     """
     taken = {tensor.name: tensor for tensor in session.inputs}
     return as_own(session.run(all_laid(given, own.inputs, taken)), session.outputs, own.outputs)
@@ -62,15 +62,12 @@ def all_laid(
 def as_own(
     given: Mapping[str, NDArray[Any]], promised: Sequence[Tensor], own: Sequence[Tensor]
 ) -> dict[str, NDArray[Any]]:
-    """Return what a session gave as the model itself has it: floats as float32, integers as its own.
+    """Return what a session gave as the model itself has it: floats as float32, integers as its own; see check_whole().
 
     Args:
         given: by the session's names.
         promised: the outputs as the session has them.
         own: the same as the model has them.
-
-    Raises:
-        InferenceError: one of integers has none.
     """
     return {tensor.name: _own(given[there.name], there, tensor) for there, tensor in zip(promised, own, strict=True)}
 
@@ -83,21 +80,27 @@ def _own(array: NDArray[Any], tensor: Tensor, own: Tensor) -> NDArray[Any]:
 
 
 def _whole(values: NDArray[Any], own: Tensor) -> NDArray[Any]:
-    """Return floats of a chip as the model's integers.
+    """Return floats of a chip as the model's integers; as floats where one is none, as of what float16 has not."""
+    rounded: NDArray[Any] = np.rint(values.astype(np.float64))
+    if own.dtype == "bool":
+        return rounded.astype(bool)
+    limits = np.iinfo(own.dtype)
+    whole = ((rounded >= int(limits.min)) & (rounded < float(int(limits.max) + 1))).all()
+    return rounded.astype(own.dtype) if whole else rounded
+
+
+def check_whole(outputs: Mapping[str, NDArray[Any]], own: Sequence[Tensor]) -> None:
+    """Refuse what as_own() left as floats, which the model gives as integers.
 
     Raises:
-        InferenceError: they are none, as of a number above what float16 has; some integer would stand for it.
+        InferenceError: there is such.
     """
-    rounded = np.rint(values.astype(np.float64))
-    if own.dtype == "bool":
-        return rounded != 0
-    limits = np.iinfo(own.dtype)
-    if not ((rounded >= int(limits.min)) & (rounded < float(int(limits.max) + 1))).all():
-        raise InferenceError(
-            f"output {own.name} has values that are no {own.dtype}, which the model gives: float16, in which a chip "
-            "computes, ends at 65504"
-        )
-    return rounded.astype(own.dtype)
+    for tensor in own:
+        if tensor.dtype in INTEGERS and outputs[tensor.name].dtype.kind == "f":
+            raise InferenceError(
+                f"output {tensor.name} has values that are no {tensor.dtype}, which the model gives: float16, in which "
+                "a chip computes, ends at 65504"
+            )
 
 
 def laid(value: object, own: Tensor, taken: Tensor) -> NDArray[Any]:
