@@ -10,6 +10,7 @@ from tests.conftest import DATASET, DEMO_ONNX
 from tests.fakes.commands import BAR, Recorder, misused, replace_function, run
 from yolorknn.convert.first.plan import FirstRequest
 from yolorknn.convert.recipe.build_options import BuildOptions
+from yolorknn.files import sha256
 from yolorknn.toolkits.first import FirstToolkit
 
 MADE = Path("m-rv1126-u8.rknn")
@@ -45,7 +46,10 @@ def test_export(built: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     exported = replace_function(monkeypatch, "yolorknn.convert.export.export.export", DEMO_ONNX)
     done = run("export", "m.pt", "--platform", "rk1808")
     assert exported.call["opset"] == 12
-    assert built.call["request"] == FirstRequest(DEMO_ONNX, "rk1808") and built.call["python"] is None
+    assert (
+        built.call["request"] == FirstRequest(DEMO_ONNX, "rk1808", sha256=sha256(DEMO_ONNX))
+        and built.call["python"] is None
+    )
     assert done.stdout == f"{DEMO_ONNX}\n{MADE}\n"
     run("export", "m.pt", "--platform", "rk1808", "--onnx-only")
     assert [call["opset"] for call in exported.calls] == [12, 12] and len(built.calls) == 1

@@ -101,7 +101,7 @@ def export_command(
     if gate.data:
         make_rknn_within(onnx, target, gate, plan, sha256=digest, output=output)
     elif not onnx_only and target.first:
-        make_first(onnx, target, options, output=output)
+        make_first(onnx, target, options, sha256=digest, output=output)
     elif not onnx_only:
         _make(onnx, program, target, quantization, options, sha256=digest, output=output)
 

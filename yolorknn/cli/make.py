@@ -80,13 +80,14 @@ def make_first(
     names: list[str] | None = None,
     anchors: AnchorSizes | None = None,
     codegen: bool = False,
+    sha256: str | None = None,
     output: Path | None = None,
 ) -> None:
     """Build for a chip of the first generation."""
     from yolorknn.convert.first.build import build_first
     from yolorknn.convert.first.plan import FirstRequest
 
-    request = FirstRequest(model, target.chip, target.dtype, target.dataset, names, anchors, options)
+    request = FirstRequest(model, target.chip, target.dtype, target.dataset, names, anchors, options, sha256=sha256)
     say_concerns(target.dataset, model, names, anchors)
     with bars() as progress:
         made = build_first(

@@ -81,6 +81,15 @@ def test_what_is_calibrated_with_are_the_pixels_that_the_detector_sees(tmp_path:
         assert plan.configuration()["reorder_channel"] == "0 1 2" and plan.configuration()["batch_size"] == 3
 
 
+def test_what_is_built_is_what_was_exported() -> None:
+    request = FirstRequest(DEMO_ONNX, "rk1808", sha256="0" * 64)
+    with (
+        pytest.raises(ModelError, match="has changed"),
+        first_planned(request, FirstToolkit(Path("p"), "1.7.3", "3.6")),
+    ):
+        pass
+
+
 def test_the_newest_toolkit_has_neither_pre_compile_nor_simulator(
     toolkit1: Interpreter, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from yolorknn.convert.export.custom_op import OP_TYPE
 from yolorknn.convert.recipe.build_options import BuildOptions
+from yolorknn.convert.recipe.generic import same_digest
 from yolorknn.convert.recipe.joint import check_keypoints, tell_joint
 from yolorknn.convert.recipe.planned import check_scales
 from yolorknn.convert.recipe.prepared import prepare
@@ -53,6 +54,8 @@ class FirstRequest:
     options: BuildOptions = field(default_factory=BuildOptions)
     recorded: Build | None = None
     """Of a build that is repeated, what is recorded of it: the calibration set must be the same."""
+    sha256: str | None = None
+    """The digest that the model must have; None for any."""
 
     def decided(self) -> Dtype:
         """Return the dtype to build.
@@ -109,17 +112,19 @@ def first_planned(
     """Make a request ready, and yield its plan.
 
     Raises:
-        ModelError: the model is absent, broken, dynamic, or no detector.
+        ModelError: the model is absent, broken, dynamic, no detector, or another than was meant.
         CalibrationError: see FirstRequest.decided; or the set cannot be read, or is not the one of the build repeated.
         BuildError: this toolkit cannot build it, or an option is for later chips.
     """
     dtype = request.decided()
     model = onnx_file.read(request.model)
+    sha256 = same_digest(request.model, request.sha256)
     stated = request.options.normalised(metadata_of(model, names=request.names, anchors=request.anchors))
     _check(request, dtype, stated, model.ops)
     with temporary_folder("build") as scratch:
         copy = scratch / "model.onnx"
         prepare(request.model, copy, pictures=True, highest=OPSET, newest=IR)
+        same_digest(request.model, sha256)
         calibrating = None if request.dataset is None else CalibrationSet.open(request.dataset)
         pictures = calibrating and _pictures(calibrating, stated, scratch, progress)
         build = Build(
@@ -133,7 +138,6 @@ def first_planned(
             options=request.options.recorded(),
         )
         check_calibrated_alike(request.recorded, build)
-        sha256 = onnx_file.digest(request.model)
         metadata = replace(stated, source=request.model.name, sha256=sha256, build=build)
         yield FirstPlan(scratch, copy, metadata, pictures.listing if pictures else None)
 

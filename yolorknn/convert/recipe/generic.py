@@ -173,10 +173,19 @@ def checked_digest(request: BuildRequest) -> str:
     Raises:
         ModelError: the model is absent, or another than the request has the digest of.
     """
-    check_model_file(request.model)
-    digest = source_digest(request.model)
-    if request.sha256 not in (None, digest):
-        raise ModelError(f"{request.model} has changed while it was read for the build: build it again")
+    return same_digest(request.model, request.sha256)
+
+
+def same_digest(model: Path, before: str | None) -> str:
+    """Return a model's digest, which must be as before, where that is given.
+
+    Raises:
+        ModelError: the model is absent, or another.
+    """
+    check_model_file(model)
+    digest = source_digest(model)
+    if before not in (None, digest):
+        raise ModelError(f"{model} has changed while it was read for the build: build it again")
     return digest
 
 
