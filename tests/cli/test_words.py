@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import DATASET, DEMO_ONNX, needs_ort, needs_torch
 from tests.fakes.commands import misused, refused
+from tests.fakes.commands import run as run_command
 from yolorknn.__main__ import run
 from yolorknn.cli.options import check_folder_name
 
@@ -96,3 +97,10 @@ def test_a_file_where_a_folder_is_meant(words: str, tmp_path: Path, monkeypatch:
     assert not list(tmp_path.iterdir())
     Path(name).mkdir()
     assert check_folder_name(Path(name)) == Path(name)
+
+
+@pytest.mark.parametrize("head", ["192.168.1.10", "host:", "", "my board:6379", "a:1;reboot"])
+def test_a_head_is_an_address_with_its_port(head: str) -> None:
+    """The line that `node` prints is typed into a shell, and Ray wants the port."""
+    assert misused("node", head).endswith(f"'{head}' is no HOST:PORT, as 192.168.1.10:6379")
+    assert run_command("node", "[::1]:6379").stdout.startswith("ray start --address=[::1]:6379 ")

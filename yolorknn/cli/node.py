@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -17,6 +18,8 @@ def node_command(
     """Say how to start this machine as a Ray node with its NPU cores."""
     from yolorknn.integrations.ray.cluster import node_line
 
+    if head is not None and not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}", head, re.ASCII):
+        raise typer.BadParameter(f"'{head}' is no HOST:PORT, as 192.168.1.10:6379", param_hint="HEAD")
     line, said = node_line(head)
     put(line)
     say(said)
