@@ -149,6 +149,7 @@ def test_rle_is_pycocotools() -> None:
     cases = [blobs(seed) for seed in range(20)]
     cases += [np.zeros((5, 3), np.bool_), np.ones((4, 9), np.bool_), np.eye(30, dtype=np.bool_)]
     cases.append(np.pad(np.ones((600, 1), np.bool_), ((0, 1), (700, 3))))  # runs of many digits
+    cases += [np.pad(np.ones((2, 2), np.bool_), place) for place in (((7, 0), (9, 0)), ((0, 7), (0, 9)))]  # in a corner
     for mask in cases:
         ours = write_mask(mask, "rle")
         theirs = mask_api.encode(np.asfortranarray(mask.astype(np.uint8)))
@@ -161,6 +162,7 @@ def test_polygons_go_around_the_parts() -> None:
     mask[5:20, 10:30] = mask[25:30, 40:55] = True
     written = write_mask(mask, "polygons")
     assert sorted(map(len, written["polygons"])) == [8, 8] and np.array_equal(read_mask(written), mask)
+    assert write_mask(mask[20:25], "polygons")["polygons"] == []
 
 
 @pytest.mark.parametrize("counts", ["", "5", "0a", "~~~~"])

@@ -51,9 +51,17 @@ def read_mask(record: Mapping[str, Any]) -> Mask:
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T
 
 
+def _span(used: NDArray[np.bool_]) -> slice:
+    """Return from the first to the last that is set: of a frame an object is a small part."""
+    at = used.nonzero()[0]
+    return slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0)
+
+
 def _counts(mask: Mask) -> str:
-    pixels = np.concatenate([[False], mask.T.ravel()])
-    changes = np.flatnonzero(pixels[1:] != pixels[:-1])
+    columns = _span(mask.any(axis=0))
+    pixels = np.concatenate([[False], mask[:, columns].T.ravel(), [False]])
+    changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + columns.start * mask.shape[0]
+    changes = changes[: np.searchsorted(changes, mask.size)]
     runs = np.diff(changes, prepend=0, append=mask.size)
     runs[3:] -= runs[1:-2].copy()
     groups = runs[:, None] >> np.arange(0, mask.size.bit_length() + 1, 5)
@@ -78,5 +86,10 @@ def _runs(counts: str) -> list[int]:
 
 
 def _polygons(mask: Mask) -> list[list[int]]:
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    rows, columns = _span(mask.any(axis=1)), _span(mask.any(axis=0))
+    part = mask[rows, columns].astype(np.uint8)
+    if part.size == 0:
+        return []
+    corner = columns.start, rows.start
+    contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=corner)
     return [contour.ravel().tolist() for contour in contours]
