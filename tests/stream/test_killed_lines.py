@@ -5,12 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import random
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.fakes.killed import killed
+from yolorknn.errors import OutputError
 from yolorknn.stream.sinks.csv_rows import COLUMNS
+from yolorknn.stream.sinks.line_file import LineFile
 
 WRITING = """
 import itertools, sys
@@ -70,3 +76,31 @@ def test_whole_lines_after_each_of_100_kills(tmp_path: Path) -> None:
         folder = tmp_path / str(seed)
         folder.mkdir()
         check_whole(folder, kill_while_writing(folder, 0, 1 + seed % 30, random.Random(seed).random() * 0.05))
+
+
+BEGINNING = """
+import sys
+from pathlib import Path
+from yolorknn.stream.sinks.line_file import LineFile
+file = LineFile(Path(sys.argv[1]))
+file.write(b"1\\n")
+print(0, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_another_process_writes_is_not_begun_anew(tmp_path: Path) -> None:
+    """Of two runs with one file the second one took away what the first had written, and both ended well."""
+    path = tmp_path / "d.jsonl"
+    command = [sys.executable, "-c", BEGINNING, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"0\n"
+        with pytest.raises(OutputError, match=r"another yolorknn writes .*d.jsonl: give this one another file"):
+            LineFile(path)
+        with closing(LineFile(path, append=True)) as beside:
+            beside.write(b"2\n")
+        other.communicate()
+    assert path.read_bytes() == b"1\n2\n"
+    with closing(LineFile(path)), closing(LineFile(path)) as again:  # as a cell of a notebook is run again
+        again.write(b"3\n")
+    assert path.read_bytes() == b"3\n"

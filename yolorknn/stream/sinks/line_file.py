@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from yolorknn.errors import OutputError
-from yolorknn.files import writing
+from yolorknn.files import hold, writing
 
 _CHUNK = 1 << 16
 _LONGEST = 1 << 24
 """Bytes of a line that are looked at."""
+_OPEN: Counter[tuple[int, int]] = Counter()
+"""What this process has open, by what is the same of a file whatever its name; it may begin its own anew."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,10 @@ class LineFile:
     After SIGKILL all lines that have their end are whole; one that has none is cut off when the file is appended to,
     once it is known that the file is of this kind: what is another's is refused, and stays as it is.
     What cannot be written whole is taken back, and the next write opens the file anew; so it does where the file was
-    renamed, removed or cut short by others, as logrotate does.
+    renamed, removed or cut short by others, as logrotate does. None begins anew what another process writes.
 
     Raises:
-        OutputError: it cannot be written, or appended to.
+        OutputError: it cannot be written, or appended to, or begun anew.
     """
 
     def __init__(
@@ -107,17 +111,18 @@ class LineFile:
         if self._file >= 0:
             file, self._file = self._file, -1
             with writing(self._path):
-                os.close(file)
+                _close(file)
 
     def _open(self, *, append: bool) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | (0 if append else os.O_TRUNC)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
         if self._path.exists() and not self._path.is_file():
             flags = os.O_WRONLY  # a pipe waits for its reader, and breaks without one
         file = os.open(self._path, flags | os.O_CLOEXEC, 0o666)
         self._file, self._size, self._opened = file, 0, time.monotonic()
+        _OPEN[_key(file)] += 1
         try:
-            if self._regular() and (end := os.fstat(file).st_size):
+            if self._regular() and (end := self._shared(anew=not append)):
                 self._size = _whole_lines(file, end)
                 if not self._is_ours():
                     what = "columns" if self._header else "lines"
@@ -130,8 +135,18 @@ class LineFile:
                 self._size = len(self._header)
         except BaseException:
             self._file = -1
-            os.close(file)
+            _close(file)
             raise
+
+    def _shared(self, *, anew: bool) -> int:
+        """Have no other process begin the file anew, but first, with `anew`, this one; return how many bytes it has."""
+        if anew:
+            if _OPEN[_key(self._file)] == 1 and not hold(self._file):
+                raise OutputError(f"another yolorknn writes {self._path}: give this one another file")
+            os.ftruncate(self._file, 0)
+        with contextlib.suppress(OSError):  # a file system without locks, or one that begins it anew in this moment
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return os.fstat(self._file).st_size
 
     def _regular(self) -> bool:
         return stat.S_ISREG(os.fstat(self._file).st_mode)
@@ -173,7 +188,7 @@ class LineFile:
         with contextlib.suppress(OSError):
             os.ftruncate(file, self._size)
         with contextlib.suppress(OSError):
-            os.close(file)
+            _close(file)
 
     def _due(self, more: int) -> bool:
         if self._rotation is None or self._size <= len(self._header) or not self._regular():
@@ -187,7 +202,7 @@ class LineFile:
         """Rename the files, the oldest first, so that none is overwritten where this is cut short."""
         assert self._rotation is not None
         file, self._file = self._file, -1
-        os.close(file)
+        _close(file)
         last = 0
         while (older := self._numbered(last + 1)).exists():
             last += 1
@@ -198,10 +213,22 @@ class LineFile:
                 self._numbered(number).unlink()
             else:
                 os.replace(self._numbered(number), self._numbered(number + 1))
-        self._open(append=False)
+        self._open(append=True)  # there is none, but one that another process has begun just now
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+def _key(file: int) -> tuple[int, int]:
+    found = os.fstat(file)
+    return found.st_dev, found.st_ino
+
+
+def _close(file: int) -> None:
+    _OPEN.subtract([key := _key(file)])
+    if not _OPEN[key]:
+        del _OPEN[key]
+    os.close(file)
 
 
 def _whole_lines(file: int, end: int) -> int:
