@@ -19,6 +19,8 @@ from yolorknn.text import is_text
 
 MOST_SAID = 500
 """Characters of onnxruntime's words on a model that it does not load."""
+DAMAGED_SAID = ("PROTOBUF", "does not have a graph", "No graph was found")
+"""What is in its words where the file is no model; the last from 1.32 on."""
 
 
 def imported() -> Any:
@@ -105,7 +107,7 @@ class OrtSession:
 
 def _refused(path: Path, said: str, version: str) -> str:
     """Return why onnxruntime does not load a file: it is none, or a newer one or with other ops than this one knows."""
-    if "PROTOBUF" in said or "does not have a graph" in said:
+    if any(words in said for words in DAMAGED_SAID):
         return f"{path} {DAMAGED}"
     reason = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", said).rpartition(f"{path} failed:")[2]
     reason = re.sub(r"^/\S+:\d+ .*?\) (?=[A-Z])", "", reason)  # its own place in C++
