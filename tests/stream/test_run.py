@@ -17,9 +17,7 @@ from yolorknn import Detector, Result
 from yolorknn.errors import CoreHungError, InferenceError, OutputError, SourceError
 from yolorknn.stream.run import Summary, run
 from yolorknn.stream.run_folder import run_folder
-from yolorknn.stream.scene import Scene
 from yolorknn.stream.sources.source import Frame
-from yolorknn.stream.step import Steps
 from yolorknn.stream.stream import Stream
 
 Make = Callable[..., Detector]
@@ -47,7 +45,6 @@ class Told:
     def __init__(self) -> None:
         self.counts: list[int] = []
         self.skips: list[str] = []
-        self.words: list[str] = []
 
     def skip(self, error: SourceError) -> None:
         self.skips.append(str(error))
@@ -139,43 +136,6 @@ def test_a_camera_that_stops_ends_the_run(make: Make) -> None:
     ):
         go(stream, kept, told=told)
     assert len(kept.results) == 3 and told.counts == [1, 2, 3] and told.skips == []
-
-
-class Last:
-    """A step that has the last result say so."""
-
-    ended = False
-
-    def begin(self, epoch: int) -> None:
-        pass
-
-    def apply(self, result: Result) -> Result:
-        return result
-
-    def finish(self, result: Result) -> Result:
-        return result.with_scene(result.detections, Scene(places=(("last",),)))
-
-    def end(self) -> None:
-        self.ended = True
-
-    def close(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize("live", [False, True])
-def test_what_is_decided_at_the_end_is_in_a_videos_last_result(make: Make, live: bool) -> None:
-    """Also where it breaks off; results of a camera do not wait for the next, and it has no last one."""
-    kept, told, camera, last = Kept(), Told(), Camera(), Last()
-    camera.live = live
-    steps = Steps([last], told.words.append)
-    with (
-        make() as detector,
-        Stream(camera, detector._stages, workers=3, drop="none") as stream,
-        pytest.raises(SourceError, match="camera0 stopped"),
-    ):
-        run(stream, [kept], steps=steps, counted=told.counts.append, skipped=told.skip)
-    assert [bool(result.scene.places) for result in kept.results] == [False, False, not live] and last.ended is live
-    assert [result.index for result in kept.results] == [0, 1, 2] and told.counts == [1, 2, 3] and told.words == []
 
 
 def test_a_sink_that_cannot_write_ends_the_run(make: Make) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from yolorknn.errors import InferenceError, SourceError
+from yolorknn.errors import InferenceError, OutputError, SourceError
 from yolorknn.stream.result import Result, Timings
 from yolorknn.stream.sinks.sink import Sink
 from yolorknn.stream.step import Steps
@@ -92,27 +92,29 @@ def run(
         elif steps is not None:
             steps.end()
 
-    while True:
-        try:
-            result = next(stream)
-        except StopIteration:
-            break
-        except SourceError as exc:
-            if not several:
-                finish()
-                raise
-            failures.append(str(exc))
-            skipped(exc)
-            continue
-        except BaseException:  # Ctrl-C too: what was seen until now is not lost
-            finish()
-            raise
-        if steps is not None:
-            result = steps.apply(result)
-        if waits:  # which frame of a video is the last is known once there is no other
-            result, last = last, result
-        if result is not None:
-            give(result)
+    try:
+        while True:
+            try:
+                result = next(stream)
+            except StopIteration:
+                break
+            except SourceError as exc:
+                if not several:
+                    raise
+                failures.append(str(exc))
+                skipped(exc)
+                continue
+            if steps is not None:
+                result = steps.apply(result)
+            if waits:  # which frame of a video is the last is known once there is no other
+                result, last = last, result
+            if result is not None:
+                give(result)
+    except (OutputError, BrokenPipeError):  # of a sink, which takes no more
+        raise
+    except BaseException:  # Ctrl-C too: what was seen until now is not lost
+        finish()
+        raise
     finish()
     seconds = time.perf_counter() - stream.begun
     stages = Timings(*(spent / max(1, frames)).tolist())
