@@ -74,6 +74,18 @@ def test_a_fork_while_a_model_is_opened(library: Library, model: Path) -> None:
     library.let_go()
 
 
+def test_a_fork_while_another_thread_is_about_to_catch_stderr(library: Library, model: Path) -> None:
+    """It has the lock, and has not noted yet that it is this process's."""
+
+    def work() -> None:
+        library.set(LOG=f"{library.log}.forked")
+        with Detector(model, runtime="c") as detector:
+            is_of(detector.detect(picture(0)), 0)
+
+    with stderr._lock():
+        assert forked(work) == "ended"
+
+
 def test_a_fork_is_told_so_at_once_and_its_parent_goes_on(library: Library, model: Path) -> None:
     with Detector(model, runtime="c") as detector:
         is_of(detector.detect(picture(0)), 0)

@@ -19,7 +19,8 @@ from typing import BinaryIO, TextIO, cast
 
 from yolorknn.runtime.stderr_apart import Apart, Real, write_all
 
-_lock = threading.Lock()
+_locks: dict[int, threading.Lock] = {}
+"""By process: held while it catches stderr. One that is forked has not the thread that would let go of it."""
 _VENDORS = re.compile(r"\s*([EWIDV] |RKNN|rknn|librknn|rknpu|RGA|--> |[Ff]ailed to |[Cc]an ?not |Can not )")
 """How lines of the vendor's code begin."""
 
@@ -52,6 +53,10 @@ def give_back_stderr() -> None:
         _give_back(kept)
 
 
+def _lock() -> threading.Lock:
+    return _locks.setdefault(os.getpid(), threading.Lock())
+
+
 def _give_back(kept: _Kept) -> None:
     try:
         _kept.remove(kept)  # the first to come does it
@@ -65,8 +70,8 @@ def _give_back(kept: _Kept) -> None:
         os.close(2)
     else:
         os.dup2(real.descriptor, 2)
-    _lock.release()
     if kept.process == os.getpid():
+        _lock().release()
         _pass_on(kept, there=real is not None)
 
 
@@ -135,7 +140,7 @@ def _take(caught: BinaryIO) -> _Kept:
     for kept in _kept.copy():
         if kept.process != os.getpid():  # the thread that caught it is not in this one, which was forked
             _give_back(kept)
-    _lock.acquire()
+    _lock().acquire()
     try:
         with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or nobody reads it
             sys.stderr.flush()
@@ -143,7 +148,7 @@ def _take(caught: BinaryIO) -> _Kept:
         kept = _Kept(real, sys.stderr, os.getpid(), caught, Apart(sys.stderr, real))
         os.dup2(caught.fileno(), 2)
     except BaseException:
-        _lock.release()
+        _lock().release()
         raise
     _kept.append(kept)
     sys.stderr = cast(TextIO, kept.apart)  # where it is not descriptor 2, as in a notebook
