@@ -15,6 +15,7 @@ import numpy as np
 
 from yolorknn.errors import BackendError, MissingDependencyError
 from yolorknn.image import Image
+from yolorknn.measure.bench_compared import Benched, best_of, compared
 from yolorknn.measure.bench_report import NO_NPU, ONNXRUNTIME, BenchReport, Run, percentiles, refused, with_memory
 from yolorknn.measure.simulated_npu import SimulatedNpu
 from yolorknn.measure.synthetic import FRAME_SIZE, Paced, pictures
@@ -34,9 +35,6 @@ from yolorknn.stream.sources.source import Source
 from yolorknn.stream.stages import Stages
 from yolorknn.stream.stream import Stream
 from yolorknn.stream.tiled import Tiling, check_tiled, stages_of
-from yolorknn.tasks.agreement import agreement, total, unlike
-from yolorknn.tasks.classification import Classification
-from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.task import Thresholds
 from yolorknn.text import shown_url
 
@@ -97,19 +95,19 @@ def bench(
     if npu_ms is not None:
         npu = f"simulated, {npu_ms:g} ms an inference"
         metadata = read_metadata(model, anchors=anchors)
-        simulated = (metadata, [SimulatedNpu(metadata, npu_ms) for _ in range(cores)])
+        simulated = Opened(metadata, [SimulatedNpu(metadata, npu_ms) for _ in range(cores)])
         measured = [bench_one("simulated", opening=lambda: simulated)]
     elif model.suffix.lower() != ".rknn":
         npu = NO_NPU
-        measured = [bench_one(ONNXRUNTIME, opening=lambda: open_model(model, anchors=anchors))]
+        measured = [bench_one(ONNXRUNTIME, opening=lambda: Opened(*open_model(model, anchors=anchors)))]
     elif first_metadata(model) is not None:  # which has one runtime, and one context
-        measured = [bench_one("lite", opening=lambda: open_model(model))]
+        measured = [bench_one("lite", opening=lambda: Opened(*open_model(model)))]
     else:
         most, measured = 1 if fps is not None else contexts, []
         for kind in runtimes() if runtime is None else (runtime,):
-            opening = functools.partial(open_model, model, anchors=anchors, runtime=kind, contexts=most)
+            opening = functools.partial(_opened, model, kind, most, anchors)
             try:
-                measured.append(bench_one(kind, opening=opening, contexts=most))
+                measured.append(bench_one(kind, opening=opening))
             except (BackendError, MissingDependencyError) as exc:
                 why = refused(kind, runtime, exc)
     runs = with_memory([run for one in measured for run in one.runs])
@@ -118,20 +116,37 @@ def bench(
         npu=npu,
         source=shown_url(source) if source else f"made-up pictures of {FRAME_SIZE[1]}x{FRAME_SIZE[0]}",
         runs=runs,
-        best=_best(runs),
+        best=best_of(runs),
         first_s=round(measured[0].first, 3),
         memory_mb=resident_mb(),
-        compared=why or _compared(measured),
+        compared="; ".join(filter(None, [why or compared(measured), *(one.refused for one in measured)])),
     )
 
 
-class _Benched(NamedTuple):
-    runtime: str
-    runs: list[Run]
-    first: float
-    """Seconds to the first result."""
-    found: list[Detections | Classification]
-    """In each image."""
+class Opened(NamedTuple):
+    """A model that is to be measured."""
+
+    metadata: ModelMetadata
+    backends: Sequence[Backend]
+    contexts: int = 1
+    """On each core."""
+    refused: str = ""
+    """Why there are no more."""
+
+
+def _opened(model: Path, runtime: Runtime, most: int, anchors: AnchorSizes | None) -> Opened:
+    """Open as many contexts on each core as there is memory for.
+
+    Raises:
+        BackendError: there is none for one.
+    """
+    try:
+        return Opened(*open_model(model, anchors=anchors, runtime=runtime, contexts=most), most)
+    except BackendError as exc:
+        if most == 1:
+            raise
+        fewer = _opened(model, runtime, most - 1, anchors)
+        return fewer._replace(refused=fewer.refused or f"{runtime} has no {most} contexts on each core: {exc}")
 
 
 def _bench_one(
@@ -143,11 +158,10 @@ def _bench_one(
     fps: float | None,
     tiling: Tiling | None,
     progress: Progress | None,
-    opening: Callable[[], tuple[ModelMetadata, Sequence[Backend]]],
-    contexts: int = 1,
-) -> _Benched:
+    opening: Callable[[], Opened],
+) -> Benched:
     start = time.perf_counter()
-    metadata, backends = opening()
+    metadata, backends, contexts, refused = opening()
     cores = len(backends) // contexts
     settings = [(some, 1, some + more) for some in range(1, cores + 1) for more in (0, 1)]
     settings += [(cores, several, cores * several) for several in range(2, contexts + 1)]
@@ -173,7 +187,7 @@ def _bench_one(
     finally:
         for backend in reversed(backends):
             backend.close()
-    return _Benched(runtime, runs, seconds_to_first, found)
+    return Benched(runtime, runs, seconds_to_first, found, refused)
 
 
 def _npu_mb(backends: Sequence[Backend]) -> float | None:
@@ -181,31 +195,6 @@ def _npu_mb(backends: Sequence[Backend]) -> float | None:
     said = [memory() if (memory := getattr(backend, "memory", None)) else None for backend in backends]
     known = [memory.total for memory in said if memory is not None]
     return round(sum(known) / 2**20, 1) if len(known) == len(backends) else None
-
-
-def _best(runs: Sequence[Run]) -> Run:
-    fastest = max(run.fps for run in runs)
-    enough = (run for run in runs if run.fps >= 0.99 * fastest)
-    return min(enough, key=lambda run: (run.cores, run.contexts, run.workers))
-
-
-def _compared(measured: Sequence[_Benched]) -> str:
-    """Return a sentence on two runtimes; empty for one."""
-    if len(measured) < 2:
-        return ""
-    one, other = measured
-    slower, faster = sorted((one, other), key=lambda each: _best(each.runs).fps)
-    times = _best(faster.runs).fps / _best(slower.runs).fps
-    pairs = zip(one.found, other.found, strict=True)
-    rows = [agreement(f"frame {number}", *pair) for number, pair in enumerate(pairs)]
-    same, differing = total(rows), unlike(rows, 1.0)
-    what = "classes" if isinstance(one.found[0], Classification) else "boxes"
-    also = "".join(f", their {each.what} in {each.share:.1%}" for each in same.also)
-    return (
-        f"{faster.runtime} gives {times:.2f} times the frames of {slower.runtime}; their {what} agree in "
-        f"{same.share:.1%}{also} ({same.expected} and {same.found} {what} in {len(one.found)} frames)"
-        + (f"; of the {differing.what}, {differing.told}" if differing else "")
-    )
 
 
 def _images(source: str | None) -> list[Image]:
@@ -236,6 +225,7 @@ def _run(stages: Stages, feed: Source, seconds: float, workers: int, *, live: bo
         frames=len(timings),
         fps=len(timings) / elapsed,
         dropped=dropped,
+        lost=stream.lost,
         busy=min(busy, 1.0),
         latency_ms=percentiles(latency),
         stages_ms={name: percentiles(table[:, i]) for i, name in enumerate(Timings._fields)},

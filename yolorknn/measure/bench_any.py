@@ -51,7 +51,7 @@ class AnyReport:
     memory_mb: float
     """Resident, at the end."""
     refused: str = ""
-    """Why one of a board's runtimes does not run it."""
+    """Why one of a board's runtimes does not run it, or not with as many contexts."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -100,7 +100,10 @@ def bench_any(
             with Runner(model, runtime="auto" if kind == ONNXRUNTIME else kind, contexts=several) as runner:
                 setting, seconds_to_first = _measured(runner, kind, several, seconds, start)
         except (BackendError, MissingDependencyError) as exc:
-            why = refused(kind, runtime, exc)
+            if any(one.runtime == kind for one in settings):
+                why = f"{kind} has no {several} contexts on each core: {exc}"
+            else:
+                why = refused(kind, runtime, exc)
             continue
         first = first or seconds_to_first
         settings.append(setting)

@@ -66,6 +66,8 @@ class Run:
     """What the contexts take on the NPU, in MiB, as librknnrt counts it, see with_memory(); None where it does not."""
     tiles_per_s: float | None = None
     """Where frames are cut, their tiles and the whole of each, counted together."""
+    lost: int = 0
+    """Frames that a core did not answer, which holds up all others."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class BenchReport:
     memory_mb: float
     """Resident, at the end."""
     compared: str = ""
-    """On a board with both runtimes: which is faster, and whether what they find agrees; or why one does not run."""
+    """On a board with both runtimes: which is faster, and whether what they find agrees; or why one does not run, or
+    not with more contexts."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -116,6 +119,7 @@ class BenchReport:
                 for name, stage in best.stages_ms.items()
             ),
             f"first detection after {self.first_s:.2f} s; {self.memory_mb:.0f} MB resident",
+            *(_lost(run) for run in self.runs if run.lost),
             *([self.compared] if self.compared else []),
         ]
         return "\n".join(lines)
@@ -133,6 +137,11 @@ def with_memory(runs: Sequence[Run]) -> tuple[Run, ...]:
         else replace(run, npu_mb=round(alone * run.cores * run.contexts, 1))
         for run in runs
     )
+
+
+def _lost(run: Run) -> str:
+    where = f"{run.cores} cores, {run.contexts} contexts on each, {run.workers} workers, {run.runtime}"
+    return f"{where}: {run.lost} frames lost to a hung NPU core, by which this is slower: see 'yolorknn doctor'"
 
 
 def _tiles(run: Run) -> str:
