@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from yolorknn.convert.recipe.normal import check_normal, normal_of
+from yolorknn.convert.recipe.normal import check_normal, normal_of, sized
 from yolorknn.errors import BuildError
 from yolorknn.model.metadata import Tensor
 
@@ -33,6 +33,20 @@ def test_mean_and_std_are_a_number_for_each_of_the_second_axis() -> None:
         check((1, 3, 32, 32), mean_values=[1])
     with pytest.raises(BuildError, match=r"z of m\.onnx, which is 1x4: "):
         check((1, 3, 32, 32), std_values=[[1, 2, 3], [1, 2, 3]])
+
+
+def test_inputs_of_a_torchscript_have_sizes_alone() -> None:
+    assert (
+        sized({})
+        == sized({"input_size_list": [[1, 3], 5]})
+        == sized({"input_size_list": [["a"]]})
+        == sized({"input_size_list": 5})
+        == []
+    )
+    found = sized({"input_size_list": [[1, 32, 32, 3], [1, 4]]})
+    assert [tensor.shape for tensor in found] == [(1, 32, 32, 3), (1, 4)]
+    with pytest.raises(BuildError, match=r"^--mean 1,2,3 does not fit input 1 of n\.pt, which is 1x32x32x3: "):
+        check_normal(Path("n.pt"), found, {"mean_values": [[1, 2, 3]]})
 
 
 def test_the_float_model_is_given_what_the_toolkit_takes_them_for() -> None:

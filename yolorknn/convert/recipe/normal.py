@@ -46,6 +46,15 @@ def normal_of(config: Mapping[str, Any], own: Sequence[Tensor]) -> Normal:
     return Normal({tensor.name: (mean or [0.0], std or [1.0]) for tensor, mean, std in each if mean or std})
 
 
+def sized(load: Mapping[str, Any]) -> list[Tensor]:
+    """Return inputs of which [load] gives the sizes alone, as of a TorchScript; none where they are no sizes."""
+    sizes: Any = load.get("input_size_list")
+    if not isinstance(sizes, list):
+        return []
+    whole = all(isinstance(size, list) and all(isinstance(side, int) for side in size) for size in sizes)
+    return [Tensor(f"input {number}", tuple(size), "") for number, size in enumerate(sizes if whole else (), 1)]
+
+
 def check_normal(model: Path, inputs: Sequence[Tensor], config: Mapping[str, Any]) -> None:
     """Refuse mean and std that are not as many as an input has along its second axis, the only one the toolkit takes.
 

@@ -20,7 +20,7 @@ from yolorknn.convert.recipe.generic import (
 )
 from yolorknn.convert.recipe.joint import check_keypoints, with_own_float16
 from yolorknn.convert.recipe.listing import listing
-from yolorknn.convert.recipe.normal import check_normal
+from yolorknn.convert.recipe.normal import check_normal, sized
 from yolorknn.convert.recipe.own_ops import own_ops, registered
 from yolorknn.convert.recipe.plan import BuildPlan
 from yolorknn.convert.recipe.preflight import findings
@@ -85,9 +85,9 @@ def _of_any(request: BuildRequest, scratch: Path) -> BuildPlan:
     if file:
         check_closed(file, options)
         check_types(file, options)
-        check_normal(file.path, inputs, options.config)
     quantized = dtype == "i8" and request.dataset is not None
     call, arguments = loader_of(request.model, options.load, scratch, toolkit, quantized=quantized)
+    check_normal(request.model, sized(options.load) if call == "load_pytorch" else inputs, options.config)
     if call == "load_onnx" and request.recorded is None:
         for finding in findings(onnx_file.load(Path(arguments["model"])), dtype):
             tell_once(f"{request.model}: {finding}")
