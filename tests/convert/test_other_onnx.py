@@ -17,10 +17,12 @@ from yolorknn import BuildError, CalibrationError, Detector, ModelError
 from yolorknn.convert.build import build
 from yolorknn.convert.recipe.build_options import BuildOptions
 from yolorknn.convert.recipe.generic import loader_of
+from yolorknn.convert.recipe.planned import check_scales
 from yolorknn.convert.recipe.prepared import prepare
 from yolorknn.convert.recipe.recorded import repeated
 from yolorknn.convert.recipe.request import BuildRequest
 from yolorknn.model import onnx_file, rknn_file
+from yolorknn.model.metadata import ModelMetadata, Output
 from yolorknn.tasks.known import metadata_of
 from yolorknn.toolkits.installed import choose
 
@@ -117,6 +119,13 @@ def test_a_quantized_model_is_what_it_is(plain: Path, tmp_path: Path) -> None:
         BuildRequest(other, dataset=DATASET).decided()
     with pytest.raises(BuildError, match="built as i8: leave out --dtype fp16"):
         BuildRequest(other, dtype="fp16").decided()
+    pixels = ModelMetadata(("a",), (96, 96), "decoded", (Output("output0", "decoded", 0),))
+    for is_quantized, way in (
+        (True, "or build the float model with --dtype fp16"),
+        (False, "or build with --dtype fp16"),
+    ):
+        with pytest.raises(BuildError, match=way):  # else one error would send to the other
+            check_scales(other, pixels, quantized=is_quantized)
     with pytest.raises(BuildError, match="runs fp16 models only"):
         BuildRequest(other, "rk2118").decided()
     for options in (BuildOptions(algorithm="mmse"), BuildOptions(float16=("box8",)), BuildOptions(auto_hybrid=True)):

@@ -149,7 +149,7 @@ def _of_detector(
             *(request.model, *map(_numbers, (*trained, source.mean, source.std))),
         )
     if dtype == "i8":
-        check_scales(request.model, source)
+        check_scales(request.model, source, quantized=request.quantized)
     given = str(request.dataset or "")
     if calibration is None and request.dataset is not None:
         canvas = task_of(source).canvas(source.imgsz)
@@ -199,8 +199,13 @@ def _of_detector(
     )
 
 
-def check_scales(model: Path, metadata: ModelMetadata) -> None:
+def check_scales(model: Path, metadata: ModelMetadata, *, quantized: bool = False) -> None:
     """Refuse a model of which 8 bits leave no scores.
+
+    Args:
+        model: its file.
+        metadata: what it is.
+        quantized: whether whoever made it quantized it, so that it is built in int8 only.
 
     Raises:
         BuildError: coordinates in pixels share an output with scores.
@@ -208,7 +213,7 @@ def check_scales(model: Path, metadata: ModelMetadata) -> None:
     if metadata.head == "decoded" and not metadata.normalized:
         raise BuildError(
             f"{model} in int8 would find nothing: coordinates in pixels and scores share one output, and so "
-            f"one scale; {_undecoded(metadata)}, or build with --dtype fp16"
+            f"one scale; {_undecoded(metadata)}, or build {'the float model ' if quantized else ''}with --dtype fp16"
         )
 
 
