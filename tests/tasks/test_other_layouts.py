@@ -29,6 +29,7 @@ PROTO = (1, 32, 16, 16)
         (strides(144), None, "43 classes), or have box and 80 classes joined in one output", "seems"),
         (strides(144), NAMES80, "seems to have box and classes joined in one output a stride", "--anchors"),
         (strides(4, 4), NAMES80[:4], "does not show which outputs are boxes", "--names"),
+        (strides(85), NAMES80[:3], "80 classes a cell, but the names given are 3: give --names as many", "proves"),
         ([(1, 1000, 1, 1)], None, "is not a model that yolorknn knows", "YOLOX"),
         ([(1, 21, 64, 64)], None, "is not a model that yolorknn knows", "YOLOv5"),
     ],

@@ -97,6 +97,8 @@ def _one_a_stride(grids: Sequence[Grid], evidence: Evidence) -> str | None:
             f"forks do, or {GENERIC}"
         )
     head = f"may be of YOLOX, a box, its objectness and {_classes(count - 5)} a cell"
+    if evidence.nodes is None and evidence.classes is not None:
+        return f"{head}, but the names given are {evidence.classes}: give --names as many, or {GENERIC}"
     if evidence.nodes is None:
         return f"{head}, which nothing in the file proves: name the classes with --names"
     return (
