@@ -28,7 +28,7 @@ from yolorknn.cli.serving import Serving, watch_and_serve
 from yolorknn.cli.show import FramesBar, TellImages, bars, in_words, say, say_simulated, say_summary, tell_seen
 from yolorknn.cli.sinks import open_sinks, say_losses
 from yolorknn.cli.tracks import Tracks
-from yolorknn.errors import SourceError
+from yolorknn.errors import BackendError, SourceError
 
 if TYPE_CHECKING:
     from yolorknn.predict.loaded_model import LoadedModel
@@ -76,7 +76,6 @@ def detect_command(
     from yolorknn.doctor.examine import diagnosed
     from yolorknn.model.anchor_sizes import given_anchors
     from yolorknn.model.class_names import read_names
-    from yolorknn.predict.loaded_model import LoadedModel
     from yolorknn.predict.open_model import HERE, open_model
     from yolorknn.runtime.memory import share_arena
     from yolorknn.stream.sources.open_source import has_many_frames
@@ -108,14 +107,15 @@ def detect_command(
             backends = None if place == HERE else open_model(model, place, **told, progress=progress)[1]
         if backends is None:
             stack.enter_context(diagnosed(model))
-        loaded: LoadedModel[Any] = stack.enter_context(
-            LoadedModel(
+        loaded = stack.enter_context(
+            _loaded(
                 model,
+                contexts,
+                many=has_many_frames(source),
                 thresholds=Thresholds(conf, iou, max_det, agnostic_nms=agnostic_nms),
                 classes=None if serving.serve else parse_classes(classes),
                 **told,
                 runtime=runtime,
-                contexts=contexts or (2 if has_many_frames(source) else 1),
                 backends=backends,
                 tiling=tiling,
             )
@@ -131,6 +131,20 @@ def detect_command(
             f"{len(summary.failures)} of {summary.frames + len(summary.failures)} frames could not be read: "
             f"{summary.failures[0]}"
         )
+
+
+def _loaded(model: Path, contexts: int | None, *, many: bool, **options: Any) -> LoadedModel[Any]:
+    """Open a model with so many contexts on each NPU core; by default with two for many frames, or else with one."""
+    from yolorknn.predict.loaded_model import LoadedModel
+
+    if contexts is not None or not many:
+        return LoadedModel(model, contexts=contexts or 1, **options)
+    try:
+        return LoadedModel(model, contexts=2, **options)
+    except BackendError as exc:
+        loaded: LoadedModel[Any] = LoadedModel(model, contexts=1, **options)
+        say(f"one context on each NPU core is used, as two cannot be opened: {exc}")
+        return loaded
 
 
 def _check_fps(fps: float | None, source: str) -> None:
