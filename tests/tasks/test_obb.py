@@ -192,6 +192,16 @@ def test_an_infinite_angle_changes_no_other_box(role: str, value: float) -> None
     assert found[0][1] == found[1][1]
 
 
+@pytest.mark.parametrize("value", [np.inf, 3e38, 6e4])
+def test_an_endless_box_can_be_drawn(value: float) -> None:
+    """Where distances are numbers, as YOLO26 says them, float16 may make one of them endless."""
+    facts = metadata("radians")
+    outputs = [np.zeros(shape, np.float32) for shape in OBB.shapes(facts).values()]
+    outputs[0][0, :, 4, 3], outputs[1][0, 1, 4, 3], outputs[2][0, 0, 4, 3] = (1, value, value, 2), 0.9, 0.3
+    found = OBB.decode(outputs, facts, Thresholds(), Letterbox((640, 960), (64, 96), 0, 0))
+    assert len(found) == 1 and draw(np.zeros((640, 960, 3), np.uint8), found, facts.names).any()
+
+
 def test_int8_is_decoded_as_what_it_stands_for() -> None:
     facts = metadata(imgsz=(160, 160))
     numbers = [Quantized(np.clip(array / scale - 3, -128, 127).round().astype(np.int8), scale, -3)

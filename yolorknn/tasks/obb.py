@@ -20,7 +20,7 @@ from yolorknn.model.values import Values
 from yolorknn.tasks.anchors import anchor_points
 from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import Scale, candidates, gather, scales_of
-from yolorknn.tasks.candidate import Boxes
+from yolorknn.tasks.candidate import FAR, Boxes
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import Label, colour, draw_labels, label, line_width, numbered
 from yolorknn.tasks.joined import apart, is_joined, joined_shapes, read_joined, said_over_all
@@ -74,6 +74,7 @@ class Obb(BoxTask):
         turned[:, 2] *= width / placed.resized[1]
         turned[:, 3] *= height / placed.resized[0]
         corners = corners_of(turned)
+        np.minimum(np.maximum(corners, -FAR, out=corners), FAR, out=corners)  # of an infinite side; draw() takes these
         xyxy = upright(corners)
         np.maximum(xyxy, 0, out=xyxy)
         np.minimum(xyxy, np.array([width, height, width, height], np.float32), out=xyxy)
