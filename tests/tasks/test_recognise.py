@@ -85,17 +85,11 @@ def test_without_a_graph_only_what_has_one_reading() -> None:
     assert roles(grids(64, 64), Evidence(ranges=ranges)) == ["box", "cls"] * 3
 
 
-@pytest.mark.parametrize("channels", [(4, 80, 1), (4, 1, 80), (80, 4, 1), (4, 1, 1), (4, 4, 1), (64, 4, 1)])
-def test_without_a_graph_a_score_sum_may_be_an_objectness(channels: tuple[int, ...]) -> None:
-    """YOLOX's box is no distances, and its score is not the class's alone: its boxes would be others, and no word."""
-    named = ["a"] * next(iter({*channels} - {1, 4} or {channels[1]}))
-    for names in (named, None) if 64 not in channels else (named,):
-        with pytest.raises(MetadataError, match=r"may be of YOLOv6 .* or of YOLOX .*from its \.onnx"):
-            recognise(IMAGE, grids(*channels), Evidence(), names=names, where="m")
-    assert roles(grids(64, 4, 1), Evidence(), ["a"] * 4) == ["box", "cls", "sum"] * 3
+def test_boxes_of_four_channels_with_a_sum_of_scores() -> None:
+    """YOLOv6's and YOLO26's: of a .rknn that is YOLOX's or FCOS', with an objectness in its place, decoding tells."""
+    assert roles(grids(4, 80, 1), Evidence()) == ["box", "cls", "sum"] * 3
     masks = [*grids(4, 80, 1, 32, names="abcdefghijkl"), Tensor("p", (1, 32, 16, 16), "float")]
     assert roles(masks, Evidence()) == [*["box", "cls", "sum", "mask"] * 3, "proto"]
-    assert roles(grids(64, 80, 1), Evidence()) == ["box", "cls", "sum"] * 3
     sums = dict.fromkeys("adg", "Conv") | dict.fromkeys("beh", "Sigmoid") | dict.fromkeys("cfi", "sum")
     assert roles(grids(4, 80, 1), made(**sums)) == ["box", "cls", "sum"] * 3
     with pytest.raises(MetadataError):

@@ -9,7 +9,7 @@ from yolorknn.model.evidence import Evidence
 from yolorknn.model.metadata import Tensor
 from yolorknn.tasks.joined import BOX
 from yolorknn.tasks.other_heads import ANCHORS, anchored_classes
-from yolorknn.tasks.split import REG_MAX, Grid, cells_of, grids_of, of_several_heads
+from yolorknn.tasks.split import REG_MAX, Grid, cells_of, grids_of
 
 EXPORT = "export the .pt with 'yolorknn export'"
 GENERIC = "build it as it is with --generic"
@@ -110,13 +110,7 @@ def _one_a_stride(grids: Sequence[Grid], evidence: Evidence) -> str | None:
 def _several_a_stride(grids: Sequence[Grid], evidence: Evidence) -> str | None:
     kinds = {tensor.name: evidence.kind(tensor.name) for grid in grids for tensor in grid.outputs}
     channels = grids[0].channels
-    alike = len({grid.channels for grid in grids}) == 1
-    if alike and evidence.nodes is None and of_several_heads(channels, evidence.classes):
-        return (
-            "may be of YOLOv6 or YOLO26 with a sum of scores, or of YOLOX with an objectness, which nothing in the "
-            f"file tells apart ({_shapes(grids)}): build it with 'yolorknn build' from its .onnx, whose graph does"
-        )
-    if not alike or channels[2:] not in ((), (1,)):
+    if len({grid.channels for grid in grids}) != 1 or channels[2:] not in ((), (1,)):
         return None
     if set(kinds.values()) == {"raw"}:
         return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import NamedTuple
@@ -75,29 +74,11 @@ def read_grids(
     if len(readings) != 1:
         return None
     (roles,) = readings
-    if evidence.nodes is None and {*roles} == {"box", "cls", "sum"} and first[roles.index("box")] == 4:
-        return None  # see of_several_heads()
     return [
         Output(tensor.name, role, grid.stride)
         for grid in grids
         for tensor, role in zip(grid.outputs, roles, strict=True)
     ]
-
-
-def of_several_heads(channels: Sequence[int], classes: int | None) -> bool:
-    """Return whether a stride's outputs may be of several heads, which a graph alone tells apart.
-
-    Of four channels, the classes' and one, YOLOv6 and YOLO26 make distances, scores and their sum; YOLOX offsets,
-    scores and objectness; FCOS distances, scores and centerness.
-
-    Args:
-        channels: of its outputs.
-        classes: how many there are, where someone said so.
-    """
-    if len(channels) != 3 or not {1, 4} <= {*channels}:
-        return False
-    (others,) = (Counter(channels) - Counter((1, 4))).elements()
-    return classes == others or (classes is None and (others % 4 > 0 or others // 4 not in REG_MAX or others == 4))
 
 
 def in_order(found: Sequence[Output], outputs: Sequence[Tensor]) -> tuple[Output, ...]:
