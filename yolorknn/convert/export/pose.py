@@ -46,14 +46,18 @@ class PoseHead:
 
 
 def _names(model: Any, count: int) -> tuple[str, ...]:
-    """Return the keypoints' names: those of the checkpoint, where it names those of all classes alike."""
+    """Return the keypoints' names: those of the checkpoint, where it names those of all classes alike.
+
+    Where it names them otherwise they have numbers: they are no person's, whose names they would have else.
+    """
+    numbered = tuple(f"keypoint{number}" for number in range(count))
     stated = getattr(model, "kpt_names", None)
     lists = {tuple(map(str, names)) for names in stated.values()} if isinstance(stated, dict) else set()
-    if len(lists) == 1:
-        (names,) = lists
-        if len(set(names)) == count and names != tuple(map(str, range(count))):
-            return names
-    return COCO if count == len(COCO) else tuple(f"keypoint{number}" for number in range(count))
+    lists.discard(tuple(map(str, range(count))))  # what ultralytics writes where the data do not name them
+    if lists:
+        (names, *others) = lists
+        return names if not others and len(set(names)) == len(names) == count else numbered
+    return COCO if count == len(COCO) else numbered
 
 
 def _parts(pose: Any, number: int) -> tuple[Any, ...]:
