@@ -102,7 +102,7 @@ def test_the_gate_chooses_the_recipe_itself(within: Recorder, option: tuple[obje
     [
         (("--max-drop", 1), "--max-drop: needs --data, a data.yaml with labelled images"),
         (("--data", "d.yaml"), "--data: needs --max-drop, the points of mAP50-95, or of top-1, that int8 may lose"),
-        (("--mmse",), "--data: needs --max-drop, the points of mAP50-95, or of top-1, that int8 may lose"),
+        (("--mmse",), "--mmse: needs --max-drop, the points of mAP50-95, or of top-1, that int8 may lose"),
         (("--data", "d", "--max-drop", 1, "--dtype", "fp16"), "--max-drop: is about int8: leave out --dtype fp16"),
         (("--data", "d", "--max-drop", -1), "'--max-drop': "),
         (("--dtype", "int8"), "'--dtype': "),

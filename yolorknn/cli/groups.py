@@ -127,7 +127,8 @@ class Gate:
             raise typer.BadParameter("is for --max-drop, which tries many recipes", param_hint="--ray")
         if self.max_drop is None and (self.data or self.mmse):
             raise typer.BadParameter(
-                "needs --max-drop, the points of mAP50-95, or of top-1, that int8 may lose", param_hint="--data"
+                "needs --max-drop, the points of mAP50-95, or of top-1, that int8 may lose",
+                param_hint="--data" if self.data else "--mmse",
             )
         if self.max_drop is not None and self.data is None:
             raise typer.BadParameter(
