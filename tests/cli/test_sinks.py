@@ -239,6 +239,9 @@ def test_what_cannot_be_recorded(detector: Recorder, tmp_path: Path, monkeypatch
     monkeypatch.setattr("yolorknn.stream.sources.open_live.open_source", lambda _: Images())
     assert refused("detect", "in", "-m", "m.rknn", "--record", "rec").startswith("--record is for a video, camera")
     assert misused("detect", "in", "-m", "m.rknn", "--quota", "lots").startswith("Invalid value for --quota: 'lots'")
+    assert misused("detect", "in", "-m", "m.rknn", "--board", "pi").endswith(
+        "--board: is for --mqtt, which names the broker"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "0", "1x", "-1", "1M,", "1 day", "d", "\u0661M"])

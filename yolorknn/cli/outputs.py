@@ -106,6 +106,8 @@ class Outputs:
         _check_apart(folders, "is the folder that {} has: give each its own")
         if self.mqtt:
             read_broker(self.mqtt, "--mqtt")
+        elif self.board is not None:
+            raise typer.BadParameter("is for --mqtt, which names the broker", param_hint="--board")
 
     def check_task(self, model: Path, task: str, *, chosen: bool) -> None:
         """Refuse what a classifier cannot give.
