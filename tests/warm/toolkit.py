@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Children:
             if self._warm and self._warm.environment == lasting:
                 return self._warm
             again, self._last = self._last == lasting, lasting
-            if not again:
+            if not again or find_spec("rknn") is None:  # some of what children do needs no toolkit
                 return None
             self.close()
             self._warm = Warm("rknn.api", environment=lasting)
