@@ -34,16 +34,17 @@ def write(
     """
     import torch
 
+    from yolorknn.convert.export.torch_versions import write_onnx
+
     network = network_of(head, pixels, colour)
     with torch.no_grad():
-        torch.onnx.export(
+        write_onnx(
             network,
             torch.from_numpy(shown(pixels, colour)[:1]),
             str(path),
             opset_version=12,
             input_names=["images"],
             output_names=list(names),
-            dynamo=False,
         )
     return path
 

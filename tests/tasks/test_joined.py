@@ -53,18 +53,18 @@ def as_the_zoo_has_it(checkpoint: Path, target: Path) -> Path:
 
     from yolorknn.convert.export.checkpoint import load, quiet
     from yolorknn.convert.export.detect import computing_with
+    from yolorknn.convert.export.torch_versions import write_onnx
 
     with quiet(), torch.no_grad():
         module = computing_with(load(checkpoint)[0], zoo_forward)
         names = ["a", "b", "c", "d"]
-        torch.onnx.export(
+        write_onnx(
             module,
             torch.zeros(1, 3, SIDE, SIDE),
             str(target),
             opset_version=12,
             input_names=["images"],
             output_names=names,
-            dynamo=False,
         )
     return target
 

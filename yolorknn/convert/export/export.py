@@ -22,7 +22,7 @@ from yolorknn.convert.export.heads import head_of
 from yolorknn.convert.export.parity import check_same
 from yolorknn.convert.export.programs import Layout, check_shape, layout_for
 from yolorknn.convert.export.prompted import without_prompts
-from yolorknn.convert.export.torch_versions import known, unsupported
+from yolorknn.convert.export.torch_versions import unsupported, write_onnx
 from yolorknn.errors import ExportError
 from yolorknn.files import atomic, check_folder, sha256
 from yolorknn.image import height_and_width
@@ -141,7 +141,7 @@ def _write(module: Any, metadata: ModelMetadata, opset: int | None, path: Path) 
     expected = [array.numpy() for array in (expected if isinstance(expected, tuple) else (expected,))]
     for number in [opset] if opset else OPSETS:
         try:
-            torch.onnx.export(
+            write_onnx(
                 module,
                 images,
                 str(path),
@@ -149,7 +149,6 @@ def _write(module: Any, metadata: ModelMetadata, opset: int | None, path: Path) 
                 input_names=["images"],
                 output_names=[out.name for out in metadata.outputs],
                 do_constant_folding=True,
-                **known(torch.onnx.export, dynamo=False),
             )
             break
         except unsupported() as exc:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from yolorknn.convert.export.parity import check_same
-from yolorknn.convert.export.torch_versions import known, newest_opset, plain_attention
+from yolorknn.convert.export.torch_versions import newest_opset, plain_attention, write_onnx
 from yolorknn.errors import ExportError, MissingDependencyError
 from yolorknn.files import atomic
 from yolorknn.runtime import ort
@@ -76,7 +76,7 @@ def export_module(
         own.forward = lambda *values: tuple(_outputs(forward(*values), "").values())  # the exporter names a tuple's
         with atomic(target) as temporary:
             try:
-                torch.onnx.export(
+                write_onnx(
                     own,
                     tuple(arguments.values()),
                     str(temporary),
@@ -84,7 +84,6 @@ def export_module(
                     output_names=names[1],
                     opset_version=opset or newest_opset(OPSET),
                     do_constant_folding=True,
-                    **known(torch.onnx.export, dynamo=False),
                 )
                 onnx.checker.check_model(str(temporary))
             except Exception as exc:  # torch's exporter raises of many kinds

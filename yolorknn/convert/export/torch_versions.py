@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,15 @@ def known(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     """Return those of the arguments that this version's function has; it is as they say where it has not."""
     parameters = inspect.signature(function).parameters
     return {name: value for name, value in arguments.items() if name in parameters}
+
+
+def write_onnx(module: Any, given: Any, path: str, **options: Any) -> None:
+    """Write an .onnx by tracing: torch.onnx.export with these options; from 2.9 on torch calls that its old way."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are using the legacy|The feature will be removed", DeprecationWarning)
+        torch.onnx.export(module, given, path, **options, **known(torch.onnx.export, dynamo=False))
 
 
 @contextmanager
