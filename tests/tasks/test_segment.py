@@ -105,6 +105,27 @@ def test_nothing_found() -> None:
     assert len(SEGMENT.read([])) == 0
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("where", ["weight", "prototype"])
+def test_an_infinite_number_changes_no_other_mask(where: str, value: float) -> None:
+    """Of the one's weight its own mask is what that prototype says; of a prototype, what lies in that cell."""
+    facts = metadata((64, 96))
+    found = []
+    for odd in (0, value):
+        outputs = [np.zeros(shape, np.float32) for shape in SEGMENT.shapes(facts).values()]
+        outputs[0][0, ::16], outputs[0][0, 2::16] = 0, 20  # two cells to each side
+        for column, confidence in ((3, 0.9), (9, 0.8)):
+            outputs[1][0, 1, 4, column], outputs[2][0, :2, 4, column] = confidence, (1, -1)
+        outputs[-1] = smooth(outputs[-1].shape, 0)
+        outputs[2][0, 0, 4, 3] += odd if where == "weight" else 0
+        outputs[-1][0, :2, 9, 7] += odd if where == "prototype" else 0
+        found.append(SEGMENT.decode(outputs, facts, Thresholds(), Letterbox((64, 96), (64, 96), 0, 0)))
+    (expected, changed) = found
+    assert len(changed) == 2 and changed.mask is not None and expected[1] == changed[1]
+    assert changed.mask[0].any() and expected.mask is not None and expected.mask[1].any()
+
+
 def test_memory_is_used_again_but_never_while_somebody_holds_it() -> None:
     facts = metadata((160, 160))
     scenes = []

@@ -22,6 +22,7 @@ from yolorknn.model.metadata import ModelMetadata, Output, Tensor
 from yolorknn.model.values import Values, part
 from yolorknn.tasks.box_task import BoxTask
 from yolorknn.tasks.boxes import gather, postprocess
+from yolorknn.tasks.candidate import FAR
 from yolorknn.tasks.detections import Detections
 from yolorknn.tasks.drawing import draw_boxes, draw_masks
 from yolorknn.tasks.likeness import Likeness, of_masks
@@ -122,6 +123,7 @@ def _masks(
         InferenceError: a prototype has NaN there.
     """
     name, stride = output.name, output.stride
+    weights = np.clip(weights, -FAR, FAR)  # of an infinite one times 0 the sum would be no number
     masks, written = blank_masks(len(xyxy), placed.source)
     factor = stride // math.gcd(stride, placed.top, placed.left, *placed.resized)
     rows = _Line.of(placed.source[0], placed.resized[0] * factor // stride, placed.top * factor // stride)
@@ -137,7 +139,9 @@ def _masks(
         top, left = max(0, row.first // factor - 1), max(0, column.first // factor - 1)
         bottom, right = -(-row.stop // factor) + 1, -(-column.stop // factor) + 1
         cells = part(proto, (0, slice(None), slice(top, bottom), slice(left, right)))
-        total = (weights[number] @ cells.reshape(len(cells), -1)).reshape(cells.shape[1:])
+        total = _sum(weights[number], cells)
+        if np.isnan(total).any():
+            total = _sum(weights[number], np.clip(cells, -FAR, FAR))  # infinite ones, of which some are subtracted
         if np.isnan(total).any():
             raise InferenceError(f"output {name} has NaN where something was found: {HINT}")
         if factor > 1:
@@ -154,6 +158,13 @@ def _masks(
             inside = pixels[start - band.pixel : stop - band.pixel, x1 - column.pixel : x2 - column.pixel]
             np.greater(inside, 0, out=masks[number, start:stop, x1:x2])
     return masks
+
+
+def _sum(weights: Floats, cells: Floats) -> NDArray[Any]:
+    """Return the weighted sum (h, w) of prototypes (P, h, w)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total: NDArray[Any] = (weights @ cells.reshape(len(cells), -1)).reshape(cells.shape[1:])
+    return total
 
 
 class _Cut(NamedTuple):
