@@ -21,6 +21,8 @@ from tests.fakes.rknn_files import write_generic
 from tests.fakes.tiny_onnx import IMAGE, VECTOR, computed, embedding
 from yolorknn import Runner, Tensor
 from yolorknn.errors import BackendError, InferenceError, ModelError
+from yolorknn.model.interface import Interface
+from yolorknn.predict import runner as runner_module
 from yolorknn.runtime.laid import as_own, check_whole, laid
 
 BOTH: dict[str, Any] = {"image": IMAGE, "a/b": VECTOR}
@@ -202,3 +204,40 @@ def test_a_stream_is_of_the_process_that_began_it(two: Path) -> None:
         next(stream)
         assert "open the model after the fork" in forked(lambda: list(itertools.islice(stream, 10)))
         assert len(list(itertools.islice(stream, 10))) == 10
+
+
+class _Slow:
+    """A session whose run ends when it is hurried for the second time, as one that began after the first does."""
+
+    inputs = outputs = (Tensor("x", (1, 2), "float32"),)
+
+    def __init__(self) -> None:
+        self.hurried, self.began, self.ends = 0, threading.Event(), threading.Event()
+
+    def run(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        self.began.set()
+        self.ends.wait(5)
+        return arrays
+
+    def hurry(self) -> None:
+        self.hurried += 1
+        if self.hurried > 1:
+            self.ends.set()
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_stream_that_ends_hurries_also_what_begins_just_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = _Slow()
+    monkeypatch.setattr(runner_module, "open_sessions", lambda *_, **__: (Interface(slow.inputs, slow.outputs), [slow]))
+
+    def inputs() -> Iterator[Any]:
+        yield np.zeros((1, 2), np.float32)
+        assert slow.began.wait(20)
+        raise ValueError("no more")
+
+    with Runner("m.rknn") as runner:
+        with pytest.raises(ValueError, match="no more"):
+            list(runner.stream(inputs()))
+        assert slow.ends.is_set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,20 @@ def test_ctrl_c_while_the_first_inference_hangs(core: Callable[..., Core], tmp_p
         else:
             running.detect(numbered_frame(1, (64, 64)))
     assert not any(one.returned for one in cores), "nobody waited for the hung cores"
+
+
+def test_ctrl_c_while_the_tiles_of_an_image_hang(core: Callable[..., Core], tmp_path: Path) -> None:
+    cores = [core(["hang"]) for _ in range(3)]
+    backends = [one.backend(Patience(first=600, least=0.2)) for one in cores]
+    model = write_rknn(tmp_path / "m.rknn", replace(METADATA, build=Build("rk3588", "i8", "2.3.2")))
+    begun = time.monotonic()
+    with (
+        pressing_ctrl_c(*(one.hangs for one in cores)),
+        pytest.raises(KeyboardInterrupt),
+        Detector(model, backends=backends, tile=64) as running,
+    ):
+        running.detect(numbered_frame(1, (128, 128)))
+    assert time.monotonic() - begun < 20, "the hung cores take 30 s"
 
 
 def test_a_stream_goes_on_without_the_lost_frame(core: Callable[..., Core], tmp_path: Path) -> None:

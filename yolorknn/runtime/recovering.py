@@ -177,7 +177,7 @@ class RecoveringSession:
         if isinstance(session, GivesUp):
             session.timeout = limit * GIVES_UP_AT
         answer = self._context.submit(arrays)
-        hurried = self._await(answer, limit)
+        hurried, waited = self._await(answer, limit)
         hung: CoreHungError | None = None
         try:
             outputs = answer.result() if answer.done() else None
@@ -190,15 +190,18 @@ class RecoveringSession:
             raise self._lost(
                 f"gave no answer in {time.monotonic() - start:.1f} s", "the frame is lost, the context replaced"
             ) from hung
-        self._measured.append(time.monotonic() - start)
+        self._measured.append(min(time.monotonic() - start, waited))
         self._hangs = 0
         return outputs
 
-    def _await(self, future: Future[Any], limit: float) -> bool:
-        """Wait for it, for `limit` seconds, or Patience.least from hurry() on; return whether that was called.
+    def _await(self, future: Future[Any], limit: float) -> tuple[bool, float]:
+        """Wait for it, for `limit` seconds, or Patience.least from hurry() on.
 
         Unlike the vendor's calls, this lets Ctrl-C through. It waits in slices, so that a process that was stopped and
-        goes on (SIGSTOP, a debugger) leaves the core its time.
+        goes on (SIGSTOP, a debugger, a container that is paused) leaves the core its time.
+
+        Returns:
+            Whether hurry() was called; and the most that the core may have taken, without such a stop.
         """
         waited, hurried = 0.0, False
         while not future.done() and waited < limit:
@@ -208,7 +211,7 @@ class RecoveringSession:
             waited += part
             if self._hurried and not hurried:
                 limit, hurried = min(limit, waited + self._patience.least), True
-        return hurried
+        return hurried, waited
 
     def _mark(self, arrays: Arrays, outputs: Outputs) -> Mark | None:
         session = self.current()

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import chain, product
 from numbers import Integral, Real
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import Image, check_image
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.runtime.pool import BackendPool
+from yolorknn.runtime.pool import HURRY_EVERY, BackendPool
 from yolorknn.stream.stages import Inferred, Prepared, Stages, always
 from yolorknn.tasks.merging import merge
 from yolorknn.tasks.task import Thresholds
@@ -157,12 +157,24 @@ class TiledStages(Stages):
         # One thread more than backends, which lays out and decodes while the others wait for theirs.
         count = min(len(views), len(self.pool) + 1)
         with ThreadPoolExecutor(count, thread_name_prefix="yolorknn-tile") as threads:
+            working: list[Future[None]] = []
             try:
-                for done in [threads.submit(work) for _ in range(count)]:
+                working.extend(threads.submit(work) for _ in range(count))
+                for done in working:
                     done.result()
+            except KeyboardInterrupt:
+                failed.set()
+                self._give_up(working)
+                raise
             finally:
                 failed.set()
         return Inferred(found, prepared.placed, start, time.perf_counter(), views)
+
+    def _give_up(self, working: Sequence[Future[None]]) -> None:
+        """Have the inferences under way end soon, and what begins just now: Ctrl-C too waits for their threads."""
+        while begun := [future for future in working if not future.done()]:
+            self.pool.hurry()
+            wait(begun, HURRY_EVERY)
 
     def _lay(self, image: Image, view: View) -> Prepared:
         return super().prepare(image[view.y1 : view.y2, view.x1 : view.x2])
