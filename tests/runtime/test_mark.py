@@ -86,7 +86,8 @@ def test_outputs_that_come_again_for_longer_than_ever_before_are_checked() -> No
     doubts = [repeats.doubts(Mark(number, one)) for number in range(1000, 1020)]
     assert doubts.index(True) <= FIRST_BELIEVED + 1
     repeats.checked(Mark(1020, other), confirmed=False)
-    repeats.doubts(Mark(1021, one))
-    assert repeats.doubts(Mark(1022, one)), "again at once"
-    repeats.checked(Mark(1022, one), confirmed=True)
-    assert [repeats.doubts(Mark(number, one)) for number in (1023, 1024)] == [False, True], "what lied once"
+    for number in range(1021, 1026):
+        repeats.doubts(Mark(number, one))
+        assert repeats.doubts(Mark(-number, one)), "at once, and a few times"
+        repeats.checked(Mark(-number, one), confirmed=True)
+    assert not repeats.doubts(Mark(2000, one))

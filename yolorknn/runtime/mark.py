@@ -20,6 +20,9 @@ EACH = 8
 FIRST_BELIEVED, MOST_BELIEVED = 4, 10_000
 """Inferences in a row whose outputs are believed to be alike, once a fresh context confirmed it; and at most."""
 
+OWED = 4
+"""Confirmations in a row that one which has lied needs: one that is always stuck is right by chance too."""
+
 
 class Mark(NamedTuple):
     """Of one inference, whose input may be overwritten, and whose outputs, 5 MB of floats, are not all kept."""
@@ -44,7 +47,8 @@ class Repeats:
         """In a row, since the last check."""
         self.believed = 0
         """How many in a row need no check; 0 until a fresh context has confirmed one."""
-        self._first = FIRST_BELIEVED
+        self._owed = 0
+        """Confirmations before any is believed again."""
 
     def doubts(self, mark: Mark | None) -> bool:
         """Take the next inference's mark, None where it needs none; return whether it is to be checked."""
@@ -57,9 +61,12 @@ class Repeats:
 
     def checked(self, mark: Mark | None, *, confirmed: bool) -> None:
         """Take the mark of the same inference on a fresh context, and whether the outputs were the same."""
-        self.believed = min(max(self._first, 2 * self.believed), MOST_BELIEVED) if confirmed else 0
         if not confirmed:
-            self._first = 1  # what has lied is trusted little
+            self.believed, self._owed = 0, OWED
+        elif self._owed:
+            self._owed -= 1
+        else:
+            self.believed = min(max(FIRST_BELIEVED, 2 * self.believed), MOST_BELIEVED)
         self._last, self._alike = mark, 0
 
     def put_off(self) -> None:
