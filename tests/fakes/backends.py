@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -27,7 +28,12 @@ class NumberBackend:
     def __init__(self, metadata: ModelMetadata, *, seconds: float = 0.0, failing: frozenset[int] = frozenset()) -> None:
         self.metadata, self.seconds, self.failing = metadata, seconds, failing
         self.closed = False
-        self._busy = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
+
+    @property
+    def _busy(self) -> threading.Lock:
+        """Held while it infers; a process that is forked amid that has its own."""
+        return self._locks.setdefault(os.getpid(), threading.Lock())
 
     def infer(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         assert not self.closed, "used after close"
