@@ -225,10 +225,12 @@ def _key(file: int) -> tuple[int, int]:
 
 
 def _close(file: int) -> None:
-    _OPEN.subtract([key := _key(file)])
-    if not _OPEN[key]:
-        del _OPEN[key]
-    os.close(file)
+    try:
+        _OPEN.subtract([key := _key(file)])
+        if not _OPEN[key]:
+            del _OPEN[key]
+    finally:  # also of a share that is gone, which does not say what file it was
+        os.close(file)
 
 
 def _whole_lines(file: int, end: int) -> int:
