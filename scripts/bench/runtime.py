@@ -55,21 +55,25 @@ class Turn(NamedTuple):
 
 
 def measure(pipeline: Any, images: list[Any], seconds: float) -> Turn:
-    """Run a pipeline for so long."""
+    """Run a pipeline for so long; how it then ends, which waits for what is under way, is not counted."""
     latencies: list[float] = []
-    start = cpu = 0.0
+    start = cpu = elapsed = spent = others = 0.0
     disturbance = Disturbance()
 
     def stop() -> bool:
+        nonlocal elapsed, spent, others
         count = len(latencies) - SETTLED  # frames come in groups, one of each core: whole ones are counted
-        return count > 0 and count % CORES == 0 and time.perf_counter() - start >= seconds
+        elapsed = time.perf_counter() - start
+        if count <= 0 or count % CORES or elapsed < seconds:
+            return False
+        spent, others = time.process_time() - cpu, disturbance.cpus()
+        return True
 
     frames = pipeline.frames(itertools.cycle(images), stop)
     for latency in frames:
         latencies.append(latency)
         if len(latencies) == SETTLED:
             start, cpu, disturbance = time.perf_counter(), time.process_time(), Disturbance()
-    elapsed, spent, others = time.perf_counter() - start, time.process_time() - cpu, disturbance.cpus()
     count = len(latencies) - SETTLED
     return Turn(count / elapsed, spent / count * 1000, statistics.median(latencies[SETTLED:]) * 1000, others)
 
