@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.standin import Library
 from yolorknn.runtime import recovering
+from yolorknn.runtime.patience import Patience
 
 
 @pytest.fixture
@@ -27,5 +28,5 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library
 
 @pytest.fixture
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    patience = functools.partial(recovering.Patience, first=60, factor=5, least=4)
+    patience = functools.partial(Patience, first=60, factor=5, least=4)
     monkeypatch.setattr(recovering, "Patience", patience)

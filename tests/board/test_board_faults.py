@@ -21,6 +21,7 @@ from yolorknn import Detector, errors
 from yolorknn.image import letterbox, read_image
 from yolorknn.predict.open_model import read_metadata
 from yolorknn.runtime import recovering
+from yolorknn.runtime.patience import Patience
 
 
 def test_detect_points_to_the_doctors_finding(
@@ -130,7 +131,7 @@ def test_a_core_that_is_dead_for_good_is_left_out(library: Library) -> None:
 def test_an_init_that_hangs(
     library: Library, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(recovering, "Patience", functools.partial(recovering.Patience, opening=8))
+    monkeypatch.setattr(recovering, "Patience", functools.partial(Patience, opening=8))
     library.set(FAIL="init:600000@2,hang_rknn_dup_context:600000@1")
     try:
         with pytest.raises(errors.BackendError, match=r"NPU core 1: the runtime did not open the model in 8 s"):

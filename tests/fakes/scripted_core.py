@@ -15,7 +15,8 @@ from tests.fakes.encode import encode_split, split_metadata
 from tests.fakes.numbered import cell_of, number_of, numbered_frame
 from yolorknn.model.metadata import Tensor
 from yolorknn.runtime.backend import SessionBackend
-from yolorknn.runtime.recovering import Patience, RecoveringSession
+from yolorknn.runtime.patience import Patience
+from yolorknn.runtime.recovering import RecoveringSession
 from yolorknn.runtime.session import Arrays
 from yolorknn.tasks.known import output_shapes
 

@@ -18,6 +18,7 @@ from tests.fakes.standin import Library, compile_standin, key_of, write_replay
 from yolorknn.image import letterbox
 from yolorknn.model.platforms import PLATFORMS
 from yolorknn.runtime import cores, recovering, rknn_api
+from yolorknn.runtime.patience import Patience
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +31,7 @@ def library(standin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """A pretended RK3588 with the library, which answers each of eight pictures with one cell."""
     monkeypatch.setattr(rknn_api, "LIBRARIES", (str(standin),))
     monkeypatch.setattr(cores, "this_platform", lambda: PLATFORMS["rk3588"])
-    patience = functools.partial(recovering.Patience, opening=3, first=1, least=0.5, factor=5)
+    patience = functools.partial(Patience, opening=3, first=1, least=0.5, factor=5)
     monkeypatch.setattr(recovering, "Patience", patience)
     library = Library(tmp_path / "calls.jsonl", monkeypatch)
     answers = {

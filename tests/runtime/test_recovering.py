@@ -11,8 +11,9 @@ import pytest
 
 from tests.fakes.scripted_core import FINE, Core, pressing_ctrl_c, rgb, same
 from yolorknn.errors import BackendError, CoreDeadError, CoreHungError, InferenceError
+from yolorknn.runtime.patience import Patience
 from yolorknn.runtime.pool import Pool
-from yolorknn.runtime.recovering import MOST_HANGS, Patience, RecoveringSession
+from yolorknn.runtime.recovering import MOST_HANGS, RecoveringSession
 
 
 def test_a_failed_inference_is_run_again_on_a_fresh_context(core: Callable[..., Core]) -> None:

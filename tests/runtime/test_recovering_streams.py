@@ -20,7 +20,8 @@ from yolorknn.cli.app import app
 from yolorknn.errors import BackendError, InferenceError
 from yolorknn.model.metadata import Build
 from yolorknn.predict.detector import Detector
-from yolorknn.runtime.recovering import MOST_HANGS, Patience
+from yolorknn.runtime.patience import Patience
+from yolorknn.runtime.recovering import MOST_HANGS
 
 
 def detector(tmp_path: Path, *cores: Core, patience: Patience = SHORT) -> Detector:

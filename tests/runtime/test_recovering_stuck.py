@@ -11,7 +11,7 @@ from tests.fakes.scripted_core import FINE, Core, rgb, same
 from yolorknn.errors import BackendError, CoreHungError
 from yolorknn.runtime import recovering
 from yolorknn.runtime.mark import FIRST_BELIEVED
-from yolorknn.runtime.recovering import Patience
+from yolorknn.runtime.patience import Patience
 
 
 def test_a_runtime_that_gets_stuck_after_outputs_were_rightly_alike(core: Callable[..., Core]) -> None:

@@ -21,7 +21,7 @@ from yolorknn.measure.bench import bench
 from yolorknn.model.metadata import Build, Tensor
 from yolorknn.predict.open_model import open_model
 from yolorknn.runtime import recovering, rknnlite1
-from yolorknn.runtime.recovering import Patience
+from yolorknn.runtime.patience import Patience
 from yolorknn.tasks.known import output_shapes
 
 METADATA = replace(split_metadata((64, 96), 2), build=Build("rv1126", "i8", "1.7.3"))

@@ -21,6 +21,7 @@ from yolorknn.errors import BackendError, CoreHungError, InferenceError
 from yolorknn.predict.open_model import Place, open_model
 from yolorknn.runtime import recovering, rknn_api
 from yolorknn.runtime.cores import Runtime
+from yolorknn.runtime.patience import Patience
 
 pytestmark = needs_compiler
 AT_OPENING = ("rknn_init", "rknn_set_core_mask", "rknn_query")
@@ -131,7 +132,7 @@ def test_codes_of_closing_are_told_and_nothing_more(
 def test_a_hang_in_a_call_at_opening(
     library: Library, model: Path, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recovering, "Patience", functools.partial(recovering.Patience, opening=0.4))
+    monkeypatch.setattr(recovering, "Patience", functools.partial(Patience, opening=0.4))
     library.set(FAIL=f"hang_{where}:600000@1")
     with pytest.raises(BackendError, match=r"the runtime did not open the model in 0.4 s"):
         Detector(model, runtime="c")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ from yolorknn.predict.open_model import HERE, Place, open_sessions
 from yolorknn.progress import Progress
 from yolorknn.runtime.cores import Runtime
 from yolorknn.runtime.laid import all_laid, as_own, check_whole
-from yolorknn.runtime.pool import HURRY_EVERY, Pool
+from yolorknn.runtime.pool import Pool
 from yolorknn.runtime.session import Session
 
 AHEAD = 2
@@ -142,9 +142,8 @@ class Runner:
                 yield first()
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
-            while os.getpid() == process and (begun := [future for future in running if not future.done()]):
-                self._pool.hurry()  # and again, as a run may have begun meanwhile
-                wait(begun, HURRY_EVERY)
+            if os.getpid() == process:
+                self._pool.hurry_through(running)
             executor.shutdown()
 
     def close(self) -> None:

@@ -7,9 +7,10 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from yolorknn.errors import BackendError, CoreDeadError
 from yolorknn.runtime.backend import Backend
@@ -95,6 +96,12 @@ class Pool(Generic[Lent]):
         for backend in self._all:
             if hurry := getattr(backend, "hurry", None):
                 hurry()
+
+    def hurry_through(self, futures: Iterable[Future[Any]]) -> None:
+        """Wait for what runs on it in other threads, and have it end soon: its results are not wanted any more."""
+        while left := [future for future in futures if not future.done()]:
+            self.hurry()  # again, as an inference may have begun meanwhile
+            wait(left, HURRY_EVERY)
 
     @contextmanager
     def lend(self) -> Iterator[Lent]:

@@ -19,7 +19,6 @@ from yolorknn.runtime.patience import Patience
 from yolorknn.runtime.session import Arrays, GivesUp, Numbers, Session
 from yolorknn.runtime.turns import SLICE_SECONDS, turn
 
-__all__ = ["MOST_HANGS", "Patience", "RecoveringSession"]
 MOST_HANGS = 3
 """Contexts in a row that may hang, or not open, before it is no loss of a frame any more but a broken core."""
 GIVES_UP_AT = 0.9

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, product
 from numbers import Integral, Real
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from yolorknn.errors import BackendError, ModelError
 from yolorknn.image import Image, check_image
 from yolorknn.model.metadata import ModelMetadata
-from yolorknn.runtime.pool import HURRY_EVERY, BackendPool
+from yolorknn.runtime.pool import BackendPool
 from yolorknn.stream.stages import Inferred, Prepared, Stages, always
 from yolorknn.tasks.merging import merge
 from yolorknn.tasks.task import Thresholds
@@ -164,17 +164,11 @@ class TiledStages(Stages):
                     done.result()
             except KeyboardInterrupt:
                 failed.set()
-                self._give_up(working)
+                self.pool.hurry_through(working)  # Ctrl-C too waits for their threads
                 raise
             finally:
                 failed.set()
         return Inferred(found, prepared.placed, start, time.perf_counter(), views)
-
-    def _give_up(self, working: Sequence[Future[None]]) -> None:
-        """Have the inferences under way end soon, and what begins just now: Ctrl-C too waits for their threads."""
-        while begun := [future for future in working if not future.done()]:
-            self.pool.hurry()
-            wait(begun, HURRY_EVERY)
 
     def _lay(self, image: Image, view: View) -> Prepared:
         return super().prepare(image[view.y1 : view.y2, view.x1 : view.x2])
